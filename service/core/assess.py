@@ -1,0 +1,128 @@
+"""What is poor about an initializer for its layer, said plainly: the warnings that go with an answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.core.fans import Shape
+from service.core.initializer import Initializer, recommended
+from service.core.recommend import family_of, recommendation_for
+
+# A variance within these factors of the recommended one is a matter of taste; He under tanh (2) and Xavier under ReLU (½)
+# are outside. Nobody named the activation: only what is poor under each of them.
+_TOO_LARGE, _TOO_SMALL = 1.9, 0.55
+_TOO_LARGE_FOR_ANY, _TOO_SMALL_FOR_ANY = 4.0, 0.1
+_OFF_CENTRE = 0.1  # of a standard deviation
+_DEPTH = 10  # layers, for the example
+
+
+def warnings_for(initializer: Initializer, shape: Shape) -> list[str]:
+    """What is poor about it, and why; empty when nothing is. A bias (rank 0 or 1) may be anything."""
+    if len(shape) < 2:
+        return []
+    if initializer.distribution.stddev == 0:
+        return [_symmetry(initializer)]
+    return [warning for warning in (_off_centre(initializer), _wrong_size(initializer)) if warning]
+
+
+def _symmetry(initializer: Initializer) -> str:
+    what = "zeros" if initializer.distribution.mean == 0 else "a constant"
+    silent = " and, at zero, passes no gradient back" if what == "zeros" else ""
+    return (
+        f"{what}: every unit of this layer computes the same and gets the same update{silent}, so nothing breaks the symmetry and"
+        f" the layer never learns more than one feature; use {_better(initializer)}. Fine for biases, and for a last"
+        " layer or a residual branch's output."
+    )
+
+
+def _off_centre(initializer: Initializer) -> str | None:
+    values = initializer.distribution
+    if abs(values.mean) <= _OFF_CENTRE * values.stddev:
+        return None
+    return (
+        f"not centred: the mean is {values.mean:.3g} beside a standard deviation of {values.stddev:.3g}, so every unit is pushed the"
+        f" same way, the more the larger fan_in; centre it, or use {_better(initializer)}."
+    )
+
+
+@dataclass(frozen=True)
+class _Size:
+    """The second moment of the weights against the recommended variance, and what it does to a signal of variance 1."""
+
+    against_best: float
+    pre_activation: float  # variance of the units' inputs: fan_in·E[w²]
+    per_layer: float  # factor on the signal's second moment
+
+
+def _wrong_size(initializer: Initializer) -> str | None:
+    if initializer.fans.fan_in is None:
+        return None
+    size, scheme, activation = _size(initializer), initializer.scheme.name, initializer.activation
+    name = activation.name if activation else "any activation"
+    large, small = (_TOO_LARGE, _TOO_SMALL) if activation else (_TOO_LARGE_FOR_ANY, _TOO_SMALL_FOR_ANY)
+    if confusion := _confusion(initializer, size):
+        return confusion
+    if size.against_best >= large:
+        return f"{scheme} is too large for {name}: {_what_happens_above(initializer, size)}; use {_better(initializer)}."
+    if size.against_best <= small:
+        return f"{scheme} is too small for {name}: {_what_happens_below(size)}; use {_better(initializer)}."
+    return None
+
+
+def _confusion(initializer: Initializer, size: _Size) -> str | None:
+    """The two confusions everybody meets, named even where the fans of this layer happen to soften them."""
+    if initializer.activation is None:
+        return None
+    scheme, name, better = initializer.scheme.name, initializer.activation.name, _better(initializer)
+    match family_of(scheme), family_of(better):
+        case ("xavier" | "lecun"), "he" if size.per_layer < 1:
+            why = f"does not make up for the half of the signal that {name} drops"
+            return f"{scheme} under {name} {why}: {_what_happens_below(size)}; use {better}."
+        case "he", "xavier" if size.pre_activation > 1:
+            why = f"makes up for a loss that {name} does not have"
+            return f"{scheme} under {name} {why}: {_what_happens_above(initializer, size)}; use {better}."
+    return None
+
+
+def _what_happens_above(initializer: Initializer, size: _Size) -> str:
+    activation = initializer.activation
+    if activation and recommendation_for(activation.name).saturates:
+        return (
+            f"the units' inputs start with standard deviation {size.pre_activation**0.5:.3g} where about 1 is wanted, so"
+            f" {activation.name} saturates and its gradient vanishes"
+        )
+    return f"each layer multiplies the signal's second moment by {size.per_layer:.3g}, {_after_depth(size.per_layer)}, so it explodes with depth"
+
+
+def _what_happens_below(size: _Size) -> str:
+    return f"each layer multiplies the signal's second moment by {size.per_layer:.3g}, {_after_depth(size.per_layer)}, so it vanishes with depth"
+
+
+def _after_depth(factor: float) -> str:
+    return f"{_DEPTH} layers by {_power(factor):.2g}"
+
+
+def _power(factor: float) -> float:
+    try:
+        return factor**_DEPTH
+    except OverflowError:
+        return float("inf")
+
+
+def _size(initializer: Initializer) -> _Size:
+    values, fan_in = initializer.distribution, initializer.fans.fan_in or 1
+    second_moment = values.stddev * values.stddev + values.mean * values.mean  # inf beyond 1e308, where ** would raise
+    pre_activation = fan_in * second_moment
+    against_best = second_moment / _best(initializer).distribution.stddev ** 2
+    gains = initializer.activation.gains if initializer.activation else None
+    kept = 1 / gains.forward**2 if gains else 1.0
+    saturating = initializer.activation and recommendation_for(initializer.activation.name).saturates
+    return _Size(against_best, pre_activation, pre_activation * (1.0 if saturating else kept))
+
+
+def _best(initializer: Initializer) -> Initializer:
+    return recommended(initializer.activation, initializer.fans)
+
+
+def _better(initializer: Initializer) -> str:
+    return _best(initializer).scheme.name if initializer.activation else "auto, with the layer's activation"

@@ -1,0 +1,86 @@
+"""A layer's specification becomes a scheme with its parameters, and the distribution that it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.core.activations import ActivationWithParameters, find_activation
+from service.core.distributions import Distribution
+from service.core.fans import Fans, Shape, fans_of
+from service.core.parameters import Values, fill
+from service.core.recommend import ASSUMED_ACTIVATION, recommendation_for
+from service.core.schemes import DEFAULT_SCHEME, SCHEMES, Scheme, find_scheme
+
+
+@dataclass(frozen=True)
+class Initializer:
+    """A scheme as resolved for one layer. `requested` is the name that was asked for."""
+
+    requested: str
+    scheme: Scheme
+    parameters: Mapping[str, Any] = field(hash=False)
+    activation: ActivationWithParameters | None
+    fans: Fans
+    distribution: Distribution
+
+
+def activate(name: str | None, **parameters: Any) -> ActivationWithParameters | None:
+    """An activation by name, with its parameters; None for none. Raises UnknownName, InvalidValue."""
+    return None if name is None else find_activation(name)(**parameters)
+
+
+def initialize(
+    shape: Shape,
+    *,
+    scheme: str = DEFAULT_SCHEME,
+    parameters: Values | None = None,
+    activation: ActivationWithParameters | None = None,
+    fan_in: int | None = None,
+    fan_out: int | None = None,
+) -> Initializer:
+    """Resolve a scheme for a weight of canonical shape [out, in, *kernel].
+
+    `parameters` are the scheme's own (SCHEMES[...].parameters); `fan_in` and `fan_out` replace those of the shape, and are
+    needed where a shape has none. Raises UnknownName for a scheme or a parameter that nobody knows, InvalidValue for a value
+    outside its domain or a fan that is missing.
+
+    >>> initialize((256, 784), activation=activate("relu")).distribution.stddev
+    0.050507627227610534
+    """
+    row, presets = find_scheme(scheme)
+    fans = fans_of(shape, fan_in=fan_in, fan_out=fan_out)
+    given = dict(parameters or {})
+    if row.name == DEFAULT_SCHEME:
+        row, presets, given = _choose(row, given, activation)
+    values = fill(row.parameters, {**presets, **given}, owner=row.name)
+    if "negative_slope" in values and values["negative_slope"] is None:
+        values["negative_slope"] = activation.parameters.get("negative_slope", 0.0) if activation else 0.0
+    distribution = _resolve(row, values, fans)
+    return Initializer(scheme, row, values, activation, fans, distribution)
+
+
+def recommended(activation: ActivationWithParameters | None, fans: Fans, *, distribution: str | None = None) -> Initializer:
+    """The scheme recommended for an activation; unknown fans count as 1, so ask for a distribution only when they are known."""
+    known = Fans(fans.fan_in or fans.fan_out or 1, fans.fan_out or fans.fan_in or 1)
+    parameters = {"distribution": distribution} if distribution else {}
+    return initialize((), parameters=parameters, activation=activation, fan_in=known.fan_in, fan_out=known.fan_out)
+
+
+def _choose(
+    auto: Scheme, given: dict[str, Any], activation: ActivationWithParameters | None
+) -> tuple[Scheme, Mapping[str, Any], dict[str, Any]]:
+    """The recommended scheme. What `auto` was given goes on to it, except the distribution, which takes part in the choice."""
+    checked = fill(auto.parameters, given, owner=auto.name)
+    name = activation.name if activation else ASSUMED_ACTIVATION
+    chosen, presets = recommendation_for(name).choice(checked["distribution"])
+    passed_on = {key: value for key, value in given.items() if key != "distribution"}
+    return SCHEMES[chosen], presets, passed_on
+
+
+def _resolve(row: Scheme, values: Values, fans: Fans) -> Distribution:
+    if row.resolve is None:
+        raise AssertionError(f"{row.name} is a choice, not a distribution")
+    return row.resolve(values, fans)
+

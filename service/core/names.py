@@ -1,0 +1,19 @@
+"""Two names that look the same are the same."""
+
+from __future__ import annotations
+
+import re
+
+_LIBRARIES = {"torch": "torch", "keras": "keras", "tf": "keras", "jax": "jax", "flax": "jax", "nnx": "jax"}
+
+
+def name_key(name: str) -> str:
+    """A name without its case, underscores, hyphens and spaces; of a library's path, the library and the last part.
+
+    >>> name_key("Leaky-ReLU"), name_key("torch.nn.init.kaiming_normal_"), name_key("tf.keras.initializers.HeNormal")
+    ('leakyrelu', 'torch.kaimingnormal', 'keras.henormal')
+    """
+    parts = re.sub(r"[\s_-]", "", name.casefold()).split(".")
+    if len(parts) > 1 and parts[0] in _LIBRARIES:
+        return f"{_LIBRARIES[parts[0]]}.{parts[-1]}"
+    return ".".join(parts)

@@ -1,0 +1,99 @@
+"""A parameter of a scheme or an activation, as data: its kind, its domain, its default."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from service.core.errors import InvalidValue, unknown_name
+
+Values = Mapping[str, Any]
+
+
+class Kind(StrEnum):
+    """What a parameter's value is."""
+
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter. `default` None: left out, it has no value (`required`), or one that the scheme derives, as `summary` says."""
+
+    name: str
+    summary: str
+    kind: Kind = Kind.NUMBER
+    default: float | bool | str | None = None
+    required: bool = False
+    minimum: float | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def domain(self) -> str:
+        """The values that it takes, in words."""
+        match self.kind:
+            case Kind.BOOLEAN:
+                return "true or false"
+            case Kind.CHOICE:
+                return "one of " + ", ".join(self.choices)
+            case Kind.NUMBER:
+                return "a finite number" if self.minimum is None else f"a finite number, at least {self.minimum:g}"
+
+    def check(self, value: object, *, owner: str) -> float | bool | str:
+        """`value` in its Python type. Raises InvalidValue when it is outside the domain."""
+        match self.kind, value:
+            case (Kind.BOOLEAN, bool() as flag):
+                return flag
+            case (Kind.CHOICE, str() as choice) if choice in self.choices:
+                return choice
+            case (Kind.NUMBER, int() | float() as number) if not isinstance(number, bool) and self._holds(number):
+                return float(number)
+        raise InvalidValue(
+            self.name,
+            expected=f"{self.domain} for {owner}",
+            received=value,
+            action=f"{self.name} is {self.summary}.",
+        )
+
+    def _holds(self, number: float) -> bool:
+        try:
+            value = float(number)
+        except OverflowError:
+            return False
+        return math.isfinite(value) and (self.minimum is None or value >= self.minimum)
+
+
+def fill(parameters: Iterable[Parameter], given: Values, *, owner: str) -> dict[str, Any]:
+    """`given`, checked, with the defaults of what is left out (None where there is none).
+
+    Raises UnknownName for a parameter that `owner` does not have, InvalidValue for one outside its domain or missing.
+    """
+    rows = {row.name: row for row in parameters}
+    for name in given:
+        if name not in rows:
+            raise unknown_parameter(name, rows, owner=owner)
+    values = {row.name: row.default for row in rows.values()}
+    values |= {name: rows[name].check(value, owner=owner) for name, value in given.items()}
+    for row in rows.values():
+        if row.required and values[row.name] is None:
+            raise InvalidValue(
+                row.name,
+                expected=f"{row.domain} for {owner}, which cannot do without it",
+                received=None,
+                action=f"Give {row.name}: {row.summary}.",
+            )
+    return values
+
+
+def unknown_parameter(name: str, known: Iterable[str], *, owner: str) -> InvalidValue:
+    """The error for a parameter that `owner` does not have."""
+    names = sorted(known)
+    takes = f"{owner} takes {', '.join(names)}" if names else f"{owner} takes no parameters"
+    hint = unknown_name(name, name, names, kind="parameter").action if names else ""
+    near = f" {hint}" if hint.startswith("Did you mean") else ""
+    return InvalidValue(name, expected=f"a parameter of {owner}", received=name, action=f"{takes}.{near}")

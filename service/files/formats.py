@@ -1,0 +1,72 @@
+"""The file formats, one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from service.core.errors import unknown_name
+from service.core.tensor import VirtualTensor
+from service.files.json import json_stream
+from service.files.npy import npy_file
+from service.files.npz import npz_stream
+from service.files.raw import raw_file
+from service.files.safetensors import safetensors_file
+from service.files.virtual import Buffer, VirtualFile
+
+Metadata = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format. `open` gives a file that can be read anywhere, or a stream that can only be read from the start.
+
+    `open(tensor, provenance, metadata)`: provenance is what made the tensor and never changes; metadata adds advice.
+    """
+
+    name: str
+    media_type: str
+    extension: str
+    open: Callable[[VirtualTensor, Metadata, Metadata], VirtualFile | Iterator[Buffer]]
+    also_accepts: tuple[str, ...] = ()
+    carries_advice: bool = False
+
+
+FORMATS: dict[str, Format] = {
+    row.name: row
+    for row in (
+        Format("npy", "application/x-npy", "npy", lambda tensor, _, __: npy_file(tensor), ("application/npy",)),
+        Format(
+            "json",
+            "application/json",
+            "json",
+            lambda tensor, _, metadata: json_stream(tensor, metadata),
+            carries_advice=True,
+        ),
+        Format(
+            "safetensors",
+            "application/x-safetensors",
+            "safetensors",
+            lambda tensor, provenance, _: safetensors_file(tensor, provenance),
+            ("application/safetensors", "application/vnd.safetensors"),
+        ),
+        Format(
+            "npz",
+            "application/x-npz",
+            "npz",
+            lambda tensor, provenance, _: npz_stream(tensor, provenance),
+            ("application/npz", "application/zip"),
+        ),
+        Format("raw", "application/octet-stream", "bin", lambda tensor, _, __: raw_file(tensor)),
+    )
+}
+DEFAULT_FORMAT = FORMATS["npy"]
+
+
+def find_format(name: str) -> Format:
+    """The row of a format's name. Raises UnknownName."""
+    try:
+        return FORMATS[name.casefold()]
+    except KeyError:
+        raise unknown_name("format", name, FORMATS, kind="format") from None

@@ -1,0 +1,38 @@
+"""NumPy's .npy format, version 1.0.
+
+Written here, not by NumPy, because NumPy's own padding has changed between its versions and these bytes may not.
+Format: NumPy Enhancement Proposal 1, "A simple file format for NumPy arrays".
+"""
+
+from __future__ import annotations
+
+import struct
+
+from service.core.dtypes import DType
+from service.core.errors import Unsupported
+from service.core.fans import Shape
+from service.core.tensor import VirtualTensor
+from service.files.virtual import Literal, TensorBytes, VirtualFile
+
+_MAGIC = b"\x93NUMPY\x01\x00"
+_ALIGNMENT = 64
+
+
+def npy_file(tensor: VirtualTensor) -> VirtualFile:
+    """The tensor as .npy. Raises Unsupported for bfloat16, which NumPy reads back as void."""
+    return VirtualFile((Literal(_header(tensor.shape, tensor.dtype)), TensorBytes(tensor)))
+
+
+def _header(shape: Shape, dtype: DType) -> bytes:
+    if dtype.name == "bfloat16":
+        raise Unsupported(
+            "dtype",
+            expected="a dtype that .npy knows (float32, float64, float16)",
+            received=dtype.name,
+            action="NumPy would read bfloat16 back as void: ask for format safetensors or raw.",
+        )
+    text = f"{{'descr': '{dtype.numpy.str}', 'fortran_order': False, 'shape': {shape!r}, }}".encode("ascii")
+    prefix = len(_MAGIC) + 2
+    padding = -(prefix + len(text) + 1) % _ALIGNMENT
+    text += b" " * padding + b"\n"
+    return _MAGIC + struct.pack("<H", len(text)) + text
