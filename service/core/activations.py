@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from service.core.errors import unknown_name
 from service.core.names import name_key
-from service.core.parameters import Parameter, Values, fill
+from service.core.parameters import Parameter, fill
 from service.core.portable import portable
 from service.core.references import (
     CLEVERT_2015,

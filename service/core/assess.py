@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.core.fans import Shape
+from service.core.fans import Mode, Shape
 from service.core.initializer import Initializer, recommended
-from service.core.recommend import family_of, recommendation_for
+from service.core.recommend import recommendation_for
+from service.core.schemes import family_of
 
 # A variance within these factors of the recommended one is a matter of taste; He under tanh (2) and Xavier under ReLU (½)
 # are outside. Nobody named the activation: only what is poor under each of them.
@@ -47,16 +48,15 @@ def _off_centre(initializer: Initializer) -> str | None:
 
 @dataclass(frozen=True)
 class _Size:
-    """The second moment of the weights against the recommended variance, and what it does to a signal of variance 1."""
+    """What the weights do to a signal of variance 1, or to a gradient where the scheme divides by fan_out."""
 
-    against_best: float
+    against_best: float  # their variance, times the fan it is meant for, against the recommended one's
     pre_activation: float  # variance of the units' inputs: fan_in·E[w²]
-    per_layer: float  # factor on the signal's second moment
+    per_layer: float  # factor on the second moment of what is kept steady
+    of_what: str
 
 
 def _wrong_size(initializer: Initializer) -> str | None:
-    if initializer.fans.fan_in is None:
-        return None
     size, scheme, activation = _size(initializer), initializer.scheme.name, initializer.activation
     name = activation.name if activation else "any activation"
     large, small = (_TOO_LARGE, _TOO_SMALL) if activation else (_TOO_LARGE_FOR_ANY, _TOO_SMALL_FOR_ANY)
@@ -75,7 +75,7 @@ def _confusion(initializer: Initializer, size: _Size) -> str | None:
         return None
     scheme, name, better = initializer.scheme.name, initializer.activation.name, _better(initializer)
     match family_of(scheme), family_of(better):
-        case ("xavier" | "lecun"), "he" if size.per_layer < 1:
+        case (("xavier" | "lecun"), "he") if size.per_layer < 1:
             why = f"does not make up for the half of the signal that {name} drops"
             return f"{scheme} under {name} {why}: {_what_happens_below(size)}; use {better}."
         case "he", "xavier" if size.pre_activation > 1:
@@ -91,15 +91,16 @@ def _what_happens_above(initializer: Initializer, size: _Size) -> str:
             f"the units' inputs start with standard deviation {size.pre_activation**0.5:.3g} where about 1 is wanted, so"
             f" {activation.name} saturates and its gradient vanishes"
         )
-    return f"each layer multiplies the signal's second moment by {size.per_layer:.3g}, {_after_depth(size.per_layer)}, so it explodes with depth"
+    return f"{_over_layers(size)}, so it explodes with depth"
 
 
 def _what_happens_below(size: _Size) -> str:
-    return f"each layer multiplies the signal's second moment by {size.per_layer:.3g}, {_after_depth(size.per_layer)}, so it vanishes with depth"
+    return f"{_over_layers(size)}, so it vanishes with depth"
 
 
-def _after_depth(factor: float) -> str:
-    return f"{_DEPTH} layers by {_power(factor):.2g}"
+def _over_layers(size: _Size) -> str:
+    after = _power(size.per_layer)
+    return f"each layer multiplies the {size.of_what} second moment by {size.per_layer:.3g}, {_DEPTH} layers by {after:.2g}"
 
 
 def _power(factor: float) -> float:
@@ -110,14 +111,28 @@ def _power(factor: float) -> float:
 
 
 def _size(initializer: Initializer) -> _Size:
-    values, fan_in = initializer.distribution, initializer.fans.fan_in or 1
+    values, fans, best = initializer.distribution, initializer.fans, _best(initializer)
     second_moment = values.stddev * values.stddev + values.mean * values.mean  # inf beyond 1e308, where ** would raise
-    pre_activation = fan_in * second_moment
-    against_best = second_moment / _best(initializer).distribution.stddev ** 2
-    gains = initializer.activation.gains if initializer.activation else None
-    kept = 1 / gains.forward**2 if gains else 1.0
-    saturating = initializer.activation and recommendation_for(initializer.activation.name).saturates
-    return _Size(against_best, pre_activation, pre_activation * (1.0 if saturating else kept))
+    mode = Mode(initializer.parameters.get("mode", Mode.FAN_IN))
+    # Glorot's variance is a compromise between the directions, so that it is compared as it is
+    one_direction = family_of(best.scheme.name) != "xavier"
+    meant_for = fans.by(mode, scheme=initializer.scheme.name) if one_direction else 1.0
+    best_is_for = fans.by(Mode.FAN_IN, scheme=best.scheme.name) if one_direction else 1.0
+    return _Size(
+        against_best=second_moment * meant_for / (best.distribution.stddev**2 * best_is_for),
+        pre_activation=second_moment * fans.by(Mode.FAN_IN, scheme=best.scheme.name),
+        per_layer=second_moment * fans.by(mode, scheme=initializer.scheme.name) * _kept(initializer, mode),
+        of_what={Mode.FAN_IN: "signal's", Mode.FAN_OUT: "gradient's"}.get(mode, "signal's and the gradient's"),
+    )
+
+
+def _kept(initializer: Initializer, mode: Mode) -> float:
+    """The share of the second moment that the activation lets through; a saturating one is taken at its linear part."""
+    activation = initializer.activation
+    gains = activation.gains if activation else None
+    if activation is None or gains is None or recommendation_for(activation.name).saturates:
+        return 1.0
+    return 1 / (gains.backward if mode is Mode.FAN_OUT else gains.forward) ** 2
 
 
 def _best(initializer: Initializer) -> Initializer:

@@ -32,7 +32,7 @@ _FLOAT32, _FLOAT64, _FLOAT16, _BFLOAT16 = np.dtype("<f4"), np.dtype("<f8"), np.d
 
 
 def _row(name: str, numpy: np.dtype[Any], draws_in: np.dtype[Any], safetensors: str) -> DType:
-    limits = ml_dtypes.finfo(numpy)  # knows NumPy's own types too
+    limits: Any = ml_dtypes.finfo(numpy)  # type: ignore[no-untyped-call]  # knows NumPy's own types too
     return DType(name, numpy, draws_in, safetensors, float(limits.max), float(limits.smallest_normal))
 
 

@@ -46,12 +46,16 @@ def unknown_name(field: str, received: str, known: Iterable[str], *, kind: str) 
     """The error for a name that is not among `known`, with the nearest ones first.
 
     >>> print(unknown_name("scheme", "he_norml", ["zeros", "he_normal"], kind="scheme"))
-    scheme: expected a scheme; received 'he_norml'. Did you mean 'he_normal'?
+    scheme: expected the name of a scheme; received 'he_norml'. Did you mean 'he_normal'?
     """
     names = list(known)
     near = difflib.get_close_matches(received, names, n=3, cutoff=0.6)
     action = f"Did you mean {_either(near)}?" if near else f"Known: {', '.join(sorted(names))}."
-    return UnknownName(field, expected=f"a {kind}", received=received, action=action)
+    return UnknownName(field, expected=f"the name of {_article(kind)} {kind}", received=received, action=action)
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[0] in "aeiou" else "a"
 
 
 def _either(names: list[str]) -> str:

@@ -11,7 +11,7 @@ from service.core.distributions import Distribution
 from service.core.fans import Fans, Shape, fans_of
 from service.core.parameters import Values, fill
 from service.core.recommend import ASSUMED_ACTIVATION, recommendation_for
-from service.core.schemes import DEFAULT_SCHEME, SCHEMES, Scheme, find_scheme
+from service.core.schemes import DEFAULT_SCHEME, FAMILIES, SCHEMES, Scheme, family_named, find_scheme
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ def initialize(
     needed where a shape has none. Raises UnknownName for a scheme or a parameter that nobody knows, InvalidValue for a value
     outside its domain or a fan that is missing.
 
+    A family's bare name (`he`, `glorot`) takes any `distribution`.
+
     >>> initialize((256, 784), activation=activate("relu")).distribution.stddev
     0.050507627227610534
     """
@@ -54,6 +56,9 @@ def initialize(
     given = dict(parameters or {})
     if row.name == DEFAULT_SCHEME:
         row, presets, given = _choose(row, given, activation)
+    elif (family := family_named(scheme)) and given.get("distribution") in FAMILIES[family]:
+        row_name, presets = FAMILIES[family][given.pop("distribution")]
+        row = SCHEMES[row_name]
     values = fill(row.parameters, {**presets, **given}, owner=row.name)
     if "negative_slope" in values and values["negative_slope"] is None:
         values["negative_slope"] = activation.parameters.get("negative_slope", 0.0) if activation else 0.0
@@ -62,10 +67,9 @@ def initialize(
 
 
 def recommended(activation: ActivationWithParameters | None, fans: Fans, *, distribution: str | None = None) -> Initializer:
-    """The scheme recommended for an activation; unknown fans count as 1, so ask for a distribution only when they are known."""
-    known = Fans(fans.fan_in or fans.fan_out or 1, fans.fan_out or fans.fan_in or 1)
+    """The scheme recommended for an activation. Raises InvalidValue when a fan that it divides by is not known."""
     parameters = {"distribution": distribution} if distribution else {}
-    return initialize((), parameters=parameters, activation=activation, fan_in=known.fan_in, fan_out=known.fan_out)
+    return initialize((), parameters=parameters, activation=activation, fan_in=fans.fan_in, fan_out=fans.fan_out)
 
 
 def _choose(
@@ -83,4 +87,3 @@ def _resolve(row: Scheme, values: Values, fans: Fans) -> Distribution:
     if row.resolve is None:
         raise AssertionError(f"{row.name} is a choice, not a distribution")
     return row.resolve(values, fans)
-

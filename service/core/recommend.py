@@ -9,26 +9,7 @@ from typing import Any
 from service.core import references
 from service.core.activations import ActivationWithParameters
 from service.core.references import Reference
-
-# family -> distribution -> the scheme that draws so, with its parameters
-FAMILIES: dict[str, dict[str, tuple[str, Mapping[str, Any]]]] = {
-    family: {
-        "normal": (f"{family}_normal", {}),
-        "truncated_normal": (f"{family}_normal", {"distribution": "truncated_normal"}),
-        "uniform": (f"{family}_uniform", {}),
-    }
-    for family in ("xavier", "he", "lecun")
-}
-
-
-def family_of(scheme: str) -> str | None:
-    """The family of a scheme's name, None outside the three.
-
-    >>> family_of("he_uniform")
-    'he'
-    """
-    family = scheme.partition("_")[0]
-    return family if family in FAMILIES and scheme != family else None
+from service.core.schemes import FAMILIES
 
 
 @dataclass(frozen=True)
@@ -175,8 +156,6 @@ def alternatives_for(activation: ActivationWithParameters) -> tuple[Alternative,
     """The other schemes that may serve, with their parameters filled in."""
     gains = activation.gains
     return tuple(
-        Alternative(row.scheme, row.when, {"scale": gains.forward**2})
-        if row.scheme == _EXACT and gains is not None
-        else row
+        Alternative(row.scheme, row.when, {"scale": gains.forward**2}) if row.scheme == _EXACT and gains is not None else row
         for row in recommendation_for(activation.name).alternatives
     )

@@ -43,6 +43,14 @@ class Scheme:
     parameters: tuple[Parameter, ...]
     aliases: tuple[Alias, ...] = ()
     needs_fans: bool = False
+    equation: str = ""
+
+    @property
+    def source(self) -> str | None:
+        """The paper, and where in it the formula stands."""
+        if self.reference is None:
+            return None
+        return f"{self.reference}, {self.equation}" if self.equation else str(self.reference)
 
     def in_library(self, library: str) -> list[str]:
         """The names that `library` ("torch", "keras", "jax") has for it."""
@@ -60,9 +68,7 @@ def _names(*names: str, **presets: Any) -> tuple[Alias, ...]:
 
 
 GAIN = Parameter("gain", "an extra factor on the scale", default=1.0, minimum=0.0)
-NEGATIVE_SLOPE = Parameter(
-    "negative_slope", "the slope left of zero; left out, that of the activation (leaky_relu, prelu), else 0"
-)
+NEGATIVE_SLOPE = Parameter("negative_slope", "the slope left of zero; left out, that of the activation (leaky_relu, prelu), else 0")
 _MEAN = Parameter("mean", "the mean of the normal before any cut", default=0.0)
 _STDDEV = Parameter("stddev", "the standard deviation of the normal", default=1.0, minimum=0.0)
 
@@ -81,9 +87,7 @@ _NORMAL_OR_TRUNCATED = _distribution("normal", "truncated_normal", default="norm
 _VARIANCE_SCALING_CUT = (-2.0, 2.0)
 
 
-def scaled_variance(
-    variance_times_fan: float, values: Values, fans: Fans, *, mode: Mode, distribution: str, scheme: str
-) -> Distribution:
+def scaled_variance(variance_times_fan: float, values: Values, fans: Fans, *, mode: Mode, distribution: str, scheme: str) -> Distribution:
     """Variance `variance_times_fan / fan`, times gain²; the one rule behind Glorot, He, LeCun and their kin."""
     variance = variance_times_fan / fans.by(mode, scheme=scheme)
     gain = values["gain"]
@@ -175,9 +179,7 @@ def _corrected_absolute(stddev: float, low: float, high: float) -> float:
     return widened
 
 
-def _scaled(
-    name: str, variance_times_fan: float, distribution: str | None = None, *, mode: Mode | None = None
-) -> Resolve:
+def _scaled(name: str, variance_times_fan: float, distribution: str | None = None, *, mode: Mode | None = None) -> Resolve:
     """A child of variance scaling; `distribution` or `mode` None: a parameter of the request."""
 
     def resolve(values: Values, fans: Fans) -> Distribution:
@@ -221,7 +223,6 @@ _ROWS = (
                 kind=Kind.CHOICE,
                 choices=("normal", "truncated_normal", "uniform"),
             ),
-            NEGATIVE_SLOPE,
         ),
     ),
     Scheme(
@@ -314,6 +315,7 @@ _ROWS = (
             "torch.xavier_uniform_", "keras.GlorotUniform", "jax.glorot_uniform", "jax.xavier_uniform",
         ),
         needs_fans=True,
+        equation="equation 16",
     ),
     Scheme(
         "xavier_normal",
@@ -325,6 +327,7 @@ _ROWS = (
         aliases=_names("glorot_normal", "torch.xavier_normal_")
         + _names("keras.GlorotNormal", "jax.glorot_normal", "jax.xavier_normal", distribution="truncated_normal"),
         needs_fans=True,
+        equation="equation 12",
     ),
     Scheme(
         "he_uniform",
@@ -336,6 +339,7 @@ _ROWS = (
         aliases=_names("kaiming_uniform")
         + _names("torch.kaiming_uniform_", "keras.HeUniform", "jax.he_uniform", "jax.kaiming_uniform", negative_slope=0.0),
         needs_fans=True,
+        equation="equations 10, 14 and 15",
     ),
     Scheme(
         "he_normal",
@@ -348,6 +352,7 @@ _ROWS = (
         + _names("torch.kaiming_normal_", negative_slope=0.0)
         + _names("keras.HeNormal", "jax.he_normal", "jax.kaiming_normal", negative_slope=0.0, distribution="truncated_normal"),
         needs_fans=True,
+        equation="equations 10, 14 and 15",
     ),
     Scheme(
         "lecun_uniform",
@@ -358,6 +363,7 @@ _ROWS = (
         (GAIN,),
         aliases=_names("keras.LecunUniform", "jax.lecun_uniform"),
         needs_fans=True,
+        equation="equation 16",
     ),
     Scheme(
         "lecun_normal",
@@ -368,6 +374,7 @@ _ROWS = (
         (_NORMAL_OR_TRUNCATED, GAIN),
         aliases=_names("lecun") + _names("keras.LecunNormal", "jax.lecun_normal", distribution="truncated_normal"),
         needs_fans=True,
+        equation="equation 16",
     ),
     Scheme(
         "variance_scaling",
@@ -383,6 +390,7 @@ _ROWS = (
         ),
         aliases=_names("jax.variance_scaling") + _names("keras.VarianceScaling", distribution="truncated_normal"),
         needs_fans=True,
+        equation="equations 10 and 14",
     ),
     Scheme(
         "torch_default",
@@ -406,6 +414,36 @@ _ROWS = (
 
 SCHEMES: dict[str, Scheme] = {row.name: row for row in _ROWS}
 DEFAULT_SCHEME = "auto"
+
+# family -> distribution -> the scheme that draws so, with its parameters
+FAMILIES: dict[str, dict[str, tuple[str, Mapping[str, Any]]]] = {
+    family: {
+        "normal": (f"{family}_normal", {}),
+        "truncated_normal": (f"{family}_normal", {"distribution": "truncated_normal"}),
+        "uniform": (f"{family}_uniform", {}),
+    }
+    for family in ("xavier", "he", "lecun")
+}
+_FAMILY_NAMES = {"xavier": "xavier", "glorot": "xavier", "he": "he", "kaiming": "he", "lecun": "lecun"}
+
+
+def family_of(scheme: str) -> str | None:
+    """The family of a scheme's canonical name, None outside the three.
+
+    >>> family_of("he_uniform")
+    'he'
+    """
+    family = scheme.partition("_")[0]
+    return family if family in FAMILIES else None
+
+
+def family_named(name: str) -> str | None:
+    """The family that a bare name stands for, whose distribution is still open.
+
+    >>> family_named("Kaiming")
+    'he'
+    """
+    return _FAMILY_NAMES.get(name_key(name))
 
 
 def _index() -> dict[str, tuple[Scheme, Alias]]:

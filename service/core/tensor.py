@@ -38,9 +38,7 @@ _CHUNK = 1 << 16  # elements computed at once: the arrays of the reference engin
 def check_shape(shape: Sequence[int]) -> Shape:
     """The shape, if it is one: at most 16 dimensions, each at least 1, and at most 2^62 elements. Raises InvalidValue."""
     if len(shape) > MAX_RANK:
-        raise InvalidValue(
-            "shape", expected=f"at most {MAX_RANK} dimensions", received=list(shape), action="Ask for fewer dimensions."
-        )
+        raise InvalidValue("shape", expected=f"at most {MAX_RANK} dimensions", received=list(shape), action="Ask for fewer dimensions.")
     size = 1
     for length in shape:
         if length < 1:
@@ -52,9 +50,7 @@ def check_shape(shape: Sequence[int]) -> Shape:
             )
         size *= length
         if size > MAX_SIZE:
-            raise InvalidValue(
-                "shape", expected="at most 2^62 elements", received=list(shape), action="Ask for a smaller tensor."
-            )
+            raise InvalidValue("shape", expected="at most 2^62 elements", received=list(shape), action="Ask for a smaller tensor.")
     return tuple(shape)
 
 

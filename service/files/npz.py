@@ -27,7 +27,11 @@ def npz_stream(tensor: VirtualTensor, provenance: dict[str, Any]) -> Iterator[Bu
     content = npy_file(tensor)
     return _zip(
         [
-            (f"{_member(tensor.spec.name)}.npy", (content.read(*part) for part in block_ranges(0, content.nbytes, _BLOCK_BYTES)), content.nbytes),
+            (
+                f"{_member(tensor.spec.name)}.npy",
+                (content.read(*part) for part in block_ranges(0, content.nbytes, _BLOCK_BYTES)),
+                content.nbytes,
+            ),
             ("metadata.json", iter([orjson.dumps(provenance)]), 0),
         ]
     )

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from service.core.tensor import VirtualTensor
 
 Buffer = bytes | memoryview
@@ -55,7 +57,7 @@ class TensorBytes:
             return b""
         itemsize = self.tensor.dtype.itemsize
         first, last = start // itemsize, -(-stop // itemsize)
-        content = memoryview(self.tensor.read(first, last).view("u1"))
+        content = self.tensor.read(first, last).view(np.uint8).data
         return content[start - first * itemsize : stop - first * itemsize]
 
 
@@ -93,3 +95,15 @@ def block_ranges(start: int, stop: int, block_bytes: int) -> Iterator[tuple[int,
         end = min(stop, (start // block_bytes + 1) * block_bytes)
         yield start, end
         start = end
+
+
+def merged(parts: Iterator[Buffer], block_bytes: int) -> Iterator[Buffer]:
+    """The same bytes in blocks of at least `block_bytes`, but for the last."""
+    held: list[Buffer] = []
+    for part in parts:
+        held.append(part)
+        if sum(map(len, held)) >= block_bytes:
+            yield b"".join(held)
+            held = []
+    if held:
+        yield b"".join(held)

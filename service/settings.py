@@ -1,0 +1,29 @@
+"""The settings of the service, each from an environment variable WEIGHT_INIT_<NAME>."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.contract.answer import Limits
+
+
+class Settings(BaseSettings):
+    """Read from the environment; a value that cannot be one stops the start."""
+
+    model_config = SettingsConfigDict(env_prefix="WEIGHT_INIT_", extra="ignore")
+
+    host: str = Field(default="127.0.0.1", description="the address to listen on")
+    port: int = Field(default=8000, ge=0, le=65535, description="the port to listen on; 0 for any free one")
+    max_tensor_bytes: int = Field(
+        default=1 << 40, ge=1, description="the largest tensor (or slice) answered: a larger one is most often a typing error"
+    )
+    max_json_elements: int = Field(
+        default=1_000_000, ge=1, description="the largest tensor in JSON, which is made in memory and is five times as long"
+    )
+    max_body_bytes: int = Field(default=64 << 10, ge=1, description="the largest request body: a specification is never long")
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of one answer."""
+        return Limits(self.max_tensor_bytes, self.max_json_elements)

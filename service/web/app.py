@@ -1,0 +1,105 @@
+"""The application: its routes, and nothing that a route does."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import RedirectResponse, Response
+from fastapi_offline import FastAPIOffline
+
+from service import __version__
+from service.contract import catalogue
+from service.contract.advice import recommend
+from service.contract.answer import answer
+from service.contract.request import InitRequest, RecommendRequest
+from service.files.formats import find_format
+from service.settings import Settings
+from service.web import problems
+from service.web.negotiation import accepted_format
+from service.web.openapi import GET_INIT, GET_RECOMMEND, POST_INIT, complete
+from service.web.reading import json_body
+from service.web.responses import answered, json_response
+
+routes = APIRouter()
+
+_DESCRIPTION = (
+    "Initialized weights for neural networks, from any language: **the same bytes for the same request**, on every machine, in every"
+    " dtype, layout and slice. Ask `/init` for a tensor, `/recommend` for the scheme that fits an activation."
+)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service under `settings`, by default those of the environment."""
+    app = FastAPIOffline(
+        redoc_url=None,
+        title="weight-init",
+        version=__version__,
+        description=_DESCRIPTION,
+        swagger_ui_parameters={"tryItOutEnabled": True, "defaultModelsExpandDepth": -1},
+    )
+    app.state.settings = settings or Settings()
+    app.state.routes = routes.routes
+    app.include_router(routes)
+    problems.install(app)
+    complete(app)
+    return app
+
+
+@routes.post("/init", tags=["weights"], summary="Initialize a tensor", openapi_extra=POST_INIT)
+async def post_init(request: Request) -> Response:
+    """A tensor from a JSON specification."""
+    body = await json_body(request, request.app.state.settings.max_body_bytes)
+    return _init(request, InitRequest.from_json(body))
+
+
+@routes.head("/init", include_in_schema=False)
+@routes.get("/init", tags=["weights"], summary="Initialize a tensor", openapi_extra=GET_INIT)
+async def get_init(request: Request) -> Response:
+    """The same from a query: a plain URL, which can be cached, resumed and shared. The scheme's parameters stand beside the fields."""
+    return _init(request, InitRequest.from_text(request.query_params.multi_items()))
+
+
+def _init(request: Request, wanted: InitRequest) -> Response:
+    headers = request.headers
+    file_format = accepted_format(headers.get("accept")) if wanted.format is None else find_format(wanted.format)
+    return answered(answer(wanted, file_format, request.app.state.settings.limits), request)
+
+
+@routes.head("/recommend", include_in_schema=False)
+@routes.get("/recommend", tags=["advice"], summary="Recommend a scheme", openapi_extra=GET_RECOMMEND)
+async def get_recommend(request: Request) -> Response:
+    """The scheme that fits an activation, why, and what else may serve; with the fans, its standard deviation and bound too."""
+    return json_response(recommend(RecommendRequest.from_text(request.query_params.multi_items())))
+
+
+@routes.head("/schemes", include_in_schema=False)
+@routes.get("/schemes", tags=["advice"], summary="List the schemes")
+async def get_schemes() -> Response:
+    """Every scheme: its names, parameters, formula and reference."""
+    return json_response({"schemes": catalogue.schemes()})
+
+
+@routes.head("/activations", include_in_schema=False)
+@routes.get("/activations", tags=["advice"], summary="List the activations")
+async def get_activations() -> Response:
+    """Every activation: its names, parameters, gains and recommended scheme."""
+    return json_response({"activations": catalogue.activations()})
+
+
+@routes.head("/healthz", include_in_schema=False)
+@routes.get("/healthz", tags=["operation"], summary="Is the process alive?")
+async def get_healthz() -> Response:
+    """Always 200 while the process can answer."""
+    return json_response({"status": "ok", "version": __version__}, cache=False)
+
+
+@routes.head("/readyz", include_in_schema=False)
+@routes.get("/readyz", tags=["operation"], summary="May it get requests?")
+async def get_readyz() -> Response:
+    """200 when requests are welcome."""
+    return json_response({"status": "ready"}, cache=False)
+
+
+@routes.get("/", include_in_schema=False)
+async def get_root() -> Response:
+    """A person with a browser wants the documentation."""
+    return RedirectResponse("/docs")

@@ -1,0 +1,227 @@
+"""The OpenAPI document: fields and parameters as the registry has them, and examples that run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from service.contract.request import InitRequest, RecommendRequest, Request, choices_of, described_parameter, parameter_row
+from service.core.activations import ACTIVATIONS
+from service.core.parameters import Kind, Parameter
+from service.core.schemes import SCHEMES
+from service.files.formats import FORMATS
+from service.web.problems import PROBLEM_MEDIA_TYPE
+
+Schema = dict[str, Any]
+
+INIT_EXAMPLES: dict[str, Schema] = {
+    "relu": {"summary": "A hidden layer before ReLU", "value": {"shape": [256, 784], "activation": "relu", "seed": 7}},
+    "tanh_in_json": {
+        "summary": "A small one in JSON, to look at",
+        "value": {"shape": [3, 5], "activation": "tanh", "seed": 7, "format": "json"},
+    },
+    "convolution": {
+        "summary": "A convolution, He normal over fan_out",
+        "value": {"shape": [64, 3, 7, 7], "scheme": {"name": "he_normal", "mode": "fan_out"}, "seed": 7, "name": "conv1.weight"},
+    },
+    "bias": {"summary": "A bias", "value": {"shape": [256], "scheme": "zeros"}},
+    "keras_name": {
+        "summary": "Keras's own HeNormal in Keras's layout, as safetensors",
+        "value": {"shape": [784, 256], "layout": "keras", "scheme": "keras.HeNormal", "seed": 7, "format": "safetensors"},
+    },
+    "half_of_it": {
+        "summary": "Half of a larger matrix, in bfloat16",
+        "value": {"shape": [512, 512], "activation": "gelu", "seed": 7, "dtype": "bfloat16", "slice": "0:256, :", "format": "raw"},
+    },
+    "poor": {
+        "summary": "A poor choice, and the warning that comes with it",
+        "value": {"shape": [256, 784], "scheme": "normal", "activation": "tanh", "seed": 7},
+    },
+}
+
+
+def _parameter_schema(row: Parameter) -> Schema:
+    match row.kind:
+        case Kind.BOOLEAN:
+            return {"type": "boolean"}
+        case Kind.CHOICE:
+            return {"type": "string", "enum": list(row.choices)}
+        case Kind.NUMBER:
+            return {"type": "number"} | ({} if row.minimum is None else {"minimum": row.minimum})
+
+
+def _properties(rows: tuple[Parameter, ...]) -> dict[str, Schema]:
+    return {
+        row.name: _parameter_schema(row) | {"description": row.summary} | ({} if row.default is None else {"default": row.default})
+        for row in rows
+    }
+
+
+def _named(name: str, rows: tuple[Parameter, ...], description: str) -> Schema:
+    """The object of a name and parameters."""
+    required = ["name", *(row.name for row in rows if row.required)]
+    return {
+        "type": "object",
+        "title": name,
+        "description": description,
+        "properties": {"name": {"type": "string", "enum": [name]}} | _properties(rows),
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+_CHOICES: dict[str, list[Schema]] = {
+    "scheme": [
+        {"type": "string", "description": "a scheme's name or one of its aliases", "examples": list(SCHEMES)},
+        *(_named(row.name, row.parameters, row.summary) for row in SCHEMES.values()),
+    ],
+    "activation": [
+        {"type": "string", "description": "an activation's name or one of its aliases", "examples": list(ACTIVATIONS)},
+        *(_named(row.name, row.parameters, row.formula) for row in ACTIVATIONS.values()),
+    ],
+}
+
+_SEED: Schema = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": 2**64 - 1},
+        {"type": "string", "pattern": "^[0-9]{1,20}$"},
+    ]
+}
+
+
+def _fields(model: type[Request]) -> dict[str, Schema]:
+    """The fields of a request, in full, and the parameters that may stand beside them."""
+    generated = model.model_json_schema(ref_template="#/{model}")["properties"]
+    fields = {name: _field(name, generated[name], model) for name in model.model_fields}
+    return fields | {name: _beside(name) for name in model.parameter_names()}
+
+
+def _field(name: str, generated: Schema, model: type[Request]) -> Schema:
+    described: Schema = {"description": model.model_fields[name].description}
+    if "default" in generated and generated["default"] is not None:
+        described["default"] = generated["default"]
+    if name in _CHOICES:
+        return described | {"anyOf": _CHOICES[name]}
+    if name == "seed":
+        return described | _SEED
+    if name == "shape":
+        return described | {"type": "array", "items": {"type": "integer", "minimum": 1}, "maxItems": generated["maxItems"]}
+    kinds = [kind for kind in generated.get("anyOf", [generated]) if kind["type"] != "null"]
+    return described | {"type": kinds[0]["type"]}
+
+
+def _beside(name: str) -> Schema:
+    row = parameter_row(name)
+    schema = _parameter_schema(row) | ({"enum": choices_of(name)} if row.kind is Kind.CHOICE else {})
+    return schema | {"description": described_parameter(name)}
+
+
+def _query(model: type[Request], examples: dict[str, Any]) -> list[Schema]:
+    """The same fields as query parameters; a shape is written `256,784`."""
+    return [_query_parameter(name, schema, model, examples) for name, schema in _fields(model).items()]
+
+
+def _query_parameter(name: str, schema: Schema, model: type[Request], examples: dict[str, Any]) -> Schema:
+    if name in _CHOICES:
+        schema = _CHOICES[name][0] | {"description": schema["description"]}
+    field = model.model_fields.get(name)
+    parameter: Schema = {
+        "name": name,
+        "in": "query",
+        "required": field is not None and field.is_required(),
+        "description": schema.get("description", ""),
+        "schema": {key: value for key, value in schema.items() if key != "description"},
+    }
+    if name == "shape":
+        parameter |= {"style": "form", "explode": False}
+    return parameter | ({"example": examples[name]} if name in examples else {})
+
+
+def _binary(description: str) -> Schema:
+    content = {
+        row.media_type: {"schema": {"type": "object"} if row.name == "json" else {"type": "string", "format": "binary"}}
+        for row in FORMATS.values()
+    }
+    return {"description": description, "content": content, "headers": {"Weight-Init": {"schema": {"type": "string"}}}}
+
+
+def _problems(**statuses: str) -> dict[str, Schema]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status.removeprefix("s"): {"description": description, "content": {PROBLEM_MEDIA_TYPE: {"schema": schema}}}
+        for status, description in statuses.items()
+    }
+
+
+_INIT_RESPONSES: dict[str, Schema] = {
+    "200": _binary("The tensor; its metadata is in the header Weight-Init and, in JSON, beside the data."),
+    "206": _binary("The range of the file that was asked for."),
+    "304": {"description": "The client has it already (If-None-Match)."},
+} | _problems(
+    s400="The body is not JSON.",
+    s406="No format that Accept allows.",
+    s413="Larger than a limit, which is named.",
+    s415="The body is not declared as JSON.",
+    s416="The range begins behind the end.",
+    s422="A field is wrong: which one, what was expected, what came and what to do.",
+)
+
+POST_INIT: Schema = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "title": "InitRequest",
+                    "properties": _fields(InitRequest),
+                    "required": ["shape"],
+                    "additionalProperties": False,
+                },
+                "examples": INIT_EXAMPLES,
+            }
+        },
+    },
+    "responses": _INIT_RESPONSES,
+}
+GET_INIT: Schema = {
+    "parameters": _query(InitRequest, {"shape": [3, 5], "activation": "relu", "seed": 7, "format": "json"}),
+    "responses": _INIT_RESPONSES,
+}
+GET_RECOMMEND: Schema = {
+    "parameters": _query(RecommendRequest, {"activation": "relu", "fan_in": 784, "fan_out": 256}),
+    "responses": _problems(s422="A field is wrong: which one, what was expected, what came and what to do."),
+}
+
+_PROBLEM_SCHEMA: Schema = {
+    "type": "object",
+    "description": "An error (RFC 9457).",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "what was expected, what was received, what to do"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {name: {"type": "string"} for name in ("field", "expected", "received", "action")},
+                "required": ["field", "expected", "received", "action"],
+            },
+        },
+    },
+    "required": ["type", "title", "status", "detail"],
+}
+
+
+def complete(app: FastAPI) -> None:
+    """Add to the document what FastAPI cannot see: the problems' schema."""
+    generate = app.openapi
+
+    def openapi() -> Schema:
+        document = generate()
+        document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM_SCHEMA
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend its document

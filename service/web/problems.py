@@ -1,0 +1,106 @@
+"""Errors as RFC 9457 problems: one shape for every status, and one table from exceptions to statuses."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from service.contract.request import FieldError, InvalidRequest
+from service.core.errors import InitError, InvalidValue, TooLarge, UnknownName, Unsupported
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+_log = logging.getLogger("weight_init.web")
+
+_STATUS_OF: dict[type[InitError], HTTPStatus] = {
+    InvalidValue: HTTPStatus.UNPROCESSABLE_ENTITY,
+    UnknownName: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unsupported: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+}
+
+_ADVICE = {
+    HTTPStatus.NOT_FOUND: "The routes are /init, /recommend, /schemes, /activations, /healthz, /readyz and /docs.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "Use a method that the Allow header names.",
+}
+
+
+class HttpProblem(Exception):
+    """An error that only HTTP has: a body too large, a type not acceptable, a range outside the file."""
+
+    def __init__(self, status: HTTPStatus, detail: str, headers: dict[str, str] | None = None) -> None:
+        self.status = status
+        self.detail = detail
+        self.headers = headers or {}
+        super().__init__(detail)
+
+
+def problem(status: HTTPStatus, detail: str, *, errors: list[FieldError] | None = None, headers: dict[str, str] | None = None) -> Response:
+    """The response of a problem."""
+    content: dict[str, Any] = {
+        "type": f"urn:weight-init:problem:{status.name.lower().replace('_', '-')}",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+    }
+    if errors:
+        content["errors"] = [vars(error) for error in errors]
+    return Response(
+        orjson.dumps(content),
+        status.value,
+        {"Cache-Control": "no-store", **(headers or {})},
+        media_type=PROBLEM_MEDIA_TYPE,
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` with a problem."""
+    app.add_exception_handler(InitError, _on_init_error)
+    app.add_exception_handler(InvalidRequest, _on_invalid_request)
+    app.add_exception_handler(HttpProblem, _on_http_problem)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+async def _on_init_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, InitError)
+    return problem(_STATUS_OF[type(error)], str(error), errors=[FieldError.of(error)])
+
+
+async def _on_invalid_request(_: Request, error: Exception) -> Response:
+    assert isinstance(error, InvalidRequest)
+    status = HTTPStatus.BAD_REQUEST if error.malformed else HTTPStatus.UNPROCESSABLE_ENTITY
+    return problem(status, str(error), errors=error.errors)
+
+
+async def _on_http_problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HttpProblem)
+    return problem(error.status, error.detail, headers=error.headers)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    detail = f"{status.phrase}: {request.method} {request.url.path}. {_ADVICE.get(status, '')}".rstrip()
+    allow = {"Allow": _allowed(request)} if status is HTTPStatus.METHOD_NOT_ALLOWED else {}
+    return problem(status, detail, headers=dict(error.headers or {}) | allow)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of every route of the path; the router itself names only those of the first."""
+    routes = (route for route in request.app.state.routes if route.path == request.url.path)
+    return ", ".join(sorted({method for route in routes for method in route.methods}))
+
+
+async def _on_bug(request: Request, error: Exception) -> Response:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "This is a defect of the service, not of the request. It is in the service's log; please report it.",
+    )

@@ -1,0 +1,247 @@
+"""The fields of a request, from JSON and from text, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.contract.advice import recommend
+from service.contract.answer import Answer, Limits, answer
+from service.contract.request import InitRequest, InvalidRequest, RecommendRequest
+from service.core.errors import InitError, TooLarge
+from service.files.formats import FORMATS
+
+SHAPE = {"shape": [3, 5]}
+
+
+def made(fields: dict[str, Any], format_name: str = "npy", limits: Limits | None = None) -> Answer:
+    return answer(InitRequest.from_json(json.dumps(fields).encode()), FORMATS[format_name], limits or Limits())
+
+
+def made_from_text(query: dict[str, str]) -> Answer:
+    return answer(InitRequest.from_text(query.items()), FORMATS["npy"], Limits())
+
+
+SAME: list[tuple[dict[str, str], dict[str, Any]]] = [
+    ({"shape": "3,5"}, {"shape": [3, 5]}),
+    ({"shape": "3x5"}, {"shape": [3, 5]}),
+    ({"shape": " (3, 5) "}, {"shape": [3, 5]}),
+    ({"shape": "[3,5,]"}, {"shape": [3, 5]}),
+    ({"shape": "7", "scheme": "normal"}, {"shape": [7], "scheme": "normal"}),
+    ({"shape": "()", "scheme": "normal"}, {"shape": [], "scheme": "normal"}),
+    ({"shape": "3,5", "scheme": "normal", "stddev": "0.02"}, {"shape": [3, 5], "scheme": {"name": "normal", "stddev": 0.02}}),
+    ({"shape": "3,5", "scheme": '{"name": "normal", "stddev": 1e-2}'}, {"shape": [3, 5], "scheme": "normal", "stddev": 0.01}),
+    ({"shape": "3,5", "scheme": "truncated_normal", "corrected": "true"}, {"shape": [3, 5], "scheme": "truncated_normal", "corrected": True}),
+    (
+        {"shape": "3,5", "activation": "leaky_relu", "negative_slope": "0.2"},
+        {"shape": [3, 5], "activation": {"name": "leaky_relu", "negative_slope": 0.2}},
+    ),
+    ({"shape": "3,5", "name": "123"}, {"shape": [3, 5], "name": "123"}),
+    ({"shape": "5,3", "layout": "flax", "slice": "1:, 0"}, {"shape": [5, 3], "layout": "keras", "slice": "1:, 0"}),
+]
+
+
+@pytest.mark.parametrize(("query", "fields"), SAME, ids=lambda value: str(value)[:60])
+def test_a_query_means_what_the_body_means(query: dict[str, str], fields: dict[str, Any]) -> None:
+    by_text, by_json = made_from_text(query | {"seed": "7"}), made(fields | {"seed": 7})
+    assert by_text.tensor.read().tobytes() == by_json.tensor.read().tobytes()
+    assert by_text.etag == by_json.etag
+
+
+def test_a_seed_may_be_a_number_or_a_string_and_is_reported_so_that_json_keeps_it() -> None:
+    assert made(SHAPE | {"seed": "7"}).metadata["seed"] == 7
+    assert made(SHAPE | {"seed": 2**53}).metadata["seed"] == 2**53
+    assert made(SHAPE | {"seed": 2**64 - 1}).metadata["seed"] == str(2**64 - 1)
+    assert made(SHAPE | {"seed": 7}).tensor.read().tobytes() == made(SHAPE | {"seed": "7"}).tensor.read().tobytes()
+
+
+def test_without_a_seed_each_answer_is_another_and_its_seed_repeats_it() -> None:
+    one, other = made(SHAPE), made(SHAPE)
+    assert one.tensor.read().tobytes() != other.tensor.read().tobytes()
+    assert not one.repeatable
+    again = made(SHAPE | {"seed": one.metadata["seed"]})
+    assert again.tensor.read().tobytes() == one.tensor.read().tobytes()
+    assert again.repeatable
+
+
+def test_metadata_says_how_the_tensor_was_made() -> None:
+    facts = made({"shape": [256, 784], "activation": "relu", "seed": 7, "name": "fc1.weight"}).metadata
+    expected = {
+        "shape": [256, 784],
+        "dtype": "float32",
+        "layout": "torch",
+        "seed": 7,
+        "name": "fc1.weight",
+        "stream": 1,
+        "scheme": "he_normal",
+        "requested": "auto",
+        "draw": "normal",
+        "fan_in": 784,
+        "fan_out": 256,
+        "activation": {"name": "relu"},
+        "reproducible": "bitwise",
+        "warnings": [],
+    }
+    assert {name: facts[name] for name in expected} == expected
+    assert facts["stddev"] == pytest.approx((2 / 784) ** 0.5)
+    assert facts["recommended"]["scheme"] == "he_normal"
+    assert facts["recommended"]["gain"] == {"forward": 1.414213562, "backward": 1.414213562}
+    assert "half of the second moment" in facts["recommended"]["reason"]
+    assert "arXiv:1502.01852" in facts["recommended"]["reference"]
+
+
+def test_metadata_of_a_poor_choice_warns() -> None:
+    facts = made({"shape": [256, 784], "scheme": "zeros", "activation": "relu"}).metadata
+    assert "breaks the symmetry" in facts["warnings"][0]
+    assert facts["recommended"]["scheme"] == "he_normal"
+
+
+def test_without_an_activation_the_recommendation_says_what_it_assumed() -> None:
+    assert made(SHAPE).metadata["recommended"]["activation"] == {"name": "linear", "assumed": True}
+
+
+def test_provenance_holds_what_determines_the_bytes_and_no_advice() -> None:
+    provenance = made(SHAPE | {"activation": "relu", "seed": 7}).provenance
+    assert provenance == {
+        "stream": 1,
+        "seed": 7,
+        "shape": [3, 5],
+        "layout": "torch",
+        "dtype": "float32",
+        "scheme": "he_normal",
+        "draw": "normal",
+        "loc": 0.0,
+        "scale": 0.6324555320336759,
+    }
+
+
+def test_etags_differ_exactly_when_the_files_do() -> None:
+    base = SHAPE | {"seed": 7, "activation": "relu"}
+    others = [{"seed": 8}, {"dtype": "float64"}, {"shape": [5, 3]}, {"name": "a"}, {"gain": 2.0}, {"slice": "0"}, {"layout": "keras"}]
+    tags = [made(base).etag, *(made(base | other).etag for other in others), made(base, "raw").etag, made(base, "json").etag]
+    assert len(set(tags)) == len(tags)
+    assert made(base).etag == made(SHAPE | {"seed": "7", "scheme": "torch.kaiming_normal_"}).etag
+
+
+def test_a_bias_takes_the_fan_of_its_weight() -> None:
+    bias = made({"shape": [256], "scheme": "torch.nn.Linear", "fan_in": 784})
+    assert bias.metadata["bounds"] == pytest.approx([-1 / 28, 1 / 28])
+
+
+# what is sent, the field it is about, what the message says
+WRONG: list[tuple[str, str, str]] = [
+    ("{", "body", "valid JSON"),
+    ('{"shape": [3, 5], "seed": NaN}', "seed", "an integer from 0 to 2"),
+    ("[1]", "body", "a JSON object"),
+    ("{}", "shape", "it has no default"),
+    ('{"shape": "3,5"}', "shape", "the lengths of the dimensions"),
+    ('{"shape": [3.0, 5]}', "shape", "each an integer"),
+    ('{"shape": [true, 5]}', "shape", "received True"),
+    ('{"shape": [3, null]}', "shape", "received None"),
+    ('{"shape": [-3, 5]}', "shape", "at least 1; received [-3, 5]"),
+    ('{"shape": [0, 5]}', "shape", "at least 1; received [0, 5]"),
+    ('{"shape": [4611686018427387904, 4611686018427387904]}', "shape", "at most 2^62 elements"),
+    ('{"shape": [1' + "0" * 5000 + "]}", "body", "number out of range"),
+    ('{"shape": [1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}', "shape", "lengths of the dimensions"),
+    ('{"shape": [3, 5], "sede": 7}', "sede", "Did you mean 'seed'"),
+    ('{"shape": [3, 5], "scheme": "he_norml"}', "scheme", "Did you mean 'he_normal'"),
+    ('{"shape": [3, 5], "scheme": 7}', "scheme", "the name of a scheme"),
+    ('{"shape": [3, 5], "scheme": {"stddev": 1}}', "scheme", "the name of a scheme"),
+    ('{"shape": [3, 5], "scheme": {"name": "normal", "std": 1}}', "std", "Did you mean 'stddev'"),
+    ('{"shape": [3, 5], "scheme": "normal", "value": 1}', "value", "normal takes gain, mean, stddev"),
+    ('{"shape": [3, 5], "scheme": {"name": "normal", "stddev": 1}, "stddev": 2}', "stddev", "Give it in one place"),
+    ('{"shape": [3, 5], "scheme": "normal", "stddev": -1}', "stddev", "at least 0 for normal; received -1"),
+    ('{"shape": [3, 5], "scheme": "normal", "stddev": Infinity}', "stddev", "received inf"),
+    ('{"shape": [3, 5], "scheme": "normal", "stddev": [1]}', "stddev", "received [1]"),
+    ('{"shape": [3, 5], "scheme": "uniform", "low": 2}', "low", "Exchange low and high"),
+    ('{"shape": [3], "activation": "relu"}', "fan_in", "Give fan_in"),
+    ('{"shape": [3, 5], "activation": "rulu"}', "activation", "Did you mean"),
+    ('{"shape": [3, 5], "activation": "relu", "negative_slope": 0.1}', "negative_slope", "auto takes"),
+    ('{"shape": [3, 5], "dtype": "float8"}', "dtype", "Did you mean"),
+    ('{"shape": [3, 5], "dtype": "bfloat16"}', "dtype", "ask for format safetensors or raw"),
+    ('{"shape": [3, 5], "layout": "mlx"}', "layout", "Known: flax, jax, keras, torch"),
+    ('{"shape": [3, 5], "seed": 1.0}', "seed", "an integer from 0 to 2^64 - 1"),
+    ('{"shape": [3, 5], "seed": -1}', "seed", "from 0 to 2^64 - 1; received -1"),
+    ('{"shape": [3, 5], "seed": 18446744073709551616}', "seed", "from 0 to 2^64 - 1"),
+    ('{"shape": [3, 5], "seed": "18446744073709551616"}', "seed", "from 0 to 2^64 - 1"),
+    ('{"shape": [3, 5], "seed": "seven"}', "seed", "decimal string; left out"),
+    ('{"shape": [3, 5], "seed": true}', "seed", "received True"),
+    ('{"shape": [3, 5], "name": ""}', "name", "1 to 256 printable characters"),
+    ('{"shape": [3, 5], "name": "a\\r\\nb"}', "name", "printable"),
+    ('{"shape": [3, 5], "slice": "0:9"}', "slice", "for the shape [3, 5]"),
+    ('{"shape": [3, 5], "fan_in": 0}', "fan_in", "from 1 to 2^63 - 1"),
+    ('{"shape": [3, 5], "fan_in": 1.5}', "fan_in", "an integer of at least 1"),
+]
+
+
+@pytest.mark.parametrize(("body", "field", "message"), WRONG, ids=[body[:70] for body, *_ in WRONG])
+def test_wrong_fields_are_named_with_what_was_expected(body: str, field: str, message: str) -> None:
+    with pytest.raises((InitError, InvalidRequest)) as raised:
+        answer(InitRequest.from_json(body.encode()), FORMATS["npy"], Limits())
+    error = raised.value
+    fields = [row.field for row in error.errors] if isinstance(error, InvalidRequest) else [error.field]
+    assert fields == [field]
+    assert message in str(error)
+    assert "received" in str(error)
+
+
+def test_a_field_given_twice_in_a_query_is_refused() -> None:
+    with pytest.raises(InitError, match="seed: expected each field once"):
+        InitRequest.from_text([("shape", "3,5"), ("seed", "1"), ("seed", "2")])
+
+
+@given(st.dictionaries(st.sampled_from([*InitRequest.model_fields, "stddev", "gain", "mode", "corrected", "x"]), st.text(max_size=20)))
+def test_no_text_breaks_the_reading_of_a_query(query: dict[str, str]) -> None:
+    try:
+        made_from_text({"shape": "3,5"} | query)
+    except (InitError, InvalidRequest) as error:
+        assert "expected" in str(error)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9), lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=9), inner), max_leaves=9), st.sampled_from([*InitRequest.model_fields, "stddev", "gain", "mode", "corrected"]))
+def test_no_value_breaks_the_reading_of_a_body(value: Any, field: str) -> None:
+    try:
+        made({"shape": [3, 5], "scheme": "truncated_normal"} | {field: value})
+    except (InitError, InvalidRequest) as error:
+        assert "expected" in str(error)
+
+
+def test_limits_are_checked_before_anything_is_made() -> None:
+    with pytest.raises(TooLarge, match=r"shape: expected at most 1000 bytes \(WEIGHT_INIT_MAX_TENSOR_BYTES\); received 1200"):
+        made({"shape": [3, 100]}, limits=Limits(max_tensor_bytes=1000))
+    with pytest.raises(TooLarge, match="at most 10 elements in JSON"):
+        made({"shape": [3, 5]}, "json", Limits(max_json_elements=10))
+    assert made({"shape": [2**40, 3], "slice": "5"}, limits=Limits(max_tensor_bytes=1000)).tensor.nbytes == 12
+
+
+def test_a_recommendation_with_fans_has_its_numbers() -> None:
+    advice = recommend(RecommendRequest.from_text([("activation", "relu"), ("fan_in", "100")]))
+    assert advice["stddev"] == pytest.approx(0.14142136)
+    assert advice["bound"] == pytest.approx(0.24494897)
+    assert (advice["scheme"], advice["distribution"], advice["bias"]) == ("he_normal", "normal", "zeros")
+    assert {row["scheme"] for row in advice["alternatives"]} == {"he_uniform"}
+
+
+def test_a_recommendation_without_a_needed_fan_has_no_number() -> None:
+    advice = recommend(RecommendRequest.from_text([("activation", "tanh"), ("fan_in", "100")]))
+    assert (advice["scheme"], advice["stddev"], advice["bound"]) == ("xavier_uniform", None, None)
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ({}, "activation: expected the name of an activation"),
+        ({"activation": "rulu"}, "Did you mean"),
+        ({"activation": "relu", "negative_slope": "1"}, "negative_slope"),
+        ({"activation": "relu", "stddev": "1"}, "stddev"),
+        ({"activation": "relu", "fan_in": "x"}, "fan_in"),
+        ({"activation": "relu", "distribution": "cauchy"}, "one of normal, truncated_normal, uniform"),
+    ],
+)
+def test_wrong_questions_for_advice(query: dict[str, str], message: str) -> None:
+    with pytest.raises((InitError, InvalidRequest), match=message):
+        recommend(RecommendRequest.from_text(query.items()))

@@ -1,0 +1,53 @@
+"""The tables of the README."""
+
+from __future__ import annotations
+
+from service.core.activations import ACTIVATIONS
+from service.core.parameters import Parameter
+from service.core.recommend import recommendation_for
+from service.core.schemes import SCHEMES, Scheme
+from service.settings import Settings
+
+_LIBRARIES = ("torch", "keras", "jax")
+
+
+def schemes() -> str:
+    """Name, other names, formula, parameters, who else has it, reference."""
+    rows = [_scheme(row) for row in SCHEMES.values()]
+    return _table(["scheme", "also", "formula", "parameters", "torch", "Keras", "JAX", "reference"], rows)
+
+
+def _scheme(row: Scheme) -> list[str]:
+    own = [alias.name for alias in row.aliases if "." not in alias.name]
+    there = [", ".join(f"`{name}`" for name in row.in_library(library)) for library in _LIBRARIES]
+    parameters = ", ".join(_parameter(parameter) for parameter in row.parameters)
+    reference = row.reference
+    cited = "" if reference is None else f"{reference.authors.split(',')[0].split(' et ')[0]} {reference.year or ''}".strip()
+    return [f"`{row.name}`", ", ".join(f"`{name}`" for name in own), row.formula, parameters, *there, cited]
+
+
+def _parameter(row: Parameter) -> str:
+    return f"{row.name}" if row.default is None else f"{row.name}={row.default:g}" if isinstance(row.default, float) else f"{row.name}={row.default}"
+
+
+def activations() -> str:
+    """Activation, formula, gains, what is recommended and why."""
+    rows = []
+    for row in ACTIVATIONS.values():
+        gains, advice = row().gains, recommendation_for(row.name)
+        shown = ["", ""] if gains is None else [f"{gains.forward:.8g}", f"{gains.backward:.8g}"]
+        rows.append([f"`{row.name}`", row.formula, *shown, f"`{advice.scheme}`", advice.reason])
+    return _table(["activation", "formula", "gain forward", "gain backward", "recommended", "because"], rows)
+
+
+def settings() -> str:
+    """Environment variable, default, meaning."""
+    rows = [
+        [f"`WEIGHT_INIT_{name.upper()}`", f"`{field.default}`", field.description or ""] for name, field in Settings.model_fields.items()
+    ]
+    return _table(["variable", "default", "meaning"], rows)
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

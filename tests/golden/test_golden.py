@@ -1,0 +1,38 @@
+"""The same bytes for the same request, for ever."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from service.core.schemes import SCHEMES, find_scheme
+from tests.golden.__main__ import FILE, golden_answer, requests
+
+ROWS: list[dict[str, Any]] = json.loads(FILE.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: json.dumps(row["request"])[:80])
+def test_a_request_has_its_golden_answer(row: dict[str, Any]) -> None:
+    assert golden_answer(row["request"]) == row["answer"]
+
+
+@pytest.mark.parametrize("row", ROWS[::5], ids=lambda row: json.dumps(row["request"])[:80])
+def test_so_it_has_over_http(row: dict[str, Any], http: httpx.Client) -> None:
+    body = http.post("/init", json=row["request"]).raise_for_status().content
+    assert hashlib.sha256(body).hexdigest() == row["answer"]["file_sha256"]
+
+
+def test_every_scheme_and_every_request_has_one() -> None:
+    golden = [row["request"] for row in ROWS]
+    assert all(request in golden for request in requests()), "run `python -m tests.golden`"
+    assert {find_scheme(request.get("scheme", "auto"))[0].name for request in golden} == set(SCHEMES)
+
+
+def test_the_layouts_of_one_tensor_hold_the_same_numbers() -> None:
+    torch, keras = (next(row for row in ROWS if row["request"]["shape"] == shape) for shape in ([16, 8, 3, 3], [3, 3, 8, 16]))
+    assert torch["answer"]["first"][0] == keras["answer"]["first"][0]
+    assert torch["answer"]["sha256"] != keras["answer"]["sha256"]

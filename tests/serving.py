@@ -1,0 +1,29 @@
+"""A real server for tests, in a thread of the test's process, over a real socket."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from service.settings import Settings
+from service.web.app import create_app
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[str]:
+    """Serve on a free port; the value is the address."""
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=0, log_level="critical", lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the server ended before it started"
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -1,0 +1,105 @@
+"""The other routes, and the documentation with its examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from service.core.activations import ACTIVATIONS
+from service.core.schemes import SCHEMES
+from service.web.openapi import INIT_EXAMPLES
+
+
+@pytest.fixture(scope="module")
+def document(http: httpx.Client) -> dict[str, Any]:
+    content: dict[str, Any] = http.get("/openapi.json").raise_for_status().json()
+    return content
+
+
+@pytest.mark.parametrize("path", ["/recommend?activation=relu", "/schemes", "/activations", "/healthz", "/readyz"])
+def test_head_has_the_headers_of_get(http: httpx.Client, path: str) -> None:
+    head, get = http.head(path), http.get(path)
+    assert (head.status_code, get.status_code) == (200, 200)
+    assert head.content == b""
+    assert head.headers["Content-Length"] == str(len(get.content))
+
+
+def test_recommend_explains(http: httpx.Client) -> None:
+    advice = http.get("/recommend?activation=relu&fan_in=784&fan_out=256").json()
+    assert advice["scheme"] == "he_normal"
+    assert advice["gain"] == {"forward": 1.414213562, "backward": 1.414213562}
+    assert advice["stddev"] == pytest.approx((2 / 784) ** 0.5)
+    assert "He, Zhang, Ren, Sun (2015)" in advice["reference"]
+
+
+def test_recommend_takes_the_activations_parameters(http: httpx.Client) -> None:
+    advice = http.get("/recommend?activation=leaky_relu&negative_slope=0.2&fan_in=100").json()
+    assert advice["stddev"] == pytest.approx((2 / 104) ** 0.5)
+
+
+def test_recommend_refuses_what_it_does_not_know(http: httpx.Client) -> None:
+    assert http.get("/recommend?activation=rulu").status_code == 422
+    assert http.get("/recommend").status_code == 422
+
+
+def test_the_catalogues_list_every_row(http: httpx.Client) -> None:
+    assert [row["name"] for row in http.get("/schemes").json()["schemes"]] == list(SCHEMES)
+    assert [row["name"] for row in http.get("/activations").json()["activations"]] == list(ACTIVATIONS)
+
+
+def test_probes_are_never_kept(http: httpx.Client) -> None:
+    assert http.get("/healthz").json()["status"] == "ok"
+    assert http.get("/readyz").json() == {"status": "ready"}
+    assert http.get("/readyz").headers["Cache-Control"] == "no-store"
+
+
+def test_the_root_leads_to_the_documentation_which_needs_no_other_host(http: httpx.Client) -> None:
+    page = http.get("/", follow_redirects=True)
+    assert page.url.path == "/docs"
+    assert "//" not in page.text.replace("window.location.protocol + '//'", "").replace("// ", "").split("<script>")[0]
+    for asset in ("swagger-ui-bundle.js", "swagger-ui.css"):
+        assert http.get(f"/static-offline-docs/{asset}").status_code == 200
+
+
+@pytest.mark.parametrize("example", INIT_EXAMPLES)
+def test_the_examples_of_post_run(http: httpx.Client, document: dict[str, Any], example: str) -> None:
+    body = document["paths"]["/init"]["post"]["requestBody"]["content"]["application/json"]
+    response = http.post("/init", json=body["examples"][example]["value"])
+    assert response.status_code == 200
+    assert ("warnings\":[]" in response.headers["Weight-Init"]) == (example != "poor")
+
+
+@pytest.mark.parametrize("path", ["/init", "/recommend"])
+def test_the_examples_of_get_run(http: httpx.Client, document: dict[str, Any], path: str) -> None:
+    rows = document["paths"][path]["get"]["parameters"]
+    query = {row["name"]: row["example"] for row in rows if "example" in row}
+    written = {name: ",".join(map(str, value)) if isinstance(value, list) else value for name, value in query.items()}
+    assert http.get(path, params=written).status_code == 200
+
+
+def test_the_document_describes_every_field_and_parameter(document: dict[str, Any]) -> None:
+    schema = document["paths"]["/init"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert schema["required"] == ["shape"]
+    assert all(field.get("description") for field in schema["properties"].values())
+    parameters = {parameter.name for row in SCHEMES.values() for parameter in row.parameters}
+    assert parameters <= set(schema["properties"])
+    objects = {option["title"] for option in schema["properties"]["scheme"]["anyOf"] if option["type"] == "object"}
+    assert objects == set(SCHEMES)
+
+
+def test_every_reference_in_the_document_resolves(document: dict[str, Any]) -> None:
+    def references(node: Any) -> list[str]:
+        if isinstance(node, list):
+            return [found for item in node for found in references(item)]
+        if isinstance(node, dict):
+            return ([node["$ref"]] if "$ref" in node else []) + [found for item in node.values() for found in references(item)]
+        return []
+
+    found = references(document)
+    assert found
+    for reference in found:
+        target: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            target = target[part]
