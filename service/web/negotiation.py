@@ -8,6 +8,7 @@ from http import HTTPStatus
 from service.files.formats import DEFAULT_FORMAT, FORMATS, Format
 from service.web.problems import HttpProblem
 
+
 @dataclass(frozen=True)
 class _Range:
     media_type: str

@@ -101,7 +101,9 @@ def test_xavier_under_relu_halves_the_second_moment_of_a_square_layer() -> None:
     assert "by 0.5, 10 layers by 0.00098" in warning[0]
 
 
-@pytest.mark.parametrize(("scheme", "activation", "claimed"), [("xavier_normal", "relu", 0.5), ("he_normal", "relu", 1.0), ("torch_default", "relu", 1 / 6)])
+@pytest.mark.parametrize(
+    ("scheme", "activation", "claimed"), [("xavier_normal", "relu", 0.5), ("he_normal", "relu", 1.0), ("torch_default", "relu", 1 / 6)]
+)
 def test_what_is_claimed_of_the_second_moment_is_what_happens(scheme: str, activation: str, claimed: float) -> None:
     """A square layer of 512, its inputs the outputs of ReLU: E[y²] over E[x²]."""
     shape = (512, 512)
@@ -113,13 +115,17 @@ def test_what_is_claimed_of_the_second_moment_is_what_happens(scheme: str, activ
     assert np.mean(y**2) / np.mean(x**2) == pytest.approx(claimed, rel=0.05)
 
 
-def test_he_over_fan_out_is_judged_by_the_gradient_that_it_keeps() -> None:
+@pytest.mark.parametrize("activation", ["relu", None])
+def test_he_over_fan_out_is_judged_by_the_gradient_that_it_keeps(activation: str | None) -> None:
     shape = (64, 3, 7, 7)  # fan_in 147, fan_out 3136
-    he = {"scheme": "he_normal", "parameters": {"mode": "fan_out"}}
-    assert warnings_for(initialize(shape, activation=activate("relu"), **he), shape) == []
-    assert warnings_for(initialize(shape, **he), shape) == []
-    small = {"scheme": "variance_scaling", "parameters": {"mode": "fan_out", "scale": 0.1}}
-    assert "the gradient's second moment by 0.05" in warnings_for(initialize(shape, activation=activate("relu"), **small), shape)[0]
+    he = initialize(shape, scheme="he_normal", parameters={"mode": "fan_out"}, activation=activate(activation))
+    assert warnings_for(he, shape) == []
+
+
+def test_too_small_over_fan_out_is_said_of_the_gradient() -> None:
+    shape = (64, 3, 7, 7)
+    small = initialize(shape, scheme="variance_scaling", parameters={"mode": "fan_out", "scale": 0.1}, activation=activate("relu"))
+    assert "the gradient's second moment by 0.05" in warnings_for(small, shape)[0]
 
 
 @pytest.mark.parametrize("scheme", ["zeros", "ones", "normal"])

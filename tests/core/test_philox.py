@@ -66,7 +66,7 @@ def test_an_unnamed_tensor_has_id_0() -> None:
     assert stream_id(None) == 0
 
 
-def _agreement(one: np.ndarray, other: np.ndarray) -> float:  # type: ignore[type-arg]  # of any shape
+def _agreement(one: np.ndarray, other: np.ndarray) -> float:
     """Share of equal bits; for unrelated words ½."""
     different = np.unpackbits((one ^ other).view(np.uint8)).mean()
     return float(1 - different)

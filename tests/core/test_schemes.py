@@ -225,4 +225,4 @@ def test_an_unknown_scheme_names_the_nearest() -> None:
 def test_schemes_that_need_fans_refuse_a_bias_and_take_given_fans(scheme: str) -> None:
     with pytest.raises(InitError, match="Give fan_"):
         initialize((7,), scheme=scheme)
-    assert initialize((7,), scheme=scheme, fan_in=10, fan_out=20) .distribution == initialize((20, 10), scheme=scheme).distribution
+    assert initialize((7,), scheme=scheme, fan_in=10, fan_out=20).distribution == initialize((20, 10), scheme=scheme).distribution

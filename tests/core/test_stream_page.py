@@ -28,7 +28,9 @@ CUT = (-2.0, 2.0)
     loc=st.floats(-10, 10),
     scale=st.floats(1e-3, 10),
 )
-def test_any_element_is_what_the_page_says(draw: str, dtype: str, seed: int, name: str | None, index: int, loc: float, scale: float) -> None:
+def test_any_element_is_what_the_page_says(
+    draw: str, dtype: str, seed: int, name: str | None, index: int, loc: float, scale: float
+) -> None:
     distribution = Distribution(DRAWS[draw], loc, scale, CUT if draw == "truncated_normal" else None)
     spec = TensorSpec(distribution, DTYPES[dtype], View((1,), (1,), index), seed, name)
     drawn = page.draw(draw, dtype, page.words(seed, name, index), CUT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,10 +24,11 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
 def renewed(page: str, parts: dict[str, Callable[[], str]]) -> str:
     """The page with each part between `<!-- begin NAME -->` and `<!-- end NAME -->` made anew."""
     for name, make in parts.items():
-        marks = re.compile(rf"(<!-- begin {name} -->\n).*?(\n<!-- end {name} -->)", re.DOTALL)
-        page, count = marks.subn(lambda match, text=make(): f"{match[1]}\n{text}\n{match[2]}", page)
-        if count != 1:
-            raise SystemExit(f"expected one place for '{name}'; found {count}")
+        begin, end = f"<!-- begin {name} -->\n", f"\n<!-- end {name} -->"
+        if page.count(begin) != 1 or page.count(end) != 1:
+            raise SystemExit(f"expected one place for '{name}'; found {page.count(begin)} beginnings and {page.count(end)} ends")
+        before, _, rest = page.partition(begin)
+        page = f"{before}{begin}\n{make()}\n{end}{rest.partition(end)[2]}"
     return page
 
 

@@ -27,7 +27,13 @@ def _scheme(row: Scheme) -> list[str]:
 
 
 def _parameter(row: Parameter) -> str:
-    return f"{row.name}" if row.default is None else f"{row.name}={row.default:g}" if isinstance(row.default, float) else f"{row.name}={row.default}"
+    return (
+        f"{row.name}"
+        if row.default is None
+        else f"{row.name}={row.default:g}"
+        if isinstance(row.default, float)
+        else f"{row.name}={row.default}"
+    )
 
 
 def activations() -> str:

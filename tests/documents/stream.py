@@ -11,12 +11,22 @@ import numpy as np
 import numpy.typing as npt
 
 from service.core import quantiles
+from service.core.distributions import Distribution, Draw
+from service.core.dtypes import DTYPES
 from service.core.philox import Stream
 from service.core.quantiles import Table, join, normal32, normal64, quantile_range, truncated32, truncated64, uniform32, uniform64
+from service.core.tensor import TensorSpec, VirtualTensor
+from service.core.views import view_of
 
-_EDGE_WORDS = (0, 1, (1 << 23) - 1, 1 << 23, (1 << 31) - 1, 1 << 31, (1 << 32) - 1)
-_STREAMS = ((7, None, 0), (7, "conv1.weight", 0), (2**64 - 1, "é", 2**34 + 1))
-_CUTS = ((-2.0, 2.0), (0.0, 1.5))
+# the ends, the seams between the pieces, and words whose draw shows a wrong logarithm, threshold or clamp
+_WORDS = (0, 1, 0x5CAC, (1 << 23) - 1, 1 << 23, 0x820B67, (1 << 31) - 1, 1 << 31, (1 << 32) - 1)
+_WORDS_64 = (
+    *(0, 0x0DF086DE, 0x0F451BD1, 0x0F451BD2, 0x16C8487F, 0x1334C15EC5EF714C, 0x13333333333331FF, 0x1333333333333200),
+    *(0x7FE0B1E495E69B58, 1 << 63, (1 << 64) - 1),
+)
+_STREAMS = ((7, None, 0), (7, "conv1.weight", 0), (7, "y" * 129, 0), (2**64 - 1, "é", 2**34 + 1))
+_CUTS = ((-2.0, 2.0), (0.0, 1.5), (-0.5, 0.25))
+_SCALES = ((0.1, 1 / 3), (0.0, 1e-7))
 
 
 def float32_coefficients() -> str:
@@ -55,7 +65,10 @@ def vectors() -> str:
     numbers = {
         "words": [_words(*row) for row in _STREAMS],
         "draws": _draws(Stream.of(7)),
-        "normal_f32_of_words": {f"{word:08x}": _bits(normal32(np.array([word], np.uint32)))[0] for word in _EDGE_WORDS},
+        "values": [_values(loc, scale) for loc, scale in _SCALES],
+        "truncated_f32_of_word_0": {"cut": [-0.5, 0.25], "f32": _bits(truncated32(np.zeros(1, np.uint32), quantile_range(-0.5, 0.25)))},
+        "normal_f32_of_words": {f"{word:08x}": _bits(normal32(np.array([word], np.uint32)))[0] for word in _WORDS},
+        "normal_f64_of_words": {f"{word:016x}": _bits(normal64(np.array([word], np.uint64)))[0] for word in _WORDS_64},
     }
     text = json.dumps(numbers, indent=2, ensure_ascii=False)
     on_one_line = re.sub(r"\[\s+([^\[\]{}]*?)\s+\]", lambda match: f"[{' '.join(match[1].split())}]", text)
@@ -95,6 +108,12 @@ def _draws(stream: Stream) -> dict[str, Any]:
             for low, high in _CUTS
         ],
     }
+
+
+def _values(loc: float, scale: float) -> dict[str, Any]:
+    distribution = Distribution(Draw.NORMAL, loc, scale)
+    tensors = (VirtualTensor(TensorSpec(distribution, dtype, view_of((4,)), 7)) for dtype in DTYPES.values() if scale >= dtype.smallest)
+    return {"draw": "normal", "seed": "7", "loc": loc, "scale": scale} | {tensor.dtype.name: _bits(tensor.read()) for tensor in tensors}
 
 
 def _bits(values: npt.NDArray[Any]) -> list[str]:

@@ -61,7 +61,7 @@ _OTHERS: list[Request] = [
 
 def requests() -> list[Request]:
     """Every request with a golden answer; the seed is 7 and the format raw where nothing else is said."""
-    every = [{"shape": [7, 5]} | scheme for scheme in _SCHEMES]
+    every: list[Request] = [{"shape": [7, 5]} | scheme for scheme in _SCHEMES]
     every += [{"shape": [33, 31], "scheme": scheme, "dtype": dtype} for scheme in _DRAWS for dtype in _DTYPES]
     return [{"seed": 7, "format": "raw"} | request for request in [*every, *_OTHERS]]
 

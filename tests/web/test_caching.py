@@ -65,7 +65,7 @@ def test_a_range_behind_the_end_is_refused_with_the_length(http: httpx.Client, h
 
 @pytest.mark.parametrize("header", ["bytes=5-2", "bytes=-", "items=0-1", "bytes=a-b", "bytes=0-1,5-6", "bytes=0-١"])
 def test_a_range_that_cannot_be_read_is_ignored(http: httpx.Client, whole: httpx.Response, header: str) -> None:
-    response = http.get(URL, headers={"Range": header.encode()})
+    response = http.get(URL, headers={b"Range": header.encode()})
     assert response.status_code == 200
     assert response.content == whole.content
 

@@ -116,9 +116,9 @@ def test_a_streamed_tensor_of_many_blocks_is_whole(http: httpx.Client) -> None:
 
 
 def test_the_header_is_ascii_whatever_the_name(http: httpx.Client) -> None:
-    response = http.post("/init", json=SPEC | {"name": "層/é \"w\"; x=1"})
+    response = http.post("/init", json=SPEC | {"name": '層/é "w"; x=1'})
     assert response.headers["Weight-Init"].isascii()
-    assert metadata(response)["name"] == "層/é \"w\"; x=1"
+    assert metadata(response)["name"] == '層/é "w"; x=1'
     assert response.headers["Content-Disposition"] == (
         "attachment; filename=\"_____w___x_1.npy\"; filename*=UTF-8''%E5%B1%A4_%C3%A9%20%22w%22%3B%20x%3D1.npy"
     )

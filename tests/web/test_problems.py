@@ -87,7 +87,10 @@ def test_an_unknown_route_names_the_known_ones(http: httpx.Client) -> None:
     assert "/recommend" in check(http.get("/initialize"), 404)["detail"]
 
 
-@pytest.mark.parametrize(("method", "path", "allow"), [("PUT", "/init", "GET, HEAD, POST"), ("DELETE", "/schemes", "GET, HEAD"), ("POST", "/recommend", "GET, HEAD")])
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [("PUT", "/init", "GET, HEAD, POST"), ("DELETE", "/schemes", "GET, HEAD"), ("POST", "/recommend", "GET, HEAD")],
+)
 def test_a_wrong_method_names_the_right_ones(http: httpx.Client, method: str, path: str, allow: str) -> None:
     response = http.request(method, path)
     check(response, 405)
