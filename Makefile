@@ -7,7 +7,7 @@ PORT ?= 8000
 BIN := .venv/bin
 SOURCES := service tests conftest.py clients/python
 
-.PHONY: help serve test lint format documents clean
+.PHONY: help serve test test-frameworks lint format documents clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -27,6 +27,13 @@ serve: .venv/serve  ## serve on http://HOST:PORT (127.0.0.1:8000)
 
 test: .venv/develop  ## run every test
 	$(BIN)/pytest -n auto
+
+.venv/frameworks: .venv/develop
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[frameworks]'
+	@touch $@
+
+test-frameworks: .venv/frameworks  ## run the README's examples of torch and JAX too; installs both, which is large
+	$(BIN)/pytest tests/test_readme.py
 
 lint: .venv/develop  ## style, types, and whether the generated documents are current
 	$(BIN)/ruff check $(SOURCES)

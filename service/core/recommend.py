@@ -128,8 +128,8 @@ _RECOMMENDATIONS: dict[str, Recommendation] = {
     "softmax": Recommendation(
         "xavier",
         "uniform",
-        "Softmax follows a linear output layer; Var(w) = 2/(fan_in + fan_out) starts it with small logits, near equal"
-        " probabilities, and passes the gradient back at its size.",
+        "Softmax follows a linear output layer; Var(w) = 2/(fan_in + fan_out) starts it with moderate logits and passes the"
+        " gradient back at its size.",
         references.GLOROT_2010,
         (
             Alternative("normal", "for a head that starts at nearly equal probabilities", {"stddev": 0.01}),

@@ -54,9 +54,9 @@ class StreamedResponse(Response):
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
         finally:
             leaving.cancel()
-            if not sending.done():
-                sending.cancel()
-        if not sending.cancelled() and sending.done():
+            sending.cancel()  # without effect where it has ended
+        await asyncio.wait((sending,))
+        if not sending.cancelled():
             sending.result()
 
     async def _send_body(self, start: dict[str, object], send: Send) -> None:
