@@ -31,6 +31,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The service under `settings`, by default those of the environment."""
     app = FastAPIOffline(
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,  # what generated clients call their methods
         title="weight-init",
         version=__version__,
         description=_DESCRIPTION,

@@ -138,11 +138,21 @@ def _query_parameter(name: str, schema: Schema, model: type[Request], examples: 
     return parameter | ({"example": examples[name]} if name in examples else {})
 
 
-def _binary(description: str) -> Schema:
-    content = {
-        row.media_type: {"schema": {"type": "object"} if row.name == "json" else {"type": "string", "format": "binary"}}
-        for row in FORMATS.values()
-    }
+_JSON_ANSWER: Schema = {
+    "type": "object",
+    "properties": {
+        "shape": {"type": "array", "items": {"type": "integer"}},
+        "dtype": {"type": "string"},
+        "data": {"description": "nested lists of the shape; a number for a scalar"},
+        "metadata": {"type": "object", "description": "the same as in the header Weight-Init"},
+    },
+    "required": ["shape", "dtype", "data", "metadata"],
+}
+
+
+def _tensor(description: str) -> Schema:
+    binary = {"type": "string", "format": "binary"}
+    content = {row.media_type: {"schema": _JSON_ANSWER if row.name == "json" else binary} for row in FORMATS.values()}
     return {"description": description, "content": content, "headers": {"Weight-Init": {"schema": {"type": "string"}}}}
 
 
@@ -155,8 +165,8 @@ def _problems(**statuses: str) -> dict[str, Schema]:
 
 
 _INIT_RESPONSES: dict[str, Schema] = {
-    "200": _binary("The tensor; its metadata is in the header Weight-Init and, in JSON, beside the data."),
-    "206": _binary("The range of the file that was asked for."),
+    "200": _tensor("The tensor; its metadata is in the header Weight-Init and, in JSON, beside the data."),
+    "206": _tensor("The range of the file that was asked for."),
     "304": {"description": "The client has it already (If-None-Match)."},
 } | _problems(
     s400="The body is not JSON.",
