@@ -11,12 +11,12 @@ import orjson
 
 from service.contract.advice import advice_for, described_activation
 from service.contract.request import InitRequest
-from service.contract.resolve import initializer_of
+from service.contract.resolve import initializer_of, layer_of
 from service.core.assess import warnings_for
 from service.core.dtypes import find_dtype
 from service.core.errors import TooLarge
-from service.core.fans import Shape
 from service.core.initializer import Initializer
+from service.core.layers import LayerKind, Shape
 from service.core.philox import STREAM_VERSION
 from service.core.tensor import TensorSpec, VirtualTensor, check_name, check_seed, check_shape, fresh_seed
 from service.core.views import View, canonical_shape, find_layout, view_of
@@ -65,9 +65,10 @@ class Answer:
 def answer(request: InitRequest, file_format: Format, limits: Limits) -> Answer:
     """The tensor that a request asks for, in a format. Nothing of it is computed yet. Raises InitError."""
     layout = find_layout(request.layout)
-    shape = canonical_shape(check_shape(request.shape), layout)
+    layer = layer_of(request).kind
+    shape = canonical_shape(check_shape(request.shape), layout, layer)
     initializer = initializer_of(request, shape)
-    view = view_of(tuple(request.shape), layout)
+    view = view_of(tuple(request.shape), layout, layer)
     spec = TensorSpec(
         distribution=initializer.distribution,
         dtype=find_dtype(request.dtype),
@@ -77,8 +78,8 @@ def answer(request: InitRequest, file_format: Format, limits: Limits) -> Answer:
     )
     tensor = VirtualTensor(spec)
     _check_size(tensor, file_format, limits)
-    provenance = _provenance(request, tensor, initializer.scheme.name, view, layout)
-    metadata = {"name": None, "slice": None, "cut": None} | provenance | _description(initializer, shape)
+    provenance = _provenance(request, tensor, initializer.scheme.name, view, layout, layer)
+    metadata = {"name": None, "slice": None, "cut": None, "layer": None} | provenance | _description(initializer, shape)
     return Answer(
         tensor=tensor,
         file=file_format.open(tensor, provenance, metadata),
@@ -106,7 +107,7 @@ def _check_size(tensor: VirtualTensor, file_format: Format, limits: Limits) -> N
         )
 
 
-def _provenance(request: InitRequest, tensor: VirtualTensor, scheme: str, whole: View, layout: str) -> Metadata:
+def _provenance(request: InitRequest, tensor: VirtualTensor, scheme: str, whole: View, layout: str, layer: LayerKind | None) -> Metadata:
     """All that determines the bytes, in the terms of STREAM.md, and nothing else: it is written into files, whose bytes may
     never change. So no advice, no defaults of parameters, no version, and no field for what was not asked for.
     """
@@ -117,6 +118,7 @@ def _provenance(request: InitRequest, tensor: VirtualTensor, scheme: str, whole:
         "name": spec.name,
         "shape": list(tensor.shape),
         "layout": layout,
+        "layer": layer,
         "slice": None if request.slice is None else {"of": list(whole.shape), "is": request.slice},
         "dtype": tensor.dtype.name,
         "scheme": scheme,
@@ -140,8 +142,9 @@ def _description(initializer: Initializer, shape: Shape) -> Metadata:
         "bounds": values.bounds and list(values.bounds),
         "fan_in": initializer.fans.fan_in,
         "fan_out": initializer.fans.fan_out,
+        "fan_convention": initializer.fan_convention.value,
         "activation": described_activation(initializer.activation),
         "reproducible": "bitwise",
-        "recommended": advice_for(initializer.activation, initializer.fans),
+        "recommended": advice_for(initializer.activation, initializer.true_fans),
         "warnings": warnings_for(initializer, shape),
     }

@@ -144,6 +144,16 @@ class InitRequest(Request):
     activation: Text | Named | None = Field(
         default=None, description="the name of the activation after the layer, or an object of a name and parameters"
     )
+    layer: Text | None = Field(
+        default=None,
+        description="what its axes mean: dense, conv, conv_transpose, depthwise, embedding or recurrent; left out, as the rank says",
+    )
+    groups: int | None = Field(default=None, description="an integer of at least 1: a convolution's groups; for depthwise, its channels")
+    packed: int = Field(default=1, description="an integer of at least 1: the matrices stacked along the outputs, 3 for q, k, v in one")
+    fan_convention: Text | None = Field(
+        default=None,
+        description="who counts the fans: true, torch or keras; left out, the library that the scheme's name belongs to, else true",
+    )
     layout: Text = Field(
         default="torch", description="torch ([out, in, *kernel]), or keras, jax or flax ([*kernel, in, out]): the same numbers, transposed"
     )

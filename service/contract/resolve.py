@@ -7,8 +7,9 @@ from typing import Any
 from service.contract.request import InitRequest, Named
 from service.core.activations import ActivationWithParameters, find_activation
 from service.core.errors import InvalidValue
-from service.core.fans import Shape
+from service.core.fans import find_fan_convention
 from service.core.initializer import Initializer, initialize
+from service.core.layers import Layer, Shape, find_layer
 from service.core.schemes import find_scheme
 
 Parameters = dict[str, Any]
@@ -32,9 +33,16 @@ def initializer_of(request: InitRequest, shape: Shape) -> Initializer:
         scheme=scheme_name,
         parameters=parameters,
         activation=activation,
+        layer=layer_of(request),
+        fan_convention=None if request.fan_convention is None else find_fan_convention(request.fan_convention),
         fan_in=request.fan_in,
         fan_out=request.fan_out,
     )
+
+
+def layer_of(request: InitRequest) -> Layer:
+    """The layer of a request. Raises UnknownName."""
+    return Layer(None if request.layer is None else find_layer(request.layer), request.groups, request.packed)
 
 
 def activation_of(requested: str | Named, flat: Parameters) -> ActivationWithParameters:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.core.fans import Mode, Shape
+from service.core.fans import Fans, Mode
 from service.core.initializer import Initializer, recommended
+from service.core.layers import Shape
 from service.core.recommend import recommendation_for
 from service.core.schemes import family_of
 
@@ -14,6 +15,7 @@ from service.core.schemes import family_of
 _TOO_LARGE, _TOO_SMALL = 1.9, 0.55
 _TOO_LARGE_FOR_ANY, _TOO_SMALL_FOR_ANY = 4.0, 0.1
 _OFF_CENTRE = 0.1  # of a standard deviation
+_ANY_FANS = Fans(1, 1)  # to name a scheme, which does not depend on them
 _DEPTH = 10  # layers, for the example
 
 
@@ -23,7 +25,8 @@ def warnings_for(initializer: Initializer, shape: Shape) -> list[str]:
         return []
     if initializer.distribution.stddev == 0:
         return [_symmetry(initializer)]
-    return [warning for warning in (_off_centre(initializer), _wrong_size(initializer)) if warning]
+    found = (_off_centre(initializer), _wrong_size(initializer), _other_fans(initializer))
+    return [warning for warning in found if warning]
 
 
 def _symmetry(initializer: Initializer) -> str:
@@ -46,6 +49,16 @@ def _off_centre(initializer: Initializer) -> str | None:
     )
 
 
+def _other_fans(initializer: Initializer) -> str | None:
+    counted, true = initializer.fans, initializer.true_fans
+    if counted == true or not initializer.scheme.needs_fans:
+        return None
+    return (
+        f"{initializer.fan_convention} reads fan_in {counted.fan_in} and fan_out {counted.fan_out} off the shape alone; what feeds a unit"
+        f" and what an input feeds is fan_in {true.fan_in} and fan_out {true.fan_out}; use fan_convention true for these."
+    )
+
+
 @dataclass(frozen=True)
 class _Size:
     """What the weights do to a signal of variance 1, or to a gradient where the scheme divides by fan_out."""
@@ -57,6 +70,8 @@ class _Size:
 
 
 def _wrong_size(initializer: Initializer) -> str | None:
+    if None in (initializer.true_fans.fan_in, initializer.true_fans.fan_out):
+        return None
     size, scheme, activation = _size(initializer), initializer.scheme.name, initializer.activation
     name = activation.name if activation else "any activation"
     large, small = (_TOO_LARGE, _TOO_SMALL) if activation else (_TOO_LARGE_FOR_ANY, _TOO_SMALL_FOR_ANY)
@@ -111,7 +126,7 @@ def _power(factor: float) -> float:
 
 
 def _size(initializer: Initializer) -> _Size:
-    values, fans, best = initializer.distribution, initializer.fans, _best(initializer)
+    values, fans, best = initializer.distribution, initializer.true_fans, _best(initializer)
     second_moment = values.stddev * values.stddev + values.mean * values.mean  # inf beyond 1e308, where ** would raise
     mode = Mode(initializer.parameters.get("mode", Mode.FAN_IN))
     # Glorot's variance is a compromise between the directions, so that it is compared as it is
@@ -136,8 +151,9 @@ def _kept(initializer: Initializer, mode: Mode) -> float:
 
 
 def _best(initializer: Initializer) -> Initializer:
-    return recommended(initializer.activation, initializer.fans)
+    return recommended(initializer.activation, initializer.true_fans)
 
 
 def _better(initializer: Initializer) -> str:
-    return _best(initializer).scheme.name if initializer.activation else "auto, with the layer's activation"
+    chosen = recommended(initializer.activation, _ANY_FANS).scheme.name
+    return chosen if initializer.activation else "auto, with the layer's activation"

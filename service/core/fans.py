@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from service.core.errors import InvalidValue
-
-Shape = tuple[int, ...]
+from service.core.errors import InvalidValue, unknown_name
+from service.core.layers import Layer, LayerKind, Shape
 
 MAX_FAN = 2**63 - 1
 
@@ -22,9 +21,17 @@ class Mode(StrEnum):
     FAN_GEO_AVG = "fan_geo_avg"
 
 
+class FanConvention(StrEnum):
+    """Who counts: what really feeds a unit, or what torch or Keras (and JAX) read off the shape alone."""
+
+    TRUE = "true"
+    TORCH = "torch"
+    KERAS = "keras"
+
+
 @dataclass(frozen=True)
 class Fans:
-    """The two fans of a weight; one is None when only the other was given, for a shape that has none of its own."""
+    """The two fans of a weight; None where the shape and what was given do not tell."""
 
     fan_in: int | None
     fan_out: int | None
@@ -53,24 +60,87 @@ class Fans:
         return fan
 
 
-def fans_of(shape: Shape, *, fan_in: int | None = None, fan_out: int | None = None) -> Fans:
+def fans_of(
+    shape: Shape,
+    layer: Layer | None = None,
+    *,
+    convention: FanConvention = FanConvention.TRUE,
+    fan_in: int | None = None,
+    fan_out: int | None = None,
+) -> Fans:
     """The fans of a weight in the canonical layout [out, in, *kernel]; those that are given win.
 
-    fan_in = in·K and fan_out = out·K, with K the product of the kernel dimensions (Glorot and Bengio 2010; He et al. 2015,
-    section 2.2). A shape of rank 0 or 1 (a bias) has no fans of its own.
+    Of a dense layer or a convolution fan_in = in·K and fan_out = out·K, with K the product of the kernel dimensions (Glorot
+    and Bengio 2010; He et al. 2015, section 2.2); groups and packed matrices share the outputs among themselves. A shape of
+    rank 0 or 1 (a bias) has no fans of its own. Raises InvalidValue where layer and shape do not fit.
 
     >>> fans_of((64, 3, 7, 7))
     Fans(fan_in=147, fan_out=3136)
+    >>> fans_of((2304, 768), Layer(packed=3))
+    Fans(fan_in=768, fan_out=768)
     >>> fans_of((64,), fan_in=147)
     Fans(fan_in=147, fan_out=None)
     """
+    layer = layer or Layer()
+    layer.check(shape)
     _check("fan_in", fan_in)
     _check("fan_out", fan_out)
+    counted = _COUNT[convention](shape, layer)
+    return Fans(fan_in or counted.fan_in, fan_out or counted.fan_out)
+
+
+def _true(shape: Shape, layer: Layer) -> Fans:
+    """What feeds a unit, and what an input feeds."""
     if len(shape) < 2:
-        return Fans(fan_in, fan_out)
-    out_features, in_features, *kernel = shape
-    kernel_size = math.prod(kernel)
-    return Fans(fan_in or in_features * kernel_size, fan_out or out_features * kernel_size)
+        return Fans(None, None)
+    first, second, *kernel = shape
+    size, groups = math.prod(kernel), layer.groups or 1
+    match layer.kind:
+        case LayerKind.CONV_TRANSPOSE:  # [in, out/groups, *kernel]; with a stride s each output is fed by 1/s of these
+            return Fans(first * size // groups, second * size)
+        case LayerKind.DEPTHWISE:  # [channels·multiplier, 1, *kernel]; the channels are the groups
+            return Fans(size, None if layer.groups is None else first * size // groups)
+        case LayerKind.EMBEDDING:  # [entries, features]: one entry at a time feeds the features
+            return Fans(1, second)
+        case _:
+            return Fans(second * size, first * size // (groups * layer.packed))
+
+
+def _torch(shape: Shape, _: Layer) -> Fans:
+    """torch.nn.init._calculate_fan_in_and_fan_out: of the shape in torch's layout; it refuses rank 1."""
+    if len(shape) < 2:
+        return Fans(None, None)
+    size = math.prod(shape[2:])
+    return Fans(shape[1] * size, shape[0] * size)
+
+
+def _keras(shape: Shape, layer: Layer) -> Fans:
+    """keras.initializers.compute_fans: of the shape in Keras's layout [*kernel, in, out]; a vector of n has n and n."""
+    if len(shape) < 2:
+        n = math.prod(shape)
+        return Fans(n, n)
+    first, second, *kernel = shape
+    size = math.prod(kernel)
+    match layer.kind:
+        case LayerKind.DEPTHWISE:  # [*kernel, channels, multiplier]
+            channels = layer.groups
+            return Fans(None, None) if channels is None else Fans(channels * size, first // channels * size)
+        case LayerKind.EMBEDDING:  # [entries, features] in both layouts
+            return Fans(first, second)
+        case _:
+            return Fans(second * size, first * size)
+
+
+def find_fan_convention(name: str) -> FanConvention:
+    """Who counts, by name; jax and flax count as Keras does. Raises UnknownName."""
+    known = {row.value: row for row in FanConvention} | {"jax": FanConvention.KERAS, "flax": FanConvention.KERAS}
+    try:
+        return known[name.casefold()]
+    except KeyError:
+        raise unknown_name("fan_convention", name, known, kind="fan convention") from None
+
+
+_COUNT = {FanConvention.TRUE: _true, FanConvention.TORCH: _torch, FanConvention.KERAS: _keras}
 
 
 def _check(field: str, fan: int | None) -> None:

@@ -8,10 +8,20 @@ from typing import Any
 
 from service.core.activations import ActivationWithParameters, find_activation
 from service.core.distributions import Distribution
-from service.core.fans import Fans, Shape, fans_of
+from service.core.fans import FanConvention, Fans, fans_of
+from service.core.layers import Layer, Shape
+from service.core.names import library_of
 from service.core.parameters import Values, fill
 from service.core.recommend import ASSUMED_ACTIVATION, recommendation_for
 from service.core.schemes import DEFAULT_SCHEME, FAMILIES, SCHEMES, Scheme, family_named, find_scheme
+
+# a name of a library has its fans too, which are read off the shape alone
+FAN_CONVENTION_OF: dict[str | None, FanConvention] = {
+    None: FanConvention.TRUE,
+    "torch": FanConvention.TORCH,
+    "keras": FanConvention.KERAS,
+    "jax": FanConvention.KERAS,
+}
 
 
 @dataclass(frozen=True)
@@ -23,6 +33,8 @@ class Initializer:
     parameters: Mapping[str, Any] = field(hash=False)
     activation: ActivationWithParameters | None
     fans: Fans
+    true_fans: Fans
+    fan_convention: FanConvention
     distribution: Distribution
 
 
@@ -37,14 +49,17 @@ def initialize(
     scheme: str = DEFAULT_SCHEME,
     parameters: Values | None = None,
     activation: ActivationWithParameters | None = None,
+    layer: Layer | None = None,
+    fan_convention: FanConvention | None = None,
     fan_in: int | None = None,
     fan_out: int | None = None,
 ) -> Initializer:
     """Resolve a scheme for a weight of canonical shape [out, in, *kernel].
 
-    `parameters` are the scheme's own (SCHEMES[...].parameters); `fan_in` and `fan_out` replace those of the shape, and are
-    needed where a shape has none. Raises UnknownName for a scheme or a parameter that nobody knows, InvalidValue for a value
-    outside its domain or a fan that is missing.
+    `parameters` are the scheme's own (SCHEMES[...].parameters); `layer` says how the shape is to be read; `fan_convention`
+    who counts the fans (left out, the library whose name the scheme was given, else what is true); `fan_in` and `fan_out`
+    replace those of the shape, and are needed where a shape has none. Raises UnknownName for a scheme or a parameter that
+    nobody knows, InvalidValue for a value outside its domain or a fan that is missing.
 
     A family's bare name (`he`, `glorot`) takes any `distribution`.
 
@@ -52,7 +67,10 @@ def initialize(
     0.050507627227610534
     """
     row, presets = find_scheme(scheme)
-    fans = fans_of(shape, fan_in=fan_in, fan_out=fan_out)
+    convention = fan_convention or FAN_CONVENTION_OF[library_of(scheme)]
+    fans, true_fans = (
+        fans_of(shape, layer, convention=counted, fan_in=fan_in, fan_out=fan_out) for counted in (convention, FanConvention.TRUE)
+    )
     given = dict(parameters or {})
     if row.name == DEFAULT_SCHEME:
         row, presets, given = _choose(row, given, activation)
@@ -63,7 +81,7 @@ def initialize(
     if "negative_slope" in values and values["negative_slope"] is None:
         values["negative_slope"] = activation.parameters.get("negative_slope", 0.0) if activation else 0.0
     distribution = _resolve(row, values, fans)
-    return Initializer(scheme, row, values, activation, fans, distribution)
+    return Initializer(scheme, row, values, activation, fans, true_fans, convention, distribution)
 
 
 def recommended(activation: ActivationWithParameters | None, fans: Fans, *, distribution: str | None = None) -> Initializer:

@@ -17,3 +17,13 @@ def name_key(name: str) -> str:
     if len(parts) > 1 and parts[0] in _LIBRARIES:
         return f"{_LIBRARIES[parts[0]]}.{parts[-1]}"
     return ".".join(parts)
+
+
+def library_of(name: str) -> str | None:
+    """The library whose name this is: torch, keras or jax; None for a name of nobody's.
+
+    >>> library_of("tf.keras.initializers.HeNormal"), library_of("he_normal")
+    ('keras', None)
+    """
+    library, dot, _ = name_key(name).partition(".")
+    return library if dot else None

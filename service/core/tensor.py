@@ -14,7 +14,7 @@ import numpy.typing as npt
 from service.core.distributions import Distribution, Draw
 from service.core.dtypes import DType
 from service.core.errors import InvalidValue, Unsupported
-from service.core.fans import Shape
+from service.core.layers import Shape
 from service.core.philox import MAX_SEED, Stream, Words
 from service.core.quantiles import (
     QuantileRange,

@@ -10,7 +10,7 @@ import struct
 
 from service.core.dtypes import DType
 from service.core.errors import Unsupported
-from service.core.fans import Shape
+from service.core.layers import Shape
 from service.core.tensor import VirtualTensor
 from service.files.virtual import Literal, TensorBytes, VirtualFile
 

@@ -1,0 +1,107 @@
+"""The registry of schemes: one row each. Whatever lists or checks schemes derives from these rows.
+
+A row says how its parameters and the fans become a `Distribution`. Adding a scheme is adding a row to a file of this folder and
+a golden answer to tests/golden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.core.errors import unknown_name
+from service.core.fans import Mode
+from service.core.names import name_key
+from service.core.parameters import Kind, Parameter
+from service.core.schemes import elementary, scaled
+from service.core.schemes.scheme import GAIN, Alias, Scheme
+
+__all__ = ["DEFAULT_SCHEME", "FAMILIES", "SCHEMES", "Alias", "Scheme", "family_named", "family_of", "find_scheme"]
+
+DEFAULT_SCHEME = "auto"
+
+_AUTO = Scheme(
+    "auto",
+    "The scheme recommended for the activation.",
+    "as the recommended scheme",
+    None,
+    None,
+    (
+        GAIN,
+        Parameter("mode", "the fan to divide by, where the chosen scheme has a choice", kind=Kind.CHOICE, choices=tuple(Mode)),
+        Parameter(
+            "distribution",
+            "the shape of the draw; left out, that of the recommendation",
+            kind=Kind.CHOICE,
+            choices=("normal", "truncated_normal", "uniform"),
+        ),
+    ),
+)
+
+_ROWS = (_AUTO, *elementary.ROWS, *scaled.ROWS)
+
+SCHEMES: dict[str, Scheme] = {row.name: row for row in _ROWS}
+
+# family -> distribution -> the scheme that draws so, with its parameters
+FAMILIES: dict[str, dict[str, tuple[str, Mapping[str, Any]]]] = {
+    family: {
+        "normal": (f"{family}_normal", {}),
+        "truncated_normal": (f"{family}_normal", {"distribution": "truncated_normal"}),
+        "uniform": (f"{family}_uniform", {}),
+    }
+    for family in ("xavier", "he", "lecun")
+}
+_FAMILY_NAMES = {"xavier": "xavier", "glorot": "xavier", "he": "he", "kaiming": "he", "lecun": "lecun"}
+
+
+def family_of(scheme: str) -> str | None:
+    """The family of a scheme's canonical name, None outside the three.
+
+    >>> family_of("he_uniform")
+    'he'
+    """
+    family = scheme.partition("_")[0]
+    return family if family in FAMILIES else None
+
+
+def family_named(name: str) -> str | None:
+    """The family that a bare name stands for, whose distribution is still open.
+
+    >>> family_named("Kaiming")
+    'he'
+    """
+    return _FAMILY_NAMES.get(name_key(name))
+
+
+def _index() -> dict[str, tuple[Scheme, Alias]]:
+    index: dict[str, tuple[Scheme, Alias]] = {}
+    for row in _ROWS:
+        for alias in (Alias(row.name), *row.aliases):
+            key = name_key(alias.name)
+            if key in index:
+                raise AssertionError(f"two schemes answer to {alias.name}")
+            index[key] = (row, alias)
+    return index
+
+
+_BY_KEY = _index()
+
+
+def find_scheme(name: str) -> tuple[Scheme, Mapping[str, Any]]:
+    """The row of a name or an alias, and the parameters that the alias stands for. Raises UnknownName.
+
+    Case, underscores and hyphens do not matter. A name of a library (`torch.nn.init.kaiming_normal_`,
+    `keras.initializers.HeNormal`, `jax.nn.initializers.he_normal`) has that library's defaults and truncation.
+
+    >>> find_scheme("GlorotUniform")[0].name
+    'xavier_uniform'
+    >>> scheme, presets = find_scheme("tf.keras.initializers.HeNormal")
+    >>> scheme.name, presets["distribution"]
+    ('he_normal', 'truncated_normal')
+    """
+    found = _BY_KEY.get(name_key(name))
+    if found is None:
+        known = [alias.name for row in _ROWS for alias in (Alias(row.name), *row.aliases)]
+        raise unknown_name("scheme", name, known, kind="scheme")
+    row, alias = found
+    return row, alias.presets

@@ -1,0 +1,62 @@
+"""What a row of the registry is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.core.distributions import Distribution
+from service.core.fans import Fans
+from service.core.parameters import Parameter, Values
+from service.core.references import Reference
+
+Resolve = Callable[[Values, Fans], Distribution]
+
+
+@dataclass(frozen=True)
+class Alias:
+    """Another name of a scheme, with the parameters that this name stands for."""
+
+    name: str
+    presets: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One initializer. `resolve` None: not a distribution of its own but a choice among the others (`auto`)."""
+
+    name: str
+    summary: str
+    formula: str
+    reference: Reference | None
+    resolve: Resolve | None
+    parameters: tuple[Parameter, ...]
+    aliases: tuple[Alias, ...] = ()
+    needs_fans: bool = False
+    equation: str = ""
+
+    @property
+    def source(self) -> str | None:
+        """The paper, and where in it the formula stands."""
+        if self.reference is None:
+            return None
+        return f"{self.reference}, {self.equation}" if self.equation else str(self.reference)
+
+    def in_library(self, library: str) -> list[str]:
+        """The names that `library` ("torch", "keras", "jax") has for it."""
+        prefix = f"{library}."
+        return [alias.name.removeprefix(prefix) for alias in self.aliases if alias.name.startswith(prefix)]
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """The names of its parameters."""
+        return [parameter.name for parameter in self.parameters]
+
+
+def names(*names: str, **presets: Any) -> tuple[Alias, ...]:
+    """Aliases that all stand for the same parameters."""
+    return tuple(Alias(name, presets) for name in names)
+
+
+GAIN = Parameter("gain", "an extra factor on the scale", default=1.0, minimum=0.0)
