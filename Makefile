@@ -7,7 +7,7 @@ PORT ?= 8000
 BIN := .venv/bin
 SOURCES := service tests conftest.py clients/python
 
-.PHONY: help serve test test-frameworks lint format documents clean
+.PHONY: help serve test test-frameworks test-conformance lint format documents clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -34,6 +34,13 @@ test: .venv/develop  ## run every test
 
 test-frameworks: .venv/frameworks  ## run the README's examples of torch and JAX too; installs both, which is large
 	$(BIN)/pytest tests/test_readme.py
+
+.venv/conformance: .venv/develop
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[conformance]'
+	@touch $@
+
+test-conformance: .venv/conformance  ## compare with torch, Keras, JAX and timm themselves; installs them, which is large
+	$(BIN)/pytest -n auto tests/conformance
 
 lint: .venv/develop  ## style, types, and whether the generated documents are current
 	$(BIN)/ruff check $(SOURCES)

@@ -21,9 +21,12 @@ class Settings(BaseSettings):
     max_json_elements: int = Field(
         default=1_000_000, ge=1, description="the largest tensor in JSON, which is made in memory and is five times as long"
     )
+    max_structured_elements: int = Field(
+        default=1 << 24, ge=1, description="the largest orthogonal or sparse tensor, which is computed whole and kept for a while"
+    )
     max_body_bytes: int = Field(default=64 << 10, ge=1, description="the largest request body: a specification is never long")
 
     @property
     def limits(self) -> Limits:
         """The limits of one answer."""
-        return Limits(self.max_tensor_bytes, self.max_json_elements)
+        return Limits(self.max_tensor_bytes, self.max_json_elements, self.max_structured_elements)

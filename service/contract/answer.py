@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from service.core.errors import TooLarge
 from service.core.initializer import Initializer
 from service.core.layers import LayerKind, Shape
 from service.core.philox import STREAM_VERSION
+from service.core.rules import Structure, is_bitwise
 from service.core.tensor import TensorSpec, VirtualTensor, check_name, check_seed, check_shape, fresh_seed
 from service.core.views import View, canonical_shape, find_layout, view_of
 from service.files.formats import Format
@@ -34,6 +36,7 @@ class Limits:
 
     max_tensor_bytes: int = 1 << 40
     max_json_elements: int = 1_000_000
+    max_structured_elements: int = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,13 @@ class Answer:
         return f"{self.tensor.spec.name or 'weight'}.{self.format.extension}"
 
     @property
+    def bitwise(self) -> bool:
+        """Whether the bytes are the same on every machine."""
+        return is_bitwise(self.tensor.spec.rule)
+
+    @property
     def etag(self) -> str:
-        """A strong validator: equal exactly when the bytes of the file are."""
+        """A validator: equal exactly when the bytes of the file are; where `is_bitwise` is false, up to their last digit."""
         inputs = [self.format.name, self.metadata if self.format.carries_advice else self.provenance]
         return hashlib.blake2b(orjson.dumps(inputs), digest_size=16).hexdigest()
 
@@ -70,7 +78,7 @@ def answer(request: InitRequest, file_format: Format, limits: Limits) -> Answer:
     initializer = initializer_of(request, shape)
     view = view_of(tuple(request.shape), layout, layer)
     spec = TensorSpec(
-        distribution=initializer.distribution,
+        rule=initializer.rule,
         dtype=find_dtype(request.dtype),
         view=view if request.slice is None else view.slice(request.slice),
         seed=fresh_seed() if request.seed is None else check_seed(int(request.seed)),
@@ -98,6 +106,14 @@ def _check_size(tensor: VirtualTensor, file_format: Format, limits: Limits) -> N
             received=tensor.nbytes,
             action="Ask for a slice of it, or let the operator raise the limit.",
         )
+    rule = tensor.spec.rule
+    if isinstance(rule, Structure) and math.prod(rule.shape) > limits.max_structured_elements:
+        raise TooLarge(
+            "shape",
+            expected=f"at most {limits.max_structured_elements} elements for {rule.name} (WEIGHT_INIT_MAX_STRUCTURED_ELEMENTS)",
+            received=math.prod(rule.shape),
+            action="It must be computed whole, so that a slice does not help; ask for a scheme that draws each element.",
+        )
     if file_format.name == "json" and tensor.size > limits.max_json_elements:
         raise TooLarge(
             "shape",
@@ -111,7 +127,7 @@ def _provenance(request: InitRequest, tensor: VirtualTensor, scheme: str, whole:
     """All that determines the bytes, in the terms of STREAM.md, and nothing else: it is written into files, whose bytes may
     never change. So no advice, no defaults of parameters, no version, and no field for what was not asked for.
     """
-    spec, values = tensor.spec, tensor.spec.distribution
+    spec = tensor.spec
     facts = {
         "stream": STREAM_VERSION,
         "seed": spec.seed if spec.seed <= _EXACT_JSON_INTEGER else str(spec.seed),
@@ -122,29 +138,32 @@ def _provenance(request: InitRequest, tensor: VirtualTensor, scheme: str, whole:
         "slice": None if request.slice is None else {"of": list(whole.shape), "is": request.slice},
         "dtype": tensor.dtype.name,
         "scheme": scheme,
-        "draw": values.draw.value,
-        "loc": values.loc,
-        "scale": values.scale,
-        "cut": values.cut and list(values.cut),
-    }
+    } | spec.rule.facts
     return {name: fact for name, fact in facts.items() if fact is not None}
 
 
 def _description(initializer: Initializer, shape: Shape) -> Metadata:
     """How the distribution came about, and what to think of it."""
-    values = initializer.distribution
+    rule = initializer.rule
     return {
         "requested": initializer.requested,
         "parameters": {name: value for name, value in initializer.parameters.items() if value is not None},
         "formula": initializer.scheme.formula,
-        "mean": values.mean,
-        "stddev": values.stddev,
-        "bounds": values.bounds and list(values.bounds),
+        "mean": rule.mean,
+        "stddev": rule.stddev,
+        "bounds": rule.bounds and list(rule.bounds),
         "fan_in": initializer.fans.fan_in,
         "fan_out": initializer.fans.fan_out,
         "fan_convention": initializer.fan_convention.value,
         "activation": described_activation(initializer.activation),
-        "reproducible": "bitwise",
+        "reproducible": "bitwise" if is_bitwise(rule) else "within an ulp of float32",
         "recommended": advice_for(initializer.activation, initializer.true_fans),
         "warnings": warnings_for(initializer, shape),
-    }
+    } | _extras(initializer)
+
+
+def _extras(initializer: Initializer) -> Metadata:
+    """What the scheme wants done beside the tensor, such as a factor in the forward pass; nothing where there is nothing."""
+    scheme = initializer.scheme
+    extras = scheme.extras(initializer.parameters, initializer.fans) if scheme.extras else {}
+    return {"extras": extras} if extras else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from service.core.activations import ACTIVATIONS
@@ -42,7 +43,7 @@ def _activation(name: str) -> Description:
         "formula": row.formula,
         "aliases": list(row.aliases),
         "parameters": [_parameter(parameter) for parameter in row.parameters],
-        "gain": None if gains is None else {"forward": gains.forward, "backward": gains.backward},
+        "gain": None if gains is None else asdict(gains),
         "recommended": recommendation_for(name).scheme,
         "reference": str(row.reference),
     }

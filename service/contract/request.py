@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from service.core.activations import ACTIVATIONS, Activation
 from service.core.errors import InitError, InvalidValue, unknown_name
 from service.core.parameters import Kind, Parameter
+from service.core.roles import ROLES
 from service.core.schemes import DEFAULT_SCHEME, SCHEMES, Scheme
 from service.core.tensor import MAX_RANK
 
@@ -84,6 +85,16 @@ class Named(BaseModel):
 
 
 Text = Annotated[str, Field(max_length=1024)]
+
+
+class Expression(BaseModel):
+    """An activation as a formula in x, which core/expressions reads."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    expression: Text
+
+
 Seed = int | Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
 
 
@@ -141,8 +152,9 @@ class InitRequest(Request):
     scheme: Text | Named = Field(
         default=DEFAULT_SCHEME, description="the name of a scheme, auto (chosen from the activation), or an object of a name and parameters"
     )
-    activation: Text | Named | None = Field(
-        default=None, description="the name of the activation after the layer, or an object of a name and parameters"
+    activation: Text | Named | Expression | None = Field(
+        default=None,
+        description="the name of the activation after the layer, or an object of a name and parameters, or of an expression in x",
     )
     layer: Text | None = Field(
         default=None,
@@ -173,9 +185,20 @@ class InitRequest(Request):
 
 
 class RecommendRequest(Request):
-    """An activation, and the fans of its layer if the numbers are wanted too."""
+    """An activation, a layer, or both; and the fans and the depth if the numbers are wanted too."""
 
-    activation: Text | Named = Field(description="the name of an activation, or an object of a name and parameters", examples=["relu"])
+    activation: Text | Named | Expression | None = Field(
+        default=None,
+        description="the name of an activation, or an object of a name and parameters, or of an expression in x",
+        examples=["relu"],
+    )
+    layer: Text | None = Field(
+        default=None, description=f"what the weight is in the network: {', '.join(ROLES)}; left out, the activation decides"
+    )
+    num_layers: int | None = Field(
+        default=None, description="an integer of at least 1: the layers of the network, for what feeds a residual stream"
+    )
+    class_prior: float | None = Field(default=None, description="a number above 0 and below 1: the share of a class, for a sigmoid head")
     distribution: Text | None = Field(default=None, description="normal, truncated_normal or uniform; left out, the recommended one")
     fan_in: int | None = Field(default=None, description="an integer of at least 1: the inputs of a unit")
     fan_out: int | None = Field(default=None, description="an integer of at least 1: the units that an input feeds")
@@ -186,7 +209,7 @@ class RecommendRequest(Request):
         return sorted({row.name for activation in ACTIVATIONS.values() for row in activation.parameters})
 
 
-_TEXT_FIELDS = {"activation", "scheme", "layout", "dtype", "name", "slice", "format"} | {
+_TEXT_FIELDS = {"activation", "scheme", "layer", "layout", "fan_convention", "dtype", "name", "slice", "format", "distribution"} | {
     name for name, rows in _PARAMETERS.items() if all(row.kind is Kind.CHOICE for _, row in rows)
 }
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.contract.request import InitRequest, Named
-from service.core.activations import ActivationWithParameters, find_activation
+from service.contract.request import Expression, InitRequest, Named
+from service.core.activations import ActivationWithParameters, expressed, find_activation
 from service.core.errors import InvalidValue
 from service.core.fans import find_fan_convention
 from service.core.initializer import Initializer, initialize
@@ -45,8 +45,10 @@ def layer_of(request: InitRequest) -> Layer:
     return Layer(None if request.layer is None else find_layer(request.layer), request.groups, request.packed)
 
 
-def activation_of(requested: str | Named, flat: Parameters) -> ActivationWithParameters:
+def activation_of(requested: str | Named | Expression, flat: Parameters) -> ActivationWithParameters:
     """The activation of a request, with its parameters from beside the name or from beside the fields. Raises InitError."""
+    if isinstance(requested, Expression):
+        return expressed(requested.expression)
     name, parameters = _named(requested)
     row = find_activation(name)
     for parameter in row.parameters:

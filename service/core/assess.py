@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from service.core.distributions import Distribution, Draw
 from service.core.fans import Fans, Mode
 from service.core.initializer import Initializer, recommended
 from service.core.layers import Shape
@@ -21,12 +22,17 @@ _DEPTH = 10  # layers, for the example
 
 def warnings_for(initializer: Initializer, shape: Shape) -> list[str]:
     """What is poor about it, and why; empty when nothing is. A bias (rank 0 or 1) may be anything."""
-    if len(shape) < 2:
+    if len(shape) < 2 or not isinstance(initializer.rule, Distribution) or _is_meant(initializer):
         return []
     if initializer.distribution.stddev == 0:
         return [_symmetry(initializer)]
     found = (_off_centre(initializer), _wrong_size(initializer), _other_fans(initializer))
     return [warning for warning in found if warning]
+
+
+def _is_meant(initializer: Initializer) -> bool:
+    """Whether a constant is the rule itself (the last layer of a Fixup branch), not a rule scaled to nothing."""
+    return not initializer.scheme.judged and initializer.distribution.draw is Draw.CONSTANT
 
 
 def _symmetry(initializer: Initializer) -> str:
@@ -70,11 +76,13 @@ class _Size:
 
 
 def _wrong_size(initializer: Initializer) -> str | None:
-    if None in (initializer.true_fans.fan_in, initializer.true_fans.fan_out):
+    if not initializer.scheme.judged or None in (initializer.true_fans.fan_in, initializer.true_fans.fan_out):
         return None
     size, scheme, activation = _size(initializer), initializer.scheme.name, initializer.activation
     name = activation.name if activation else "any activation"
     large, small = (_TOO_LARGE, _TOO_SMALL) if activation else (_TOO_LARGE_FOR_ANY, _TOO_SMALL_FOR_ANY)
+    if initializer.parameters.get("gain") == "forward":  # it keeps the signal exactly, for inputs of variance 1
+        return None
     if confusion := _confusion(initializer, size):
         return confusion
     if size.against_best >= large:
@@ -86,7 +94,7 @@ def _wrong_size(initializer: Initializer) -> str | None:
 
 def _confusion(initializer: Initializer, size: _Size) -> str | None:
     """The two confusions everybody meets, named even where the fans of this layer happen to soften them."""
-    if initializer.activation is None:
+    if initializer.activation is None or isinstance(initializer.parameters.get("gain"), str):
         return None
     scheme, name, better = initializer.scheme.name, initializer.activation.name, _better(initializer)
     match family_of(scheme), family_of(better):
@@ -147,7 +155,8 @@ def _kept(initializer: Initializer, mode: Mode) -> float:
     gains = activation.gains if activation else None
     if activation is None or gains is None or recommendation_for(activation.name).saturates:
         return 1.0
-    return 1 / (gains.backward if mode is Mode.FAN_OUT else gains.forward) ** 2
+    gain = gains.backward if mode is Mode.FAN_OUT else gains.forward
+    return 1.0 if gain is None else 1 / (gain * gain)
 
 
 def _best(initializer: Initializer) -> Initializer:
@@ -155,5 +164,8 @@ def _best(initializer: Initializer) -> Initializer:
 
 
 def _better(initializer: Initializer) -> str:
-    chosen = recommended(initializer.activation, _ANY_FANS).scheme.name
-    return chosen if initializer.activation else "auto, with the layer's activation"
+    if initializer.activation is None:
+        return "auto, with the layer's activation"
+    best = recommended(initializer.activation, _ANY_FANS)
+    scale = best.parameters.get("scale")
+    return best.scheme.name if scale is None else f"{best.scheme.name} with scale {scale:.4g}"

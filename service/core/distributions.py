@@ -82,6 +82,11 @@ class Distribution:
         return max(abs(low), abs(high))
 
     @property
+    def facts(self) -> dict[str, object]:
+        """All that determines the values."""
+        return {"draw": self.draw.value, "loc": self.loc, "scale": self.scale} | ({} if self.cut is None else {"cut": list(self.cut)})
+
+    @property
     def _cut(self) -> tuple[float, float]:
         if self.cut is None:
             raise AssertionError("a truncated normal has a cut")

@@ -8,12 +8,14 @@ from typing import Any
 
 from service.core.activations import ActivationWithParameters, find_activation
 from service.core.distributions import Distribution
+from service.core.errors import InvalidValue
 from service.core.fans import FanConvention, Fans, fans_of
 from service.core.layers import Layer, Shape
 from service.core.names import library_of
 from service.core.parameters import Values, fill
-from service.core.recommend import ASSUMED_ACTIVATION, recommendation_for
-from service.core.schemes import DEFAULT_SCHEME, FAMILIES, SCHEMES, Scheme, family_named, find_scheme
+from service.core.recommend import EXACT, choice_for
+from service.core.rules import Rule
+from service.core.schemes import DEFAULT_SCHEME, FAMILIES, SCHEMES, Scheme, family_named, family_of, find_scheme
 
 # a name of a library has its fans too, which are read off the shape alone
 FAN_CONVENTION_OF: dict[str | None, FanConvention] = {
@@ -35,7 +37,14 @@ class Initializer:
     fans: Fans
     true_fans: Fans
     fan_convention: FanConvention
-    distribution: Distribution
+    rule: Rule
+
+    @property
+    def distribution(self) -> Distribution:
+        """The distribution of a scheme that draws each element; TypeError for one that does not."""
+        if not isinstance(self.rule, Distribution):
+            raise TypeError(f"{self.scheme.name} is not a distribution")
+        return self.rule
 
 
 def activate(name: str | None, **parameters: Any) -> ActivationWithParameters | None:
@@ -77,11 +86,9 @@ def initialize(
     elif (family := family_named(scheme)) and given.get("distribution") in FAMILIES[family]:
         row_name, presets = FAMILIES[family][given.pop("distribution")]
         row = SCHEMES[row_name]
-    values = fill(row.parameters, {**presets, **given}, owner=row.name)
-    if "negative_slope" in values and values["negative_slope"] is None:
-        values["negative_slope"] = activation.parameters.get("negative_slope", 0.0) if activation else 0.0
-    distribution = _resolve(row, values, fans)
-    return Initializer(scheme, row, values, activation, fans, true_fans, convention, distribution)
+    values = _with_slope(fill(row.parameters, {**presets, **given}, owner=row.name), given, activation)
+    rule = _resolve(row, _in_numbers(values, activation), fans, shape, layer or Layer())
+    return Initializer(scheme, row, values, activation, fans, true_fans, convention, rule)
 
 
 def recommended(activation: ActivationWithParameters | None, fans: Fans, *, distribution: str | None = None) -> Initializer:
@@ -95,13 +102,43 @@ def _choose(
 ) -> tuple[Scheme, Mapping[str, Any], dict[str, Any]]:
     """The recommended scheme. What `auto` was given goes on to it, except the distribution, which takes part in the choice."""
     checked = fill(auto.parameters, given, owner=auto.name)
-    name = activation.name if activation else ASSUMED_ACTIVATION
-    chosen, presets = recommendation_for(name).choice(checked["distribution"])
+    chosen, presets = choice_for(activation, checked["distribution"])
+    if isinstance(checked["gain"], str) and family_of(chosen) != "he":
+        chosen, presets = EXACT, {"distribution": checked["distribution"] or "normal"}
     passed_on = {key: value for key, value in given.items() if key != "distribution"}
     return SCHEMES[chosen], presets, passed_on
 
 
-def _resolve(row: Scheme, values: Values, fans: Fans) -> Distribution:
+def _with_slope(values: dict[str, Any], given: Values, activation: ActivationWithParameters | None) -> dict[str, Any]:
+    """The values with the activation's slope where none was given; without any beside a named gain, which stands for it."""
+    if "negative_slope" not in values:
+        return values
+    slope = activation.parameters.get("negative_slope", 0.0) if activation else 0.0
+    if not isinstance(values["gain"], str):
+        return values if values["negative_slope"] is not None else {**values, "negative_slope": slope}
+    if given.get("negative_slope", slope) != slope:
+        raise InvalidValue(
+            "negative_slope",
+            expected=f"no other slope than the activation's beside gain {values['gain']}",
+            received=given["negative_slope"],
+            action="Give it to the activation, or leave out gain.",
+        )
+    return {**values, "negative_slope": None}
+
+
+def _in_numbers(values: Values, activation: ActivationWithParameters | None) -> Values:
+    """The values to compute with: a named gain is the activation's, instead of He's own √(2/(1 + slope²)), 1 for a slope of 1."""
+    choice = values.get("gain")
+    if not isinstance(choice, str):
+        return values
+    if activation is None:
+        raise InvalidValue("gain", expected=f"an activation, whose {choice} gain to take", received=None, action="Give activation.")
+    return {**values, "gain": activation.gain(choice), "negative_slope": 1.0}
+
+
+def _resolve(row: Scheme, values: Values, fans: Fans, shape: Shape, layer: Layer) -> Rule:
+    if row.build is not None:
+        return row.build(values, shape, layer)
     if row.resolve is None:
         raise AssertionError(f"{row.name} is a choice, not a distribution")
     return row.resolve(values, fans)

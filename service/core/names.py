@@ -26,4 +26,4 @@ def library_of(name: str) -> str | None:
     ('keras', None)
     """
     library, dot, _ = name_key(name).partition(".")
-    return library if dot else None
+    return library if dot and library in _LIBRARIES.values() else None

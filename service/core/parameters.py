@@ -12,13 +12,17 @@ from service.core.errors import InvalidValue, unknown_name
 
 Values = Mapping[str, Any]
 
+_EXACT = 2**53  # beyond it an integer is not exact in JSON, nor in float64
+
 
 class Kind(StrEnum):
     """What a parameter's value is."""
 
     NUMBER = "number"
+    INTEGER = "integer"
     BOOLEAN = "boolean"
     CHOICE = "choice"
+    NUMBER_OR_CHOICE = "number or choice"
 
 
 @dataclass(frozen=True)
@@ -36,22 +40,29 @@ class Parameter:
     @property
     def domain(self) -> str:
         """The values that it takes, in words."""
+        choices = "one of " + ", ".join(self.choices)
+        number = "a finite number" if self.minimum is None else f"a finite number, at least {self.minimum:g}"
         match self.kind:
             case Kind.BOOLEAN:
                 return "true or false"
             case Kind.CHOICE:
-                return "one of " + ", ".join(self.choices)
+                return choices
+            case Kind.INTEGER:
+                return number.replace("a finite number", "an integer") + ", at most 2^53"
             case Kind.NUMBER:
-                return "a finite number" if self.minimum is None else f"a finite number, at least {self.minimum:g}"
+                return number
+        return f"{number}, or {choices}"
 
     def check(self, value: object, *, owner: str) -> float | bool | str:
         """`value` in its Python type. Raises InvalidValue when it is outside the domain."""
         match self.kind, value:
             case (Kind.BOOLEAN, bool() as flag):
                 return flag
-            case (Kind.CHOICE, str() as choice) if choice in self.choices:
+            case (Kind.CHOICE | Kind.NUMBER_OR_CHOICE, str() as choice) if choice in self.choices:
                 return choice
-            case (Kind.NUMBER, int() | float() as number) if not isinstance(number, bool) and self._holds(number):
+            case (Kind.INTEGER, int() as integer) if not isinstance(integer, bool) and abs(integer) <= _EXACT and self._holds(integer):
+                return integer
+            case (Kind.NUMBER | Kind.NUMBER_OR_CHOICE, int() | float() as number) if not isinstance(number, bool) and self._holds(number):
                 return float(number)
         raise InvalidValue(
             self.name,
@@ -81,13 +92,18 @@ def fill(parameters: Iterable[Parameter], given: Values, *, owner: str) -> dict[
     values |= {name: rows[name].check(value, owner=owner) for name, value in given.items()}
     for row in rows.values():
         if row.required and values[row.name] is None:
-            raise InvalidValue(
-                row.name,
-                expected=f"{row.domain} for {owner}, which cannot do without it",
-                received=None,
-                action=f"Give {row.name}: {row.summary}.",
-            )
+            raise missing_parameter(row, owner=owner)
     return values
+
+
+def missing_parameter(row: Parameter, *, owner: str) -> InvalidValue:
+    """The error for a parameter that `owner` needs and was not given."""
+    return InvalidValue(
+        row.name,
+        expected=f"{row.domain} for {owner}, which cannot do without it",
+        received=None,
+        action=f"Give {row.name}: {row.summary}.",
+    )
 
 
 def unknown_parameter(name: str, known: Iterable[str], *, owner: str) -> InvalidValue:

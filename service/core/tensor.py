@@ -17,7 +17,7 @@ from service.core.errors import InvalidValue, Unsupported
 from service.core.layers import Shape
 from service.core.philox import MAX_SEED, Stream, Words
 from service.core.quantiles import (
-    QuantileRange,
+    Words64,
     join,
     normal32,
     normal64,
@@ -27,7 +27,11 @@ from service.core.quantiles import (
     uniform32,
     uniform64,
 )
+from service.core.rules import Pattern, Repeated, Rule, Structure
+from service.core.structured import WHOLES
 from service.core.views import View
+
+Where = slice | npt.NDArray[np.uint64]  # canonical positions
 
 MAX_RANK = 16
 MAX_SIZE = 2**62
@@ -82,26 +86,25 @@ def check_name(name: str | None) -> str | None:
 class TensorSpec:
     """All that the bytes of a tensor depend on. `view` is its shape in the layout and slice asked for."""
 
-    distribution: Distribution
+    rule: Rule
     dtype: DType
     view: View
     seed: int
     name: str | None = None
 
     def __post_init__(self) -> None:
-        largest = self.distribution.largest
-        if not largest <= self.dtype.largest:
+        if not self.rule.largest <= self.dtype.largest:
             raise Unsupported(
                 "dtype",
                 expected=f"values within ±{self.dtype.largest:g}, the range of {self.dtype.name}",
-                received=f"values up to {largest:g}",
+                received=f"values up to {self.rule.largest:g}",
                 action="Ask for float32 or float64, or for a smaller scale.",
             )
-        if 0 < self.distribution.scale < self.dtype.smallest:
+        if 0 < self.rule.largest < self.dtype.smallest or 0 < (self.rule.stddev or 0) < self.dtype.smallest:
             raise Unsupported(
                 "dtype",
-                expected=f"a scale of at least {self.dtype.smallest:g}, the smallest normal number of {self.dtype.name}",
-                received=f"a scale of {self.distribution.scale:g}",
+                expected=f"values of at least {self.dtype.smallest:g}, the smallest normal number of {self.dtype.name}",
+                received=f"values up to {self.rule.largest:g}, of standard deviation {self.rule.stddev or 0:g}",
                 action="Ask for float32 or float64, or for a larger scale.",
             )
 
@@ -127,6 +130,11 @@ class VirtualTensor:
         return self.spec.dtype
 
     @property
+    def computes_whole(self) -> bool:
+        """Whether reading any part of it computes all of it."""
+        return isinstance(self.spec.rule, Structure)
+
+    @property
     def nbytes(self) -> int:
         """The number of bytes of all elements."""
         return self.size * self.dtype.itemsize
@@ -134,7 +142,7 @@ class VirtualTensor:
     def read(self, start: int = 0, stop: int | None = None) -> npt.NDArray[Any]:
         """Elements `start` to `stop` in C order of the shape, as a one-dimensional array of the dtype.
 
-        The cost and the memory are those of the elements read, not of the tensor.
+        The cost and the memory are those of the elements read, not of the tensor (but for a Structure).
         """
         stop = self.size if stop is None else stop
         if not 0 <= start <= stop <= self.size:
@@ -146,35 +154,58 @@ class VirtualTensor:
         return values
 
     def _compute(self, start: int, stop: int) -> npt.NDArray[Any]:
-        kind = self.dtype.draws_in.type
-        loc, scale = kind(self.spec.distribution.loc), kind(self.spec.distribution.scale)
-        if self.spec.distribution.draw is Draw.CONSTANT:
-            return np.full(stop - start, loc + scale, kind)
-        return loc + scale * self._draw(start, stop)
+        where, rule = self._where(start, stop), self.spec.rule
+        match rule:
+            case Distribution():
+                return self._drawn(rule, where)
+            case Repeated():
+                return self._drawn(rule.base, rule.source(_positions(where)))
+            case Pattern():
+                return rule.at(_positions(where), self._stream).astype(self.dtype.draws_in)
+            case Structure():
+                return WHOLES.get(rule, self._stream, self.dtype.draws_in)[where]
 
-    def _draw(self, start: int, stop: int) -> npt.NDArray[Any]:
-        words = self._words(self._stream, start, stop)
-        draw, cut = self.spec.distribution.draw, self._cut
-        if self.dtype.draws_in.itemsize == 4:
-            if cut is not None:
-                return truncated32(words, cut)
-            return uniform32(words) if draw is Draw.UNIFORM else normal32(words)
-        words64 = join(words, self._words(self._stream.second, start, stop))
-        if cut is not None:
-            return truncated64(words64, cut)
-        return uniform64(words64) if draw is Draw.UNIFORM else normal64(words64)
-
-    def _words(self, stream: Stream, start: int, stop: int) -> Words:
+    def _where(self, start: int, stop: int) -> Where:
+        """The canonical positions of elements `start` to `stop`: a slice where they follow each other."""
         view = self.spec.view
         if view.is_contiguous:
-            return stream.words(view.offset + start, view.offset + stop)
-        return stream.words_at(view.positions(start, stop))
+            return slice(view.offset + start, view.offset + stop)
+        return view.positions(start, stop)
+
+    def _drawn(self, values: Distribution, where: Where) -> npt.NDArray[Any]:
+        kind = self.dtype.draws_in.type
+        loc, scale = kind(values.loc), kind(values.scale)
+        if values.draw is Draw.CONSTANT:
+            return np.full(_count(where), loc + scale, kind)
+        words = _words(self._stream, where)
+        if self.dtype.draws_in.itemsize == 4:
+            return loc + scale * _draw32(words, values)
+        return loc + scale * _draw64(join(words, _words(self._stream.second, where)), values)
 
     @cached_property
     def _stream(self) -> Stream:
         return Stream.of(self.spec.seed, self.spec.name)
 
-    @cached_property
-    def _cut(self) -> QuantileRange | None:
-        cut = self.spec.distribution.cut
-        return None if cut is None else quantile_range(*cut)
+
+def _draw32(words: Words, values: Distribution) -> npt.NDArray[np.float32]:
+    if values.cut is not None:
+        return truncated32(words, quantile_range(*values.cut))
+    return uniform32(words) if values.draw is Draw.UNIFORM else normal32(words)
+
+
+def _draw64(words: Words64, values: Distribution) -> npt.NDArray[np.float64]:
+    if values.cut is not None:
+        return truncated64(words, quantile_range(*values.cut))
+    return uniform64(words) if values.draw is Draw.UNIFORM else normal64(words)
+
+
+def _words(stream: Stream, where: Where) -> Words:
+    return stream.words(where.start, where.stop) if isinstance(where, slice) else stream.words_at(where)
+
+
+def _positions(where: Where) -> npt.NDArray[np.uint64]:
+    return np.arange(where.start, where.stop, dtype=np.uint64) if isinstance(where, slice) else where
+
+
+def _count(where: Where) -> int:
+    return where.stop - where.start if isinstance(where, slice) else len(where)

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from service.contract.request import InitRequest, RecommendRequest, Request, choices_of, described_parameter, parameter_row
 from service.core.activations import ACTIVATIONS
+from service.core.expressions import FUNCTIONS, MAX_CHARACTERS
 from service.core.parameters import Kind, Parameter
 from service.core.schemes import SCHEMES
 from service.files.formats import FORMATS
@@ -24,6 +25,10 @@ INIT_EXAMPLES: dict[str, Schema] = {
     "convolution": {
         "summary": "A convolution, He normal over fan_out",
         "value": {"shape": [64, 3, 7, 7], "scheme": {"name": "he_normal", "mode": "fan_out"}, "seed": 7, "name": "conv1.weight"},
+    },
+    "expression": {
+        "summary": "An activation written as a formula, with its exact gain",
+        "value": {"shape": [256, 784], "activation": {"expression": "x*tanh(softplus(x))"}, "seed": 7},
     },
     "bias": {"summary": "A bias", "value": {"shape": [256], "scheme": "zeros"}},
     "keras_name": {
@@ -47,8 +52,16 @@ def _parameter_schema(row: Parameter) -> Schema:
             return {"type": "boolean"}
         case Kind.CHOICE:
             return {"type": "string", "enum": list(row.choices)}
+        case Kind.INTEGER:
+            return {"type": "integer"} | ({} if row.minimum is None else {"minimum": int(row.minimum)})
         case Kind.NUMBER:
-            return {"type": "number"} | ({} if row.minimum is None else {"minimum": row.minimum})
+            return _number_schema(row)
+        case Kind.NUMBER_OR_CHOICE:
+            return {"anyOf": [_number_schema(row), {"type": "string", "enum": list(row.choices)}]}
+
+
+def _number_schema(row: Parameter) -> Schema:
+    return {"type": "number"} | ({} if row.minimum is None else {"minimum": row.minimum})
 
 
 def _properties(rows: tuple[Parameter, ...]) -> dict[str, Schema]:
@@ -71,6 +84,15 @@ def _named(name: str, rows: tuple[Parameter, ...], description: str) -> Schema:
     }
 
 
+_EXPRESSION: Schema = {
+    "type": "object",
+    "title": "expression",
+    "description": f"a formula in x: numbers, pi, e, + - * / ^, parentheses and {', '.join(FUNCTIONS)}",
+    "properties": {"expression": {"type": "string", "maxLength": MAX_CHARACTERS, "examples": ["x*tanh(softplus(x))"]}},
+    "required": ["expression"],
+    "additionalProperties": False,
+}
+
 _CHOICES: dict[str, list[Schema]] = {
     "scheme": [
         {"type": "string", "description": "a scheme's name or one of its aliases", "examples": list(SCHEMES)},
@@ -79,6 +101,7 @@ _CHOICES: dict[str, list[Schema]] = {
     "activation": [
         {"type": "string", "description": "an activation's name or one of its aliases", "examples": list(ACTIVATIONS)},
         *(_named(row.name, row.parameters, row.formula) for row in ACTIVATIONS.values()),
+        _EXPRESSION,
     ],
 }
 

@@ -42,7 +42,9 @@ def answered(answer: Answer, request: Request) -> Response:
     headers["Content-Length"] = str(stop - start)
     if part:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{file.nbytes}"
-    return StreamedResponse(lambda: file_blocks(file, start, stop), 206 if part else 200, headers, media_type)
+    return StreamedResponse(
+        lambda: file_blocks(file, start, stop, quick=not answer.tensor.computes_whole), 206 if part else 200, headers, media_type
+    )
 
 
 def _headers(answer: Answer) -> dict[str, str]:
@@ -50,13 +52,19 @@ def _headers(answer: Answer) -> dict[str, str]:
         "Weight-Init": json.dumps(answer.metadata, separators=(",", ":")),  # escapes all but ASCII
         "Cache-Control": _FOR_EVER if answer.repeatable else _NEVER,
         "Vary": "Accept",
-        "Accept-Ranges": "bytes" if isinstance(answer.file, VirtualFile) and answer.repeatable else "none",
+        "Accept-Ranges": "bytes" if _has_ranges(answer) else "none",
         "Content-Disposition": _disposition(answer.file_name, inline=answer.format.name == "json"),
         "X-Content-Type-Options": "nosniff",
     }
     if answer.repeatable:
-        headers["ETag"] = f'"{answer.etag}"'
+        # a strong validator promises equal bytes, which not every machine gives
+        headers["ETag"] = f'"{answer.etag}"' if answer.bitwise else f'W/"{answer.etag}"'
     return headers
+
+
+def _has_ranges(answer: Answer) -> bool:
+    """Whether parts of it, fetched at different times from different replicas, fit together."""
+    return isinstance(answer.file, VirtualFile) and answer.repeatable and answer.bitwise
 
 
 def _disposition(file_name: str, *, inline: bool) -> str:
@@ -69,11 +77,11 @@ def _disposition(file_name: str, *, inline: bool) -> str:
 def _already_has(headers: Mapping[str, str], etag: str) -> bool:
     given = headers.get("if-none-match", "")
     tags = {tag.strip().removeprefix("W/") for tag in given.split(",")}
-    return "*" in tags or etag in tags
+    return "*" in tags or etag.removeprefix("W/") in tags
 
 
 def _range(answer: Answer, sent: Mapping[str, str], headers: Mapping[str, str], file: VirtualFile) -> tuple[int, int] | None:
     """The part that was asked for; None when the whole was, or when a part of it would not fit what the client has."""
-    if not answer.repeatable or sent.get("if-range", headers["ETag"]) != headers["ETag"]:
+    if not _has_ranges(answer) or sent.get("if-range", headers["ETag"]) != headers["ETag"]:
         return None
     return requested_range(sent.get("range"), file.nbytes)

@@ -75,9 +75,9 @@ async def _disconnected(receive: Receive) -> None:
         continue
 
 
-async def file_blocks(file: VirtualFile, start: int, stop: int) -> AsyncGenerator[Buffer, None]:
-    """Bytes `start` to `stop` of a file, block by block."""
-    if stop - start <= _AT_ONCE_BYTES:
+async def file_blocks(file: VirtualFile, start: int, stop: int, *, quick: bool) -> AsyncGenerator[Buffer, None]:
+    """Bytes `start` to `stop` of a file, block by block. `quick`: its cost is that of the bytes, so that few need no thread."""
+    if quick and stop - start <= _AT_ONCE_BYTES:
         yield file.read(start, stop)
         return
     loop = asyncio.get_running_loop()

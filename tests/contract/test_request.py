@@ -44,6 +44,14 @@ SAME: list[tuple[dict[str, str], dict[str, Any]]] = [
         {"shape": "3,5", "activation": "leaky_relu", "negative_slope": "0.2"},
         {"shape": [3, 5], "activation": {"name": "leaky_relu", "negative_slope": 0.2}},
     ),
+    (
+        {"shape": "3,5", "activation": '{"expression": "x*sigmoid(x)"}'},
+        {"shape": [3, 5], "activation": {"expression": "x*sigmoid(x)"}},
+    ),
+    (
+        {"shape": "3,5", "scheme": "he_normal", "gain": "forward", "activation": "sin", "omega": "30"},
+        {"shape": [3, 5], "scheme": {"name": "he_normal", "gain": "forward"}, "activation": {"name": "sin", "omega": 30.0}},
+    ),
     ({"shape": "3,5", "name": "123"}, {"shape": [3, 5], "name": "123"}),
     ({"shape": "5,3", "layout": "flax", "slice": "1:, 0"}, {"shape": [5, 3], "layout": "keras", "slice": "1:, 0"}),
 ]
@@ -93,9 +101,27 @@ def test_metadata_says_how_the_tensor_was_made() -> None:
     assert {name: facts[name] for name in expected} == expected
     assert facts["stddev"] == pytest.approx((2 / 784) ** 0.5)
     assert facts["recommended"]["scheme"] == "he_normal"
-    assert facts["recommended"]["gain"] == {"forward": 1.414213562, "backward": 1.414213562}
+    assert facts["recommended"]["gain"] == {"forward": 1.414213562, "backward": 1.414213562, "variance": 1.71285855, "torch": 2**0.5}
     assert "half of the second moment" in facts["recommended"]["reason"]
     assert "arXiv:1502.01852" in facts["recommended"]["reference"]
+
+
+def test_metadata_keeps_the_gain_and_the_formula_as_they_were_asked_for() -> None:
+    facts = made({"shape": [256, 784], "scheme": "he_normal", "gain": "forward", "activation": "gelu"}).metadata
+    assert facts["parameters"] == {"mode": "fan_in", "distribution": "normal", "gain": "forward"}
+    assert facts["stddev"] == pytest.approx(1.533530441 / 28)
+    facts = made({"shape": [256, 784], "activation": {"expression": "x*tanh(softplus(x))"}}).metadata
+    assert facts["activation"] == {"expression": "x*tanh(softplus(x))"}
+    assert facts["recommended"]["gain"] == {"forward": 1.486847581, "backward": 1.444755233, "variance": 1.592025381, "torch": None}
+
+
+def test_advice_for_a_formula_is_its_exact_gain() -> None:
+    advice = recommend(RecommendRequest.from_text([("activation", '{"expression": "relu(x)^2"}'), ("fan_in", "100")]))
+    assert advice["activation"] == {"expression": "relu(x)^2"}
+    assert advice["scheme"] == "variance_scaling"
+    assert advice["parameters"]["scale"] == pytest.approx(2 / 3)
+    assert advice["stddev"] == pytest.approx((2 / 300) ** 0.5)
+    assert "exact" in advice["reason"]
 
 
 def test_metadata_of_a_poor_choice_warns() -> None:
@@ -173,6 +199,12 @@ WRONG: list[tuple[str, str, str]] = [
     ('{"shape": [3], "activation": "relu"}', "fan_in", "Give fan_in"),
     ('{"shape": [3, 5], "activation": "rulu"}', "activation", "Did you mean"),
     ('{"shape": [3, 5], "activation": "relu", "negative_slope": 0.1}', "negative_slope", "auto takes"),
+    ('{"shape": [3, 5], "activation": {"expression": "x*"}}', "activation.expression", "at position 3; received 'the end'"),
+    ('{"shape": [3, 5], "activation": {"expression": "log(x)"}}', "activation.expression", "is not a finite number at x = -"),
+    ('{"shape": [3, 5], "activation": {"expression": 7}}', "activation", "an expression in x"),
+    ('{"shape": [3, 5], "activation": {"expression": "x", "alpha": 1}}', "activation", "an expression in x"),
+    ('{"shape": [3, 5], "activation": {"name": "relu", "expression": "x"}}', "expression", "relu takes no parameters"),
+    ('{"shape": [3, 5], "scheme": "he_normal", "gain": "forward"}', "gain", "Give activation"),
     ('{"shape": [3, 5], "dtype": "float8"}', "dtype", "Did you mean"),
     ('{"shape": [3, 5], "dtype": "bfloat16"}', "dtype", "ask for format safetensors or raw"),
     ('{"shape": [3, 5], "layout": "mlx"}', "layout", "Known: flax, jax, keras, torch"),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
 import numpy as np
 import pytest
 
-from service.core.activations import ACTIVATIONS
+from service.core.activations import ACTIVATIONS, expressed
 from service.core.assess import warnings_for
 from service.core.dtypes import DTYPES
+from service.core.errors import InvalidValue
 from service.core.fans import fans_of
 from service.core.initializer import activate, initialize, recommended
 from service.core.recommend import alternatives_for, recommendation_for
@@ -35,7 +37,19 @@ RECOMMENDED = {
     "sigmoid": "xavier_uniform",
     "softmax": "xavier_uniform",
     "softplus": "he_normal",
-}
+    "relu6": "he_normal",
+    "celu": "he_normal",
+    "gelu_tanh": "he_normal",
+    "quick_gelu": "he_normal",
+    "hardswish": "he_normal",
+    "scaled_tanh": "lecun_normal",
+    "hardtanh": "xavier_uniform",
+    "softsign": "xavier_uniform",
+    "hardsigmoid": "xavier_uniform",
+} | dict.fromkeys(
+    ["relu2", "tanhshrink", "softshrink", "hardshrink", "sin", "snake", "gaussian", "glu", "swiglu", "geglu", "reglu", "bilinear"],
+    "variance_scaling",
+)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -60,7 +74,82 @@ def test_the_exact_alternative_has_the_activations_own_gain() -> None:
     assert gelu is not None
     assert gelu.gains is not None
     exact = next(row for row in alternatives_for(gelu) if row.scheme == "variance_scaling")
-    assert exact.parameters == {"scale": gelu.gains.forward**2}
+    assert exact.parameters == {"scale": gelu.gains.forward * gelu.gains.forward}
+
+
+@pytest.mark.parametrize("activation", ["relu2", "swiglu", "gaussian"])
+def test_where_the_exact_scheme_is_recommended_its_scale_is_the_forward_gain_squared(activation: str) -> None:
+    chosen = activate(activation)
+    assert chosen is not None
+    assert chosen.gains is not None
+    made = initialize(WIDE, activation=chosen)
+    assert made.parameters["scale"] == chosen.gains.forward * chosen.gains.forward
+    assert made.distribution.stddev == pytest.approx(chosen.gains.forward / 28)
+
+
+@pytest.mark.parametrize("omega", [1.0, 30.0])
+def test_siren_has_its_bound(omega: float) -> None:
+    made = initialize(WIDE, activation=activate("sin", omega=omega))
+    assert made.distribution.bounds == pytest.approx((-math.sqrt(6 / 784) / omega, math.sqrt(6 / 784) / omega))
+
+
+def test_a_formula_is_given_its_exact_gain() -> None:
+    formula = expressed("x*tanh(softplus(x))")
+    made = initialize(WIDE, activation=formula)
+    assert made.scheme.name == "variance_scaling"
+    assert made.distribution.stddev == pytest.approx(1.486847581 / 28)
+    assert warnings_for(made, WIDE) == []
+    small = initialize(WIDE, scheme="normal", parameters={"stddev": 0.001}, activation=formula)
+    assert "too small for the expression" in warnings_for(small, WIDE)[0]
+    assert "use variance_scaling with scale 2.211" in warnings_for(small, WIDE)[0]
+
+
+NAMED_GAINS: list[tuple[str, dict[str, Any], str, dict[str, Any], float]] = [
+    ("he_normal", {"gain": "forward"}, "gelu", {}, 1.533530441),
+    ("he_normal", {"gain": "backward"}, "gelu", {}, 1.481114413),
+    ("he_normal", {"gain": "torch"}, "tanh", {}, 5 / 3),
+    ("he_normal", {"gain": "torch"}, "leaky_relu", {"negative_slope": 0.2}, math.sqrt(2 / 1.04)),
+    ("torch.kaiming_normal_", {"gain": "forward"}, "silu", {}, 1.67653247),
+    ("he_uniform", {"gain": "forward"}, "mish", {}, 1.486847581),
+    ("he_normal", {"gain": "forward", "distribution": "truncated_normal"}, "gelu", {}, 1.533530441),
+    ("variance_scaling", {"gain": "forward", "scale": 4.0}, "gelu", {}, 2 * 1.533530441),
+    ("auto", {"gain": "forward"}, "gelu", {}, 1.533530441),
+    ("auto", {"gain": "forward"}, "tanh", {}, 1.59253742),
+    ("auto", {"gain": "forward"}, "swiglu", {}, 1.67653247),
+]
+
+
+@pytest.mark.parametrize(("scheme", "parameters", "activation", "own", "gain"), NAMED_GAINS, ids=lambda value: str(value)[:40])
+def test_a_named_gain_is_the_activations(
+    scheme: str, parameters: dict[str, Any], activation: str, own: dict[str, Any], gain: float
+) -> None:
+    made = initialize(WIDE, scheme=scheme, parameters=parameters, activation=activate(activation, **own))
+    assert made.distribution.stddev == pytest.approx(gain / 28, rel=1e-12)
+    assert made.parameters["gain"] == parameters["gain"]
+    assert made.parameters.get("negative_slope") is None
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "gelu", "softplus", "swiglu"])
+def test_the_forward_gain_draws_no_warning(activation: str) -> None:
+    made = initialize(WIDE, scheme="he_normal", parameters={"gain": "forward"}, activation=activate(activation))
+    assert warnings_for(made, WIDE) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "activation", "message"),
+    [
+        ({"gain": "forward"}, None, "gain: expected an activation, whose forward gain to take"),
+        ({"gain": "forward"}, "softmax", r"a gain that softmax has \(none\)"),
+        ({"gain": "torch"}, "gelu", r"a gain that gelu has \(forward, backward\)"),
+        ({"gain": "backward"}, "swiglu", r"a gain that swiglu has \(forward\)"),
+        ({"gain": "sideways"}, "relu", "a finite number, at least 0, or one of forward, backward, torch for he_normal"),
+        ({"gain": -1.0}, "relu", "at least 0, or one of"),
+        ({"gain": "forward", "negative_slope": 0.2}, "relu", "no other slope than the activation's"),
+    ],
+)
+def test_a_gain_that_nobody_has_is_refused(parameters: dict[str, Any], activation: str | None, message: str) -> None:
+    with pytest.raises(InvalidValue, match=message):
+        initialize(WIDE, scheme="he_normal", parameters=parameters, activation=activate(activation))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -15,9 +15,12 @@ from service.core.distributions import Distribution, Draw
 from service.core.dtypes import DTYPES
 from service.core.errors import InitError, InvalidValue, UnknownName
 from service.core.initializer import activate, initialize
+from service.core.recommend import choice_for
 from service.core.schemes import SCHEMES, find_scheme
 from service.core.tensor import TensorSpec, VirtualTensor
 from service.core.views import view_of
+from tests.core import test_depth_schemes as depth
+from tests.core import test_structured as structured
 
 N = 1 << 18
 SIGMAS = 5.5  # of a standard error: a false alarm in 2.6e7 checks, were the seeds not fixed
@@ -55,6 +58,7 @@ DRAWN: list[tuple[str, dict[str, Any], Any]] = [
     ("alexnet", {}, stats.norm(0, 0.01)),
     ("auto", {}, stats.norm(0, math.sqrt(1 / FAN_IN))),
     ("auto", {"distribution": "uniform", "gain": 2.0}, _uniform(2 * math.sqrt(3 / FAN_IN))),
+    *depth.DRAWN,
 ]
 CONSTANT: list[tuple[str, dict[str, Any], float]] = [
     ("zeros", {}, 0.0),
@@ -63,6 +67,7 @@ CONSTANT: list[tuple[str, dict[str, Any], float]] = [
     ("ones", {"gain": 0.5}, 0.5),
     ("constant", {"value": -0.25}, -0.25),
     ("constant", {"value": 2.0, "gain": 2.0}, 4.0),
+    *depth.CONSTANT,
 ]
 
 
@@ -73,7 +78,7 @@ def draw(values: Distribution, n: int = N, dtype: str = "float32") -> npt.NDArra
 
 
 def test_every_scheme_is_in_these_tables() -> None:
-    assert {name for name, *_ in [*DRAWN, *CONSTANT]} == set(SCHEMES)
+    assert {name for name, *_ in [*DRAWN, *CONSTANT, *structured.BUILT]} == set(SCHEMES)
 
 
 @pytest.mark.parametrize(("scheme", "parameters", "exact"), DRAWN, ids=lambda value: str(value)[:60])
@@ -184,8 +189,9 @@ def test_he_takes_the_slope_of_the_activation() -> None:
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_auto_is_the_recommended_scheme(activation: str) -> None:
-    chosen = initialize((3, 5), activation=activate(activation))
-    assert initialize((3, 5), scheme=chosen.scheme.name, activation=activate(activation)).distribution == chosen.distribution
+    scheme, parameters = choice_for(activate(activation))
+    chosen = initialize((3, 5), scheme=scheme, parameters=parameters, activation=activate(activation))
+    assert initialize((3, 5), activation=activate(activation)).distribution == chosen.distribution
 
 
 @pytest.mark.parametrize(
@@ -223,6 +229,8 @@ def test_an_unknown_scheme_names_the_nearest() -> None:
 
 @pytest.mark.parametrize("scheme", [row.name for row in SCHEMES.values() if row.needs_fans])
 def test_schemes_that_need_fans_refuse_a_bias_and_take_given_fans(scheme: str) -> None:
+    given = depth.REQUIRED.get(scheme)
     with pytest.raises(InitError, match="Give fan_"):
-        initialize((7,), scheme=scheme)
-    assert initialize((7,), scheme=scheme, fan_in=10, fan_out=20).distribution == initialize((20, 10), scheme=scheme).distribution
+        initialize((7,), scheme=scheme, parameters=given)
+    of_the_bias = initialize((7,), scheme=scheme, parameters=given, fan_in=10, fan_out=20)
+    assert of_the_bias.distribution == initialize((20, 10), scheme=scheme, parameters=given).distribution

@@ -41,9 +41,10 @@ def activations() -> str:
     rows = []
     for row in ACTIVATIONS.values():
         gains, advice = row().gains, recommendation_for(row.name)
-        shown = ["", ""] if gains is None else [f"{gains.forward:.8g}", f"{gains.backward:.8g}"]
+        found = (None, None, None) if gains is None else (gains.forward, gains.backward, gains.variance)
+        shown = ["" if gain is None else f"{gain:.8g}" for gain in found]
         rows.append([f"`{row.name}`", row.formula, *shown, f"`{advice.scheme}`", advice.reason])
-    return _table(["activation", "formula", "gain forward", "gain backward", "recommended", "because"], rows)
+    return _table(["activation", "formula", "gain forward", "gain backward", "gain variance", "recommended", "because"], rows)
 
 
 def settings() -> str:

@@ -38,6 +38,27 @@ _SCHEMES: list[Request] = [
     {"scheme": "auto", "activation": "gelu"},
     {"scheme": "keras.GlorotNormal"},
 ]
+_DEPTH_SCHEMES: list[Request] = [
+    {"scheme": "gpt2_residual", "num_layers": 12},
+    {"scheme": "olmo_core.llama_depth", "layer_id": 3},
+    {"scheme": "wang", "num_layers": 12, "d_model": 768},
+    {"scheme": "small_init", "d_model": 768},
+    {"scheme": "t5", "role": "q", "d_model": 512, "d_kv": 64},
+    {"scheme": "deepnorm", "architecture": "encoder_with_decoder", "encoder_layers": 6, "decoder_layers": 6, "role": "value"},
+    {"scheme": "sub_ln", "architecture": "encoder_with_decoder", "encoder_layers": 6, "decoder_layers": 6, "role": "ffn"},
+    {"scheme": "fixup", "position": "inner", "num_branches": 10, "layers_per_branch": 3},
+    {"scheme": "t_fixup", "stack": "encoder", "num_layers": 6, "role": "output"},
+    {"scheme": "rezero"},
+    {"scheme": "skip_init"},
+    {"scheme": "mup", "role": "hidden", "width": 1000, "base_width": 256, "stddev": 0.02},
+    {"scheme": "spectral"},
+    {"scheme": "ntk"},
+    {"scheme": "random_walk", "units": "relu"},
+    {"scheme": "uniform_unit_scaling", "factor": 1.43},
+    {"scheme": "caffe_xavier", "mode": "fan_avg"},
+    {"scheme": "siren_first"},
+    {"scheme": "siren"},
+]
 _DTYPES = ("float32", "float64", "float16", "bfloat16")
 _DRAWS = ("uniform", "normal", "truncated_normal")
 _OTHERS: list[Request] = [
@@ -56,22 +77,52 @@ _OTHERS: list[Request] = [
     {"shape": [7, 5], "activation": "relu", "format": "npy"},
     {"shape": [7, 5], "activation": "relu", "format": "npz"},
     {"shape": [7, 5], "activation": "relu", "format": "safetensors", "name": "fc.weight"},
+    {"shape": [7, 5], "scheme": "he_normal", "gain": "forward", "activation": "gelu"},
+    {"shape": [7, 5], "activation": {"expression": "x*tanh(softplus(x))"}},
+    {"shape": [7, 5], "activation": {"name": "sin", "omega": 30.0}},
+    {"shape": [16, 4, 3, 3], "layer": "conv", "groups": 2, "scheme": "xavier_normal"},
+    {"shape": [3, 3, 6, 2], "layer": "depthwise", "groups": 6, "layout": "keras", "scheme": "keras.HeNormal"},
+    {"shape": [24, 8], "packed": 3, "scheme": "xavier_uniform"},
+    {"shape": [24, 8], "packed": 3, "scheme": "xavier_uniform", "fan_convention": "torch"},
+    {"shape": [10, 4], "layer": "embedding", "scheme": "lecun_normal"},
+]
+_STRUCTURED: list[Request] = [
+    {"shape": [7, 5], "scheme": "identity", "gain": 0.5},
+    {"shape": [6, 4, 3, 3], "scheme": "dirac", "groups": 2},
+    {"shape": [7, 5], "scheme": "zero_hadamard"},
+    {"shape": [3, 3, 4, 5], "scheme": "bilinear"},
+    {"shape": [12], "scheme": "lstm_bias"},
+    {"shape": [12], "scheme": "gru_bias", "gate_order": "keras"},
+    {"shape": [12], "scheme": "chrono", "t_max": 100.0},
+    {"shape": [12], "scheme": "chrono", "t_max": 100.0, "dtype": "float64"},
+    {"shape": [5, 5], "scheme": "hippo_legs"},
+    {"shape": [8, 2, 3, 3], "scheme": "icnr", "upscale": 2},
+    {"shape": [10, 6], "scheme": "sparse", "sparsity": 0.3},
+    {"shape": [10, 6], "scheme": "sparse", "sparsity": 0.3, "dtype": "float64"},
+    {"shape": [7, 5], "scheme": "orthogonal", "gain": 2.0},
+    {"shape": [7, 5, 3], "scheme": "delta_orthogonal", "slice": "..., 1"},
 ]
 
 
 def requests() -> list[Request]:
-    """Every request with a golden answer; the seed is 7 and the format raw where nothing else is said."""
-    every: list[Request] = [{"shape": [7, 5]} | scheme for scheme in _SCHEMES]
+    """Every request with a golden answer; the seed is 7, the format raw and the shape [7, 5] where nothing else is said."""
+    every: list[Request] = [{"shape": [7, 5]} | scheme for scheme in (*_SCHEMES, *_DEPTH_SCHEMES)]
     every += [{"shape": [33, 31], "scheme": scheme, "dtype": dtype} for scheme in _DRAWS for dtype in _DTYPES]
-    return [{"seed": 7, "format": "raw"} | request for request in [*every, *_OTHERS]]
+    return [{"seed": 7, "format": "raw"} | request for request in [*every, *_OTHERS, *_STRUCTURED]]
 
 
 def golden_answer(request: Request) -> Request:
-    """dtype, shape, the first values, and the SHA-256 of the bytes of the file and of the values."""
+    """dtype, shape, the first values, and the SHA-256 of the bytes of the file and of the values.
+
+    Of a tensor that is the same only within an ulp there are the values alone, to seven digits.
+    """
     wanted = InitRequest.from_json(json.dumps(request).encode())
     made = answer(wanted, find_format(request["format"]), Limits())
     file = made.file.read() if isinstance(made.file, VirtualFile) else b"".join(made.file)
     values = made.tensor.read()
+    if not made.bitwise:
+        first = [float(f"{value:.6e}") for value in values[:4]]
+        return {"dtype": made.tensor.dtype.name, "shape": list(made.tensor.shape), "first": first}
     return {
         "dtype": made.tensor.dtype.name,
         "shape": list(made.tensor.shape),

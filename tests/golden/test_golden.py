@@ -17,10 +17,14 @@ ROWS: list[dict[str, Any]] = json.loads(FILE.read_text("utf-8"))
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: json.dumps(row["request"])[:80])
 def test_a_request_has_its_golden_answer(row: dict[str, Any]) -> None:
-    assert golden_answer(row["request"]) == row["answer"]
+    found, golden = golden_answer(row["request"]), row["answer"]
+    if "sha256" in golden:
+        assert found == golden
+    else:
+        assert found | {"first": pytest.approx(found["first"], rel=2e-6)} == golden
 
 
-@pytest.mark.parametrize("row", ROWS[::5], ids=lambda row: json.dumps(row["request"])[:80])
+@pytest.mark.parametrize("row", [row for row in ROWS if "sha256" in row["answer"]][::5], ids=lambda row: json.dumps(row["request"])[:80])
 def test_so_it_has_over_http(row: dict[str, Any], http: httpx.Client) -> None:
     body = http.post("/init", json=row["request"]).raise_for_status().content
     assert hashlib.sha256(body).hexdigest() == row["answer"]["file_sha256"]

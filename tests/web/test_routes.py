@@ -29,7 +29,7 @@ def test_head_has_the_headers_of_get(http: httpx.Client, path: str) -> None:
 def test_recommend_explains(http: httpx.Client) -> None:
     advice = http.get("/recommend?activation=relu&fan_in=784&fan_out=256").json()
     assert advice["scheme"] == "he_normal"
-    assert advice["gain"] == {"forward": 1.414213562, "backward": 1.414213562}
+    assert advice["gain"] == {"forward": 1.414213562, "backward": 1.414213562, "variance": 1.71285855, "torch": 2**0.5}
     assert advice["stddev"] == pytest.approx((2 / 784) ** 0.5)
     assert "He, Zhang, Ren, Sun (2015)" in advice["reference"]
 

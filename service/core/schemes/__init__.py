@@ -13,8 +13,8 @@ from service.core.errors import unknown_name
 from service.core.fans import Mode
 from service.core.names import name_key
 from service.core.parameters import Kind, Parameter
-from service.core.schemes import elementary, scaled
-from service.core.schemes.scheme import GAIN, Alias, Scheme
+from service.core.schemes import depth, elementary, scaled, special, structured
+from service.core.schemes.scheme import GAIN_OR_CHOICE, Alias, Scheme
 
 __all__ = ["DEFAULT_SCHEME", "FAMILIES", "SCHEMES", "Alias", "Scheme", "family_named", "family_of", "find_scheme"]
 
@@ -27,7 +27,7 @@ _AUTO = Scheme(
     None,
     None,
     (
-        GAIN,
+        GAIN_OR_CHOICE,
         Parameter("mode", "the fan to divide by, where the chosen scheme has a choice", kind=Kind.CHOICE, choices=tuple(Mode)),
         Parameter(
             "distribution",
@@ -38,7 +38,7 @@ _AUTO = Scheme(
     ),
 )
 
-_ROWS = (_AUTO, *elementary.ROWS, *scaled.ROWS)
+_ROWS = (_AUTO, *elementary.ROWS, *scaled.ROWS, *structured.ROWS, *depth.ROWS, *special.ROWS)
 
 SCHEMES: dict[str, Scheme] = {row.name: row for row in _ROWS}
 

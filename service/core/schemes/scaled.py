@@ -8,7 +8,7 @@ from service.core import references
 from service.core.distributions import Distribution, Draw, truncated_stddev
 from service.core.fans import Fans, Mode
 from service.core.parameters import Kind, Parameter, Values
-from service.core.schemes.scheme import GAIN, Resolve, Scheme, names
+from service.core.schemes.scheme import GAIN, GAIN_OR_CHOICE, Resolve, Scheme, names
 
 NEGATIVE_SLOPE = Parameter("negative_slope", "the slope left of zero; left out, that of the activation (leaky_relu, prelu), else 0")
 
@@ -98,10 +98,10 @@ ROWS = (
     Scheme(
         "he_uniform",
         "Keeps the signal's second moment through rectifiers, which drop half of it.",
-        "U[-a, a], a = gain·√(6/((1 + negative_slope²)·fan))",
+        "U[-a, a], a = gain·√(6/((1 + negative_slope²)·fan)); named gain: a = gain·√(3/fan)",
         references.HE_2015,
         _scaled("he_uniform", 2.0, "uniform"),
-        (_mode(Mode.FAN_IN), NEGATIVE_SLOPE, GAIN),
+        (_mode(Mode.FAN_IN), NEGATIVE_SLOPE, GAIN_OR_CHOICE),
         aliases=names("kaiming_uniform")
         + names("torch.kaiming_uniform_", "keras.HeUniform", "jax.he_uniform", "jax.kaiming_uniform", negative_slope=0.0),
         needs_fans=True,
@@ -110,10 +110,10 @@ ROWS = (
     Scheme(
         "he_normal",
         "As he_uniform, with normal values.",
-        "N(0, σ²), σ = gain·√(2/((1 + negative_slope²)·fan))",
+        "N(0, σ²), σ = gain·√(2/((1 + negative_slope²)·fan)); named gain: σ = gain/√fan",
         references.HE_2015,
         _scaled("he_normal", 2.0),
-        (_mode(Mode.FAN_IN), NEGATIVE_SLOPE, _NORMAL_OR_TRUNCATED, GAIN),
+        (_mode(Mode.FAN_IN), NEGATIVE_SLOPE, _NORMAL_OR_TRUNCATED, GAIN_OR_CHOICE),
         aliases=names("kaiming_normal", "he", "kaiming")
         + names("torch.kaiming_normal_", negative_slope=0.0)
         + names("keras.HeNormal", "jax.he_normal", "jax.kaiming_normal", negative_slope=0.0, distribution="truncated_normal"),
@@ -152,7 +152,7 @@ ROWS = (
             Parameter("scale", "variance times fan", default=1.0, minimum=0.0),
             _mode(Mode.FAN_IN),
             _distribution("normal", "truncated_normal", "uniform", default="normal"),
-            GAIN,
+            GAIN_OR_CHOICE,
         ),
         aliases=names("jax.variance_scaling") + names("keras.VarianceScaling", distribution="truncated_normal"),
         needs_fans=True,

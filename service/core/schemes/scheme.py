@@ -6,12 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from service.core.activations import GAIN_CHOICES
 from service.core.distributions import Distribution
 from service.core.fans import Fans
-from service.core.parameters import Parameter, Values
+from service.core.layers import Layer, Shape
+from service.core.parameters import Kind, Parameter, Values
 from service.core.references import Reference
+from service.core.rules import Rule
 
 Resolve = Callable[[Values, Fans], Distribution]
+Build = Callable[[Values, Shape, Layer], Rule]
+Extras = Callable[[Values, Fans], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,11 @@ class Alias:
 
 @dataclass(frozen=True)
 class Scheme:
-    """One initializer. `resolve` None: not a distribution of its own but a choice among the others (`auto`)."""
+    """One initializer. `resolve` gives the distribution of every element; where the elements differ, `build` gives their rule.
+
+    Neither: not a scheme of its own but a choice among the others (`auto`). `extras` gives what the scheme wants done beside
+    the tensor, such as a factor in the forward pass; `judged` False: its size is deliberate, and not to be compared with others.
+    """
 
     name: str
     summary: str
@@ -35,6 +44,9 @@ class Scheme:
     aliases: tuple[Alias, ...] = ()
     needs_fans: bool = False
     equation: str = ""
+    build: Build | None = None
+    extras: Extras | None = None
+    judged: bool = True
 
     @property
     def source(self) -> str | None:
@@ -60,3 +72,11 @@ def names(*names: str, **presets: Any) -> tuple[Alias, ...]:
 
 
 GAIN = Parameter("gain", "an extra factor on the scale", default=1.0, minimum=0.0)
+GAIN_OR_CHOICE = Parameter(
+    "gain",
+    "an extra factor on the scale; or forward, backward or torch: that gain of the activation, instead of He's √(2/(1 + negative_slope²))",
+    kind=Kind.NUMBER_OR_CHOICE,
+    default=1.0,
+    minimum=0.0,
+    choices=GAIN_CHOICES,
+)

@@ -1,0 +1,16 @@
+"""Activations: named ones, one row each, and formulas; with what they do to a signal."""
+
+from service.core.activations.activation import EXPRESSION, GAIN_CHOICES, Activation, ActivationWithParameters, Gains
+from service.core.activations.expression import expressed
+from service.core.activations.table import ACTIVATIONS, find_activation
+
+__all__ = [
+    "ACTIVATIONS",
+    "EXPRESSION",
+    "GAIN_CHOICES",
+    "Activation",
+    "ActivationWithParameters",
+    "Gains",
+    "expressed",
+    "find_activation",
+]

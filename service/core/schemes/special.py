@@ -1,0 +1,154 @@
+"""Schemes of one purpose each: parametrizations, sine networks, random walks, and two libraries' own."""
+
+from __future__ import annotations
+
+import math
+
+from service.core import references
+from service.core.distributions import Distribution, Draw
+from service.core.errors import InvalidValue
+from service.core.fans import Fans, Mode
+from service.core.parameters import Kind, Parameter, Values
+from service.core.portable import portable
+from service.core.schemes.scaled import scaled_variance
+from service.core.schemes.scheme import GAIN, Scheme, names
+
+
+def _fan_in(fans: Fans, scheme: str) -> float:
+    return fans.by(Mode.FAN_IN, scheme=scheme)
+
+
+def _spectral(values: Values, fans: Fans) -> Distribution:
+    """Of an m·n matrix of N(0, σ²) the largest singular value is about σ·(√m + √n): this one has √(fan_out/fan_in)."""
+    fan_in, fan_out = _fan_in(fans, "spectral"), fans.by(Mode.FAN_OUT, scheme="spectral")
+    stddev = min(1.0, math.sqrt(fan_out / fan_in)) / math.sqrt(fan_in)
+    return Distribution(Draw.NORMAL, 0.0, values["gain"] * stddev)
+
+
+def _ntk_multiplier(_: Values, fans: Fans) -> dict[str, float]:
+    return {} if fans.fan_in is None else {"forward_multiplier": 1 / math.sqrt(fans.fan_in)}
+
+
+def _random_walk(values: Values, fans: Fans) -> Distribution:
+    """g makes the expected logarithm of a signal's growth 0: E[log χ²(n)/n] is about -1/n, and for ReLU a fit."""
+    fan = _fan_in(fans, "random_walk")
+    exponent = 1 / (2 * fan) if values["units"] == "linear" else 1.2 / (max(fan, 6.0) - 2.4)
+    root = 1.0 if values["units"] == "linear" else math.sqrt(2)
+    return Distribution(Draw.NORMAL, 0.0, values["gain"] * (root * portable(math.exp(exponent)) / math.sqrt(fan)))
+
+
+def _uniform_unit_scaling(values: Values, fans: Fans) -> Distribution:
+    return Distribution(Draw.UNIFORM, 0.0, values["gain"] * values["factor"] * math.sqrt(3 / _fan_in(fans, "uniform_unit_scaling")))
+
+
+def _caffe_xavier(values: Values, fans: Fans) -> Distribution:
+    return scaled_variance(1.0, values, fans, mode=Mode(values["mode"]), distribution="uniform", scheme="caffe_xavier")
+
+
+def _siren_first(values: Values, fans: Fans) -> Distribution:
+    return Distribution(Draw.UNIFORM, 0.0, values["gain"] / _fan_in(fans, "siren_first"))
+
+
+def _siren(values: Values, fans: Fans) -> Distribution:
+    if values["omega_0"] <= 0:
+        raise InvalidValue(
+            "omega_0",
+            expected="a number greater than 0 for siren",
+            received=values["omega_0"],
+            action="Give the factor inside the sine, as in sin(omega_0·x).",
+        )
+    return Distribution(Draw.UNIFORM, 0.0, values["gain"] * (math.sqrt(6 / _fan_in(fans, "siren")) / values["omega_0"]))
+
+
+ROWS = (
+    Scheme(
+        "spectral",
+        "Gives the matrix the spectral norm with which features are learned at every width: that of muP, without a base model.",
+        "N(0, σ²), σ = gain·min(1, √(fan_out/fan_in))/√fan_in",
+        references.YANG_2023,
+        _spectral,
+        (GAIN,),
+        aliases=names("spectral_init", "spectral_mup"),
+        needs_fans=True,
+        judged=False,
+    ),
+    Scheme(
+        "ntk",
+        "The neural tangent parametrization: N(0, 1), with the scale in the forward pass, which is to multiply by 1/√fan_in.",
+        "N(0, gain²), forward multiplier 1/√fan_in",
+        references.JACOT_2018,
+        lambda values, _: Distribution(Draw.NORMAL, 0.0, values["gain"]),
+        (GAIN,),
+        aliases=names("ntk_parametrization", "neural_tangent"),
+        extras=_ntk_multiplier,
+        judged=False,
+    ),
+    Scheme(
+        "random_walk",
+        "Keeps the logarithm of a signal's norm from drifting through very deep networks: He or LeCun, corrected for narrow layers.",
+        "N(0, σ²), σ = gain·g/√fan_in; linear: g = exp(1/(2·fan_in)); relu: g = √2·exp(1.2/(max(fan_in, 6) - 2.4))",
+        references.SUSSILLO_2014,
+        _random_walk,
+        (
+            Parameter("units", "the units of the layers: relu or linear", kind=Kind.CHOICE, required=True, choices=("relu", "linear")),
+            GAIN,
+        ),
+        aliases=names("sussillo") + names("random_walk_relu", units="relu") + names("random_walk_linear", units="linear"),
+        needs_fans=True,
+        judged=False,
+    ),
+    Scheme(
+        "uniform_unit_scaling",
+        "As lecun_uniform, times a factor for the activation: TensorFlow 1's; 1 for linear, about 1.43 for ReLU, 1.15 for tanh.",
+        "U[-a, a], a = gain·factor·√(3/fan_in)",
+        references.SUSSILLO_2014,
+        _uniform_unit_scaling,
+        (Parameter("factor", "the activation's factor", default=1.0, minimum=0.0), GAIN),
+        aliases=names(
+            "unit_scaling", "tf.uniform_unit_scaling_initializer", "tf.uniform_unit_scaling",
+            "tf1.uniform_unit_scaling", "tf1.uniform_unit_scaling_initializer",
+        ),
+        needs_fans=True,
+    ),
+    Scheme(
+        "caffe_xavier",
+        "Caffe's filler of the name xavier, which divides by fan_in alone unless it is told otherwise.",
+        "U[-a, a], a = gain·√(3/fan)",
+        references.CAFFE,
+        _caffe_xavier,
+        (
+            Parameter(
+                "mode",
+                "the fan to divide by, Caffe's variance_norm",
+                kind=Kind.CHOICE,
+                default=Mode.FAN_IN.value,
+                choices=(Mode.FAN_IN.value, Mode.FAN_OUT.value, Mode.FAN_AVG.value),
+            ),
+            GAIN,
+        ),
+        aliases=names("caffe.xavier", "caffe.XavierFiller"),
+        needs_fans=True,
+    ),
+    Scheme(
+        "siren_first",
+        "The first layer of a sine network: its inputs, the coordinates, span many periods of sin(omega_0·x).",
+        "U[-a, a], a = gain/fan_in",
+        references.SITZMANN_2020,
+        _siren_first,
+        (GAIN,),
+        aliases=names("siren_input"),
+        needs_fans=True,
+        judged=False,
+    ),
+    Scheme(
+        "siren",
+        "Every other layer of a sine network: the input of each sine is normal, of variance 1, at any depth.",
+        "U[-a, a], a = gain·√(6/fan_in)/omega_0",
+        references.SITZMANN_2020,
+        _siren,
+        (Parameter("omega_0", "the factor inside the sine, greater than 0", default=30.0), GAIN),
+        aliases=names("siren_hidden"),
+        needs_fans=True,
+        judged=False,
+    ),
+)  # fmt: skip

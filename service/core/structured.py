@@ -1,0 +1,124 @@
+"""Wholes: orthogonal matrices and sparsity masks, computed at once, shared, and kept in a bounded cache."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from service.core.layers import Shape
+from service.core.philox import Stream
+from service.core.quantiles import join, normal32, normal64
+from service.core.rules import Structure
+
+Floats = npt.NDArray[Any]
+Float64s = npt.NDArray[np.float64]
+
+
+def orthogonal(shape: Shape, gain: float) -> Structure:
+    """Orthonormal rows or columns, whichever are fewer, of the matrix [out, in·K], times gain.
+
+    Q of the QR decomposition of a normal matrix, each column times the sign of R's diagonal, so that it is uniform over all
+    such matrices (Mezzadri 2007, arXiv:math-ph/0609050, section 5). In float64, then rounded.
+    """
+    rows, columns = shape[0], math.prod(shape[1:])
+
+    def whole(stream: Stream, kind: np.dtype[Any]) -> Floats:
+        return (gain * _orthonormal(stream, rows, columns)).astype(kind)
+
+    stddev = gain / math.sqrt(max(rows, columns))
+    return Structure("orthogonal", shape, (-gain, gain), gain * 1.000001, stddev, False, whole, (("gain", gain),))
+
+
+def delta_orthogonal(shape: Shape, gain: float) -> Structure:
+    """A convolution [out, in, *kernel], in ≤ out: an orthogonal [out, in] at the centre tap (k - 1)//2, 0 elsewhere."""
+    out, inside, *kernel = shape
+    at_centre: tuple[slice | int, ...] = (slice(None), slice(None), *((length - 1) // 2 for length in kernel))
+
+    def whole(stream: Stream, kind: np.dtype[Any]) -> Floats:
+        values = np.zeros(shape, kind)
+        values[at_centre] = gain * _orthonormal(stream, out, inside)
+        return values
+
+    stddev = gain / math.sqrt(out * math.prod(kernel))
+    return Structure("delta_orthogonal", shape, (-gain, gain), gain * 1.000001, stddev, False, whole, (("gain", gain),))
+
+
+def sparse(shape: Shape, sparsity: float, stddev: float) -> Structure:
+    """N(0, stddev²), but for ⌈sparsity·out⌉ zeros in each column: the rows whose words of the second stream are smallest."""
+    out, inside = shape
+    zeros = math.ceil(sparsity * out)
+
+    def whole(stream: Stream, kind: np.dtype[Any]) -> Floats:
+        words, mask_words = stream.words(0, out * inside), stream.second.words(0, out * inside)
+        draw = normal32(words) if kind.itemsize == 4 else normal64(join(words, mask_words))
+        values = (kind.type(stddev) * draw).reshape(shape)
+        order = np.argsort(mask_words.reshape(shape), axis=0, kind="stable")
+        np.put_along_axis(values, order[:zeros], kind.type(0), axis=0)
+        return values
+
+    kept = 1 - zeros / out
+    parameters = (("sparsity", sparsity), ("stddev", stddev))
+    return Structure("sparse", shape, None, 9.2 * stddev, stddev * math.sqrt(kept), True, whole, parameters)
+
+
+def _orthonormal(stream: Stream, rows: int, columns: int) -> Float64s:
+    words = join(stream.words(0, rows * columns), stream.second.words(0, rows * columns))
+    normal = normal64(words).reshape(rows, columns)
+    q, r = np.linalg.qr(normal if rows >= columns else normal.T)
+    q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
+    return q if rows >= columns else q.T
+
+
+class SharedWholes:
+    """Computes each whole once, however many ask for it at once, and keeps the last ones within `max_bytes`."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._wholes: OrderedDict[tuple[Any, ...], Future[Floats]] = OrderedDict()
+
+    def get(self, structure: Structure, stream: Stream, kind: np.dtype[Any]) -> Floats:
+        """The whole tensor, flat, read-only."""
+        key = (structure, stream, kind.str)
+        with self._lock:
+            found = self._wholes.get(key)
+            mine: Future[Floats] = found or Future()
+            if found is None:
+                self._wholes[key] = mine
+            else:
+                self._wholes.move_to_end(key)
+        if found is None:
+            self._compute(key, mine, structure, stream, kind)
+        return mine.result()
+
+    def _compute(self, key: tuple[Any, ...], result: Future[Floats], structure: Structure, stream: Stream, kind: np.dtype[Any]) -> None:
+        try:
+            values = structure.whole(stream, kind).reshape(-1)
+        except BaseException as error:
+            with self._lock:
+                del self._wholes[key]
+            result.set_exception(error)
+            return
+        values.flags.writeable = False
+        result.set_result(values)
+        with self._lock:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        """Drop the least recently used until the rest fits; who holds one keeps it until it is done."""
+        done = [(key, future.result().nbytes) for key, future in self._wholes.items() if future.done()]
+        excess = sum(nbytes for _, nbytes in done) - self._max_bytes
+        for key, nbytes in done:
+            if excess <= 0:
+                return
+            del self._wholes[key]
+            excess -= nbytes
+
+
+WHOLES = SharedWholes(max_bytes=256 << 20)
