@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import inspect
 import os
+import secrets
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import IO, Annotated, Any
 
 import orjson
@@ -148,21 +148,14 @@ def _write_whole_or_not(made: Answer, output: Path, *, quiet: bool) -> None:
     """Write beside the name and rename at the end: an interrupted run leaves nothing under the name."""
     if not output.parent.is_dir() or output.is_dir():
         _fail(f"{output}: expected the name of a file in a folder that exists", EXIT_IO)
-    with NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}.", delete=False) as file:
-        try:
+    temporary = output.with_name(f".{output.name}.{secrets.token_hex(4)}")
+    try:
+        with open(temporary, "xb") as file:
             _write(made, file, quiet=quiet)
-            file.close()
-            os.chmod(file.name, 0o666 & ~_umask())
-            os.replace(file.name, output)
-        except BaseException:
-            os.unlink(file.name)
-            raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+        os.replace(temporary, output)
+    except BaseException:  # an interruption too
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _write(made: Answer, file: IO[bytes], *, quiet: bool) -> None:

@@ -75,11 +75,11 @@ class Distribution:
     @property
     def largest(self) -> float:
         """No value is farther from zero than this."""
-        low, high = self.bounds or (
-            self.loc - self.scale * FARTHEST_NORMAL_DRAW,
-            self.loc + self.scale * FARTHEST_NORMAL_DRAW,
-        )
-        return max(abs(low), abs(high))
+        if self.draw in (Draw.CONSTANT, Draw.UNIFORM):
+            return max(abs(self.loc - self.scale), abs(self.loc + self.scale))
+        low, high = self.cut or (-FARTHEST_NORMAL_DRAW, FARTHEST_NORMAL_DRAW)
+        low, high = max(low, -FARTHEST_NORMAL_DRAW), min(high, FARTHEST_NORMAL_DRAW)
+        return max(abs(self.loc + self.scale * low), abs(self.loc + self.scale * high))
 
     @property
     def facts(self) -> dict[str, object]:

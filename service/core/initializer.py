@@ -21,6 +21,8 @@ from service.core.schemes import DEFAULT_SCHEME, FAMILIES, SCHEMES, Scheme, fami
 FAN_CONVENTION_OF: dict[str | None, FanConvention] = {
     None: FanConvention.TRUE,
     "torch": FanConvention.TORCH,
+    "timm": FanConvention.TORCH,
+    "caffe": FanConvention.TORCH,
     "keras": FanConvention.KERAS,
     "jax": FanConvention.KERAS,
 }

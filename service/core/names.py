@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import re
 
-_LIBRARIES = {"torch": "torch", "keras": "keras", "tf": "keras", "jax": "jax", "flax": "jax", "nnx": "jax"}
+_LIBRARIES = {
+    "torch": "torch",
+    "timm": "timm",
+    "keras": "keras",
+    "tf": "keras",
+    "jax": "jax",
+    "flax": "jax",
+    "nnx": "jax",
+    "caffe": "caffe",
+}
 
 
 def name_key(name: str) -> str:
@@ -20,7 +29,7 @@ def name_key(name: str) -> str:
 
 
 def library_of(name: str) -> str | None:
-    """The library whose name this is: torch, keras or jax; None for a name of nobody's.
+    """The library whose name this is, torch, keras, jax ...; None for a name of nobody's.
 
     >>> library_of("tf.keras.initializers.HeNormal"), library_of("he_normal")
     ('keras', None)

@@ -89,6 +89,7 @@ _SQRT_HALF_BITS_32 = np.int32(0x3F3504F3)
 _SQRT_HALF_BITS_64 = np.int64(0x3FE6A09E667F3BCD)
 
 _MIN_TRUNCATED_WORDS = 1 << 16
+_NOTHING_BEYOND = 16.0
 
 
 def join(high: Words, low: Words) -> Words64:
@@ -161,8 +162,10 @@ class QuantileRange:
 def quantile_range(low: float, high: float) -> QuantileRange:
     """The quantile range of a normal cut at `low` and `high` standard deviations, low < high.
 
-    Found by bisecting `normal64` itself rather than by erf, so it is the same integer on every machine.
+    Found by bisecting `normal64` itself rather than by erf, so it is the same integer on every machine. Bounds beyond 16, where
+    nothing is drawn, count as 16: they have a float32.
     """
+    low, high = max(low, -_NOTHING_BEYOND), min(high, _NOTHING_BEYOND)
     first = _first_word(lambda word: _z_of(word << 32) >= low)
     past_last = _first_word(lambda word: _z_of((word << 32) | 0xFFFFFFFF) > high)
     return QuantileRange(low, high, first, max(0, past_last - first))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 from fastapi_offline import FastAPIOffline
+from starlette.concurrency import run_in_threadpool
 
 from service import __version__
 from service.contract import catalogue
 from service.contract.advice import recommend
 from service.contract.answer import answer
-from service.contract.request import InitRequest, RecommendRequest
+from service.contract.request import Expression, InitRequest, RecommendRequest
 from service.files.formats import find_format
 from service.settings import Settings
 from service.web import problems
@@ -18,6 +22,9 @@ from service.web.negotiation import accepted_format
 from service.web.openapi import GET_INIT, GET_RECOMMEND, POST_INIT, complete
 from service.web.reading import json_body
 from service.web.responses import answered, json_response
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 routes = APIRouter()
 
@@ -49,27 +56,36 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def post_init(request: Request) -> Response:
     """A tensor from a JSON specification."""
     body = await json_body(request, request.app.state.settings.max_body_bytes)
-    return _init(request, InitRequest.from_json(body))
+    return await _init(request, InitRequest.from_json(body))
 
 
 @routes.head("/init", include_in_schema=False)
 @routes.get("/init", tags=["weights"], summary="Initialize a tensor", openapi_extra=GET_INIT)
 async def get_init(request: Request) -> Response:
     """The same from a query: a plain URL, which can be cached, resumed and shared. The scheme's parameters stand beside the fields."""
-    return _init(request, InitRequest.from_text(request.query_params.multi_items()))
+    return await _init(request, InitRequest.from_text(request.query_params.multi_items()))
 
 
-def _init(request: Request, wanted: InitRequest) -> Response:
+async def _init(request: Request, wanted: InitRequest) -> Response:
     headers = request.headers
     file_format = accepted_format(headers.get("accept")) if wanted.format is None else find_format(wanted.format)
-    return answered(answer(wanted, file_format, request.app.state.settings.limits), request)
+    made = await _aside(wanted, answer, wanted, file_format, request.app.state.settings.limits)
+    return answered(made, request)
+
+
+async def _aside(wanted: InitRequest | RecommendRequest, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Do it at once; but the gains of a formula that a user wrote take up to a second, in which others are served."""
+    if isinstance(wanted.activation, Expression):
+        return await run_in_threadpool(work, *args, **kwargs)
+    return work(*args, **kwargs)
 
 
 @routes.head("/recommend", include_in_schema=False)
 @routes.get("/recommend", tags=["advice"], summary="Recommend a scheme", openapi_extra=GET_RECOMMEND)
 async def get_recommend(request: Request) -> Response:
     """The scheme that fits an activation, why, and what else may serve; with the fans, its standard deviation and bound too."""
-    return json_response(recommend(RecommendRequest.from_text(request.query_params.multi_items())))
+    wanted = RecommendRequest.from_text(request.query_params.multi_items())
+    return json_response(await _aside(wanted, recommend, wanted))
 
 
 @routes.head("/schemes", include_in_schema=False)

@@ -145,6 +145,8 @@ def test_known_limits() -> None:
         ("tf.keras.initializers.TruncatedNormal", "truncated_normal", 0.05 * 0.879625661),
         ("keras.HeNormal", "he_normal", math.sqrt(0.4)),
         ("keras.Constant", "constant", 0.0),
+        ("timm.layers.trunc_normal_tf_", "truncated_normal", 0.879625661),
+        ("timm.layers.weight_init.lecun_normal_", "lecun_normal", math.sqrt(0.2)),
         ("jax.nn.initializers.lecun_normal", "lecun_normal", math.sqrt(0.2)),
         ("jax.uniform", "uniform", 0.01 / math.sqrt(12)),
         ("jax.truncated_normal", "truncated_normal", 0.01 * 0.879625661),

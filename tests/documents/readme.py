@@ -8,22 +8,26 @@ from service.core.recommend import recommendation_for
 from service.core.schemes import SCHEMES, Scheme
 from service.settings import Settings
 
-_LIBRARIES = ("torch", "keras", "jax")
+_LIBRARIES = {"torch": "torch", "keras": "Keras", "jax": "JAX", "timm": "timm"}
 
 
 def schemes() -> str:
     """Name, other names, formula, parameters, who else has it, reference."""
     rows = [_scheme(row) for row in SCHEMES.values()]
-    return _table(["scheme", "also", "formula", "parameters", "torch", "Keras", "JAX", "reference"], rows)
+    return _table(["scheme", "also", "formula", "parameters", "who else has it (torch, Keras, JAX, timm)", "reference"], rows)
 
 
 def _scheme(row: Scheme) -> list[str]:
-    own = [alias.name for alias in row.aliases if "." not in alias.name]
-    there = [", ".join(f"`{name}`" for name in row.in_library(library)) for library in _LIBRARIES]
+    own = [alias.name for alias in row.aliases if alias.name.partition(".")[0] not in _LIBRARIES]
+    there = [f"{shown} {_quoted(row.in_library(library))}" for library, shown in _LIBRARIES.items() if row.in_library(library)]
     parameters = ", ".join(_parameter(parameter) for parameter in row.parameters)
     reference = row.reference
     cited = "" if reference is None else f"{reference.authors.split(',')[0].split(' et ')[0]} {reference.year or ''}".strip()
-    return [f"`{row.name}`", ", ".join(f"`{name}`" for name in own), row.formula, parameters, *there, cited]
+    return [f"`{row.name}`", _quoted(own), row.formula, parameters, "; ".join(there) or "nobody", cited]
+
+
+def _quoted(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _parameter(row: Parameter) -> str:
