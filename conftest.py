@@ -11,7 +11,6 @@ from hypothesis import settings
 from service.settings import Settings
 from tests.serving import serving
 
-
 # the same examples at each run, and no deadline: a busy machine is no defect
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")

@@ -35,8 +35,8 @@ def dirac(shape: Shape, gain: float, groups: int) -> Pattern:
 def zero_hadamard(shape: Shape, gain: float) -> Pattern:
     """ZerO: a partial identity where out ≤ in; else the corner of a Hadamard matrix of order p = 2^⌈log₂ out⌉, over √p.
 
-    The scale 1/√p, which makes it orthonormal, is that of the authors' code. Of a convolution it stands at the centre tap k//2. Entry (i, j) of Sylvester's matrix is -1 to the number of ones that i
-    and j share.
+    The scale 1/√p, which makes it orthonormal, is that of the authors' code. Of a convolution it stands at the centre tap
+    k//2. Entry (i, j) of Sylvester's matrix is -1 to the number of ones that i and j share in binary.
     """
     out, inside = shape[0], shape[1]
     order = 1 << (out - 1).bit_length()
