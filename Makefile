@@ -40,7 +40,7 @@ test-frameworks: .venv/frameworks  ## run the README's examples of torch and JAX
 	@touch $@
 
 test-conformance: .venv/conformance  ## compare with torch, Keras, JAX and timm themselves; installs them, which is large
-	$(BIN)/pytest -n auto tests/conformance
+	$(BIN)/pytest -n auto --dist loadfile tests/conformance
 
 lint: .venv/develop  ## style, types, and whether the generated documents are current
 	$(BIN)/ruff check $(SOURCES)

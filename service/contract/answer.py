@@ -19,7 +19,7 @@ from service.core.errors import TooLarge
 from service.core.initializer import Initializer
 from service.core.layers import LayerKind, Shape
 from service.core.philox import STREAM_VERSION
-from service.core.rules import Structure, is_bitwise
+from service.core.rules import is_bitwise, structure_in
 from service.core.tensor import TensorSpec, VirtualTensor, check_name, check_seed, check_shape, fresh_seed
 from service.core.views import View, canonical_shape, find_layout, view_of
 from service.files.formats import Format
@@ -106,8 +106,8 @@ def _check_size(tensor: VirtualTensor, file_format: Format, limits: Limits) -> N
             received=tensor.nbytes,
             action="Ask for a slice of it, or let the operator raise the limit.",
         )
-    rule = tensor.spec.rule
-    if isinstance(rule, Structure) and math.prod(rule.shape) > limits.max_structured_elements:
+    rule = structure_in(tensor.spec.rule)
+    if rule is not None and math.prod(rule.shape) > limits.max_structured_elements:
         raise TooLarge(
             "shape",
             expected=f"at most {limits.max_structured_elements} elements for {rule.name} (WEIGHT_INIT_MAX_STRUCTURED_ELEMENTS)",

@@ -69,8 +69,8 @@ class Distribution:
             case Draw.NORMAL:
                 return None
             case Draw.TRUNCATED_NORMAL:
-                low, high = self._cut
-                return self.loc + self.scale * low, self.loc + self.scale * high
+                low, high = (self.loc + self.scale * cut for cut in self._cut)
+                return (low, high) if math.isfinite(low) and math.isfinite(high) else None
 
     @property
     def largest(self) -> float:

@@ -30,7 +30,7 @@ Bounds = tuple[float, float]
 class Repeated:
     """`base`, each of its blocks of `block` elements standing `times` times behind itself."""
 
-    base: Distribution
+    base: Distribution | Pattern | Structure
     block: int
     times: int
 
@@ -40,12 +40,12 @@ class Repeated:
         return positions // (block * times) * block + positions % block
 
     @property
-    def mean(self) -> float:
+    def mean(self) -> float | None:
         """The mean of the values."""
         return self.base.mean
 
     @property
-    def stddev(self) -> float:
+    def stddev(self) -> float | None:
         """The standard deviation of the values."""
         return self.base.stddev
 
@@ -129,4 +129,11 @@ Rule = Distribution | Repeated | Pattern | Structure
 
 def is_bitwise(rule: Rule) -> bool:
     """Whether a tensor of this rule has the same bytes on every machine."""
-    return not isinstance(rule, Structure) or rule.bitwise
+    structure = structure_in(rule)
+    return structure is None or structure.bitwise
+
+
+def structure_in(rule: Rule) -> Structure | None:
+    """The whole that must be computed for any part of a tensor of this rule."""
+    inner = rule.base if isinstance(rule, Repeated) else rule
+    return inner if isinstance(inner, Structure) else None

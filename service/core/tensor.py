@@ -27,7 +27,7 @@ from service.core.quantiles import (
     uniform32,
     uniform64,
 )
-from service.core.rules import Pattern, Repeated, Rule, Structure
+from service.core.rules import Pattern, Repeated, Rule, Structure, structure_in
 from service.core.structured import WHOLES
 from service.core.views import View
 
@@ -132,7 +132,7 @@ class VirtualTensor:
     @property
     def computes_whole(self) -> bool:
         """Whether reading any part of it computes all of it."""
-        return isinstance(self.spec.rule, Structure)
+        return structure_in(self.spec.rule) is not None
 
     @property
     def nbytes(self) -> int:
@@ -154,12 +154,14 @@ class VirtualTensor:
         return values
 
     def _compute(self, start: int, stop: int) -> npt.NDArray[Any]:
-        where, rule = self._where(start, stop), self.spec.rule
+        return self._values(self.spec.rule, self._where(start, stop))
+
+    def _values(self, rule: Rule, where: Where) -> npt.NDArray[Any]:
         match rule:
             case Distribution():
                 return self._drawn(rule, where)
             case Repeated():
-                return self._drawn(rule.base, rule.source(_positions(where)))
+                return self._values(rule.base, rule.source(_positions(where)))
             case Pattern():
                 return rule.at(_positions(where), self._stream).astype(self.dtype.draws_in)
             case Structure():

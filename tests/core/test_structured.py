@@ -192,6 +192,12 @@ def test_icnr_repeats_each_sub_kernel() -> None:
     assert np.array_equal(groups[:, 0], values("xavier_uniform", (8, 8, 3, 3)))
 
 
+def test_icnr_repeats_an_orthogonal_sub_kernel_too() -> None:
+    kernel = values("icnr", (32, 2, 3, 3), upscale=2, base="orthogonal").reshape(8, 4, 18)
+    assert np.all(kernel == kernel[:, :1])
+    assert np.allclose(kernel[:, 0] @ kernel[:, 0].T, np.eye(8), atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("scheme", "parameters", "shape", "message"),
     [
@@ -206,7 +212,7 @@ def test_icnr_repeats_each_sub_kernel() -> None:
         ("chrono", {"t_max": 2.0}, (8,), "at least 3"),
         ("icnr", {"upscale": 2}, (6, 3, 3, 3), "upscale to the power of the kernel's rank"),
         ("icnr", {"upscale": 1.5}, (8, 3, 3), "an integer, at least 1"),
-        ("icnr", {"upscale": 2, "base": "orthogonal"}, (8, 3, 3), "base: expected one of"),
+        ("icnr", {"upscale": 2, "base": "icnr"}, (8, 3, 3), "base: expected one of"),
         ("sparse", {"sparsity": 1.5}, (8, 3), "a share, from 0 to 1"),
         ("sparse", {}, (8, 3), "sparsity.*cannot do without it"),
     ],

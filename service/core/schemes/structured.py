@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from service.core import patterns, references, structured
 from service.core.errors import InvalidValue
 from service.core.fans import fans_of
@@ -10,8 +12,6 @@ from service.core.parameters import Kind, Parameter, Values, fill
 from service.core.rules import Repeated, Rule
 from service.core.schemes import elementary, scaled
 from service.core.schemes.scheme import GAIN, Build, Scheme, names
-
-_BASES = {row.name: row for row in (*elementary.ROWS, *scaled.ROWS) if not any(parameter.required for parameter in row.parameters)}
 
 _GATES_OF_A_LSTM = 4
 _FORGET_GATE = 1  # i, f, g, o in torch; i, f, c, o in Keras
@@ -87,14 +87,11 @@ def _icnr(values: Values, shape: Shape, layer: Layer) -> Rule:
             received=list(shape),
             action="Give [out·copies, in, *kernel].",
         )
-    base = _BASES[values["base"]]
-    kernel = (shape[0] // copies, *shape[1:])
-    assert base.resolve is not None  # every base is a distribution
-    drawn = base.resolve(fill(base.parameters, {"gain": values["gain"]}, owner=base.name), fans_of(kernel, layer))
-    block = 1
-    for length in shape[1:]:
-        block *= length
-    return Repeated(drawn, block, copies)
+    base, kernel = _BASES[values["base"]], (shape[0] // copies, *shape[1:])
+    filled = fill(base.parameters, {"gain": values["gain"]}, owner=base.name)
+    rule = base.build(filled, kernel, layer) if base.build else base.resolve(filled, fans_of(kernel, layer)) if base.resolve else None
+    assert rule is not None and not isinstance(rule, Repeated)  # noqa: PT018  # _BASES has only such
+    return Repeated(rule, math.prod(shape[1:]), copies)
 
 
 def _orthogonal(values: Values, shape: Shape, _: Layer) -> Rule:
@@ -130,6 +127,19 @@ def _row(
 ) -> Scheme:
     return Scheme(name, summary, formula, reference, None, parameters, names(*aliases), equation=equation, build=build)
 
+
+_ORTHOGONAL = _row(
+    "orthogonal",
+    "Orthonormal rows or columns, whichever are fewer: keeps every length through a linear layer.",
+    "gain·Q of the QR decomposition of a normal matrix [out, in·K], signs by R's diagonal",
+    references.SAXE_2013, _orthogonal, GAIN,
+    aliases=("torch.orthogonal_", "keras.Orthogonal", "keras.OrthogonalInitializer", "jax.orthogonal"),
+)  # fmt: skip
+
+# what a sub-kernel may be: every scheme that needs no more than the kernel
+_BASES = {
+    row.name: row for row in (*elementary.ROWS, *scaled.ROWS, _ORTHOGONAL) if not any(parameter.required for parameter in row.parameters)
+}
 
 ROWS = (
     _row(
@@ -199,13 +209,7 @@ ROWS = (
         Parameter("base", "the scheme of the sub-kernel", kind=Kind.CHOICE, default="he_normal", choices=tuple(_BASES)),
         GAIN,
     ),
-    _row(
-        "orthogonal",
-        "Orthonormal rows or columns, whichever are fewer: keeps every length through a linear layer.",
-        "gain·Q of the QR decomposition of a normal matrix [out, in·K], signs by R's diagonal",
-        references.SAXE_2013, _orthogonal, GAIN,
-        aliases=("torch.orthogonal_", "keras.Orthogonal", "keras.OrthogonalInitializer", "jax.orthogonal"),
-    ),
+    _ORTHOGONAL,
     _row(
         "delta_orthogonal",
         "A convolution that is orthogonal at its centre tap: trains thousands of layers without normalization.",
