@@ -1,0 +1,144 @@
+"""The service's side of a comparison with a library, and what it means that both are the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy import stats
+
+from service.core.distributions import Distribution
+from service.core.dtypes import DTYPES
+from service.core.initializer import Initializer, initialize
+from service.core.layers import Layer, LayerKind, Shape
+from service.core.tensor import TensorSpec, VirtualTensor
+from service.core.views import canonical_shape, view_of
+
+Sample = npt.NDArray[np.float64]
+
+SAMPLE_SIZE = 50_000
+# Two samples of one distribution fail once in 10,000 comparisons. The seeds are fixed, so they fail never or always.
+FALSE_ALARM = 1e-4
+
+
+PLAIN = Layer()  # dense or a convolution, as the rank says
+
+
+@dataclass(frozen=True)
+class Weight:
+    """The weight of a layer: its shape in the layout of the library, and what the service is told of the layer."""
+
+    name: str
+    shape: Shape
+    layer: Layer = PLAIN
+    layout: str = "torch"
+
+    @property
+    def canonical(self) -> Shape:
+        """The shape as the service reads it."""
+        return canonical_shape(self.shape, self.layout, self.layer.kind)
+
+    @property
+    def draws(self) -> range:
+        """The seeds of as many tensors as make a sample."""
+        return range(math.ceil(SAMPLE_SIZE / math.prod(self.shape)))
+
+
+def _in_torch() -> Iterator[Weight]:
+    yield Weight("small", (10, 120))
+    yield Weight("dense", (256, 200))  # [out, in]
+    yield Weight("conv 1-D", (128, 80, 5))  # [out, in/groups, *kernel]
+    yield Weight("conv 2-D", (96, 64, 3, 3))
+    yield Weight("conv 3-D", (48, 40, 3, 3, 3))
+    yield Weight("grouped", (128, 48, 3, 3), Layer(LayerKind.CONV, groups=4))
+    yield Weight("depthwise", (6144, 1, 3, 3), Layer(LayerKind.DEPTHWISE, groups=3072))  # multiplier 2
+    yield Weight("transposed", (56, 64, 4, 4), Layer(LayerKind.CONV_TRANSPOSE))  # [in, out/groups, *kernel]
+    yield Weight("grouped and transposed", (256, 16, 4, 4), Layer(LayerKind.CONV_TRANSPOSE, groups=4))
+    yield Weight("packed", (408, 136), Layer(packed=3))  # queries, keys and values
+    yield Weight("recurrent", (512, 100), Layer(LayerKind.RECURRENT, packed=4))  # the gates of an LSTM
+    yield Weight("embedding", (800, 64), Layer(LayerKind.EMBEDDING))
+
+
+def _in_keras() -> Iterator[Weight]:
+    yield Weight("small", (120, 10), layout="keras")
+    yield Weight("dense", (200, 256), layout="keras")  # [in, out]
+    yield Weight("conv 1-D", (5, 80, 128), layout="keras")  # [*kernel, in/groups, out]
+    yield Weight("conv 2-D", (3, 3, 64, 96), layout="keras")
+    yield Weight("conv 3-D", (3, 3, 3, 40, 48), layout="keras")
+    yield Weight("grouped", (3, 3, 48, 128), Layer(LayerKind.CONV, groups=4), "keras")
+    yield Weight("depthwise", (3, 3, 3072, 2), Layer(LayerKind.DEPTHWISE, groups=3072), "keras")  # [*kernel, channels, multiplier]
+    yield Weight("transposed", (4, 4, 64, 56), Layer(LayerKind.CONV_TRANSPOSE), "keras")  # [*kernel, out, in]
+    yield Weight("packed", (136, 408), Layer(packed=3), "keras")
+    yield Weight("recurrent", (100, 512), Layer(LayerKind.RECURRENT, packed=4), "keras")
+    yield Weight("embedding", (800, 64), Layer(LayerKind.EMBEDDING), "keras")  # [entries, features], as in torch
+
+
+IN_TORCH = tuple(_in_torch())
+IN_KERAS = tuple(_in_keras())
+every_weight_in_torch = pytest.mark.parametrize("weight", IN_TORCH, ids=lambda weight: weight.name)
+every_weight_in_keras = pytest.mark.parametrize("weight", IN_KERAS, ids=lambda weight: weight.name)
+
+# Each shape is compiled anew, which takes seconds; the parameters are compared for all of them.
+some_weights_in_keras = pytest.mark.parametrize(
+    "weight",
+    [weight for weight in IN_KERAS if weight.name in ("small", "conv 2-D", "depthwise", "transposed")],
+    ids=lambda weight: weight.name,
+)
+
+
+def named(weights: tuple[Weight, ...], name: str) -> Weight:
+    """The weight of that name."""
+    return next(weight for weight in weights if weight.name == name)
+
+
+def described(value: object) -> str:
+    """A row's part as the id of its test: no parameters are `default`."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={shown}" for name, shown in value.items()) or "default"
+    return str(value)
+
+
+def resolve(weight: Weight, scheme: str, parameters: dict[str, Any], **fans: Any) -> Initializer:
+    """What the service makes of a scheme for a weight; `fans` are those of a bias, or who counts them."""
+    return initialize(weight.canonical, scheme=scheme, parameters=parameters, layer=weight.layer, **fans)
+
+
+def sample(weight: Weight, scheme: str, parameters: dict[str, Any], *, dtype: str = "float32", **fans: Any) -> Sample:
+    """The service's values, in the layout of the library: of several seeds, where the tensor is small."""
+    values, view = resolve(weight, scheme, parameters, **fans).rule, view_of(weight.shape, weight.layout, weight.layer.kind)
+    specs = (TensorSpec(values, DTYPES[dtype], view, seed=seed) for seed in weight.draws)
+    return np.concatenate([VirtualTensor(spec).read().astype(np.float64) for spec in specs])
+
+
+def sample_of(weight: Weight, draw: Callable[[int], npt.ArrayLike]) -> Sample:
+    """The library's values: as many draws, each with a seed of its own."""
+    return np.concatenate([np.asarray(draw(seed), np.float64).ravel() for seed in weight.draws])
+
+
+def assert_same_parameters(ours: Distribution, theirs: Distribution) -> None:
+    """Same kind, same loc, same scale, same cut.
+
+    The last bits may differ, because a formula can be written in several orders. Of a truncated normal the digits after the
+    tenth may, because the service rounds its standard deviation there, to be the same on every machine.
+    """
+    digits = 1e-14 if ours.cut is None else 1e-10
+    assert ours.draw is theirs.draw
+    assert ours.loc == pytest.approx(theirs.loc, rel=digits, abs=digits * abs(theirs.scale))
+    assert ours.scale == pytest.approx(theirs.scale, rel=digits)
+    assert ours.cut == (None if theirs.cut is None else pytest.approx(theirs.cut, rel=digits))
+
+
+def assert_indistinguishable(ours: Sample, theirs: Sample) -> None:
+    """The two-sample test of Kolmogorov and Smirnov does not tell them apart."""
+    assert min(ours.size, theirs.size) >= SAMPLE_SIZE
+    assert same_distribution(ours, theirs) > FALSE_ALARM
+
+
+def same_distribution(ours: Sample, theirs: Sample) -> float:
+    """How often two samples of one distribution would differ by more."""
+    return float(stats.ks_2samp(ours, theirs, method="asymp").pvalue)
