@@ -10,9 +10,10 @@ from typing import Any
 from service.contract.request import RecommendRequest
 from service.contract.resolve import activation_of
 from service.core.activations import EXPRESSION, ActivationWithParameters
+from service.core.distributions import Distribution
 from service.core.errors import InvalidValue
 from service.core.fans import Fans, fans_of
-from service.core.initializer import Initializer, initialize, recommended
+from service.core.initializer import initialize, recommended
 from service.core.recommend import ASSUMED_ACTIVATION, Alternative, alternatives_for, recommendation_for
 from service.core.roles import ROLES, Circumstances, Role, find_role
 from service.core.schemes import find_scheme
@@ -41,7 +42,7 @@ def advice_for(activation: ActivationWithParameters | None, fans: Fans, *, distr
     """
     chosen = recommended(activation, _ANY_FANS, distribution=distribution)
     row = recommendation_for(activation.name if activation else ASSUMED_ACTIVATION)
-    stddev = _stddev(activation, fans, distribution)
+    values = _numbers(activation, fans, distribution)
     gains = activation.gains if activation else None
     return {
         "activation": described_activation(activation) or {"name": ASSUMED_ACTIVATION, "assumed": True},
@@ -49,8 +50,8 @@ def advice_for(activation: ActivationWithParameters | None, fans: Fans, *, distr
         "distribution": chosen.distribution.draw.value,
         "parameters": {name: value for name, value in chosen.parameters.items() if value is not None},
         "formula": chosen.scheme.formula,
-        "stddev": stddev,
-        "bound": _bound(chosen, stddev),
+        "stddev": values and values.stddev,
+        "bound": values and _bound(values),
         "gain": None if gains is None else asdict(gains),
         "bias": row.bias,
         "bias_value": None,
@@ -162,16 +163,14 @@ def _stddev_of(scheme: str, parameters: Mapping[str, Any], activation: Activatio
     return rule.stddev
 
 
-def _stddev(activation: ActivationWithParameters | None, fans: Fans, distribution: str | None) -> float | None:
+def _numbers(activation: ActivationWithParameters | None, fans: Fans, distribution: str | None) -> Distribution | None:
+    """The recommended distribution for these fans; None where one that it divides by is not known."""
     try:
-        return recommended(activation, fans, distribution=distribution).distribution.stddev
-    except InvalidValue:  # a fan that it divides by is not known
+        return recommended(activation, fans, distribution=distribution).distribution
+    except InvalidValue:
         return None
 
 
-def _bound(chosen: Initializer, stddev: float | None) -> float | None:
+def _bound(values: Distribution) -> float:
     """The bound of the values; for a normal, which has none, that of the uniform of the same variance."""
-    if stddev is None:
-        return None
-    bounds = chosen.distribution.bounds
-    return math.sqrt(3) * stddev if bounds is None else bounds[1]
+    return math.sqrt(3) * values.stddev if values.bounds is None else values.bounds[1]

@@ -164,7 +164,7 @@ class InitRequest(Request):
     packed: int = Field(default=1, description="an integer of at least 1: the matrices stacked along the outputs, 3 for q, k, v in one")
     fan_convention: Text | None = Field(
         default=None,
-        description="who counts the fans: true, torch or keras; left out, the library that the scheme's name belongs to, else true",
+        description="who counts the fans: true, torch, keras or jax; left out, the library that the scheme's name belongs to, else true",
     )
     layout: Text = Field(
         default="torch", description="torch ([out, in, *kernel]), or keras, jax or flax ([*kernel, in, out]): the same numbers, transposed"

@@ -22,11 +22,12 @@ class Mode(StrEnum):
 
 
 class FanConvention(StrEnum):
-    """Who counts: what really feeds a unit, or what torch or Keras (and JAX) read off the shape alone."""
+    """Who counts: what really feeds a unit, or what torch, Keras or JAX read off the shape alone."""
 
     TRUE = "true"
     TORCH = "torch"
     KERAS = "keras"
+    JAX = "jax"
 
 
 @dataclass(frozen=True)
@@ -132,15 +133,20 @@ def _keras(shape: Shape, layer: Layer) -> Fans:
 
 
 def find_fan_convention(name: str) -> FanConvention:
-    """Who counts, by name; jax and flax count as Keras does. Raises UnknownName."""
-    known = {row.value: row for row in FanConvention} | {"jax": FanConvention.KERAS, "flax": FanConvention.KERAS}
+    """Who counts, by name. Raises UnknownName."""
+    known = {row.value: row for row in FanConvention} | {"flax": FanConvention.JAX}
     try:
         return known[name.casefold()]
     except KeyError:
         raise unknown_name("fan_convention", name, known, kind="fan convention") from None
 
 
-_COUNT = {FanConvention.TRUE: _true, FanConvention.TORCH: _torch, FanConvention.KERAS: _keras}
+def _jax(shape: Shape, layer: Layer) -> Fans:
+    """jax.nn.initializers: as Keras, but it refuses rank 1."""
+    return Fans(None, None) if len(shape) < 2 else _keras(shape, layer)
+
+
+_COUNT = {FanConvention.TRUE: _true, FanConvention.TORCH: _torch, FanConvention.KERAS: _keras, FanConvention.JAX: _jax}
 
 
 def _check(field: str, fan: int | None) -> None:

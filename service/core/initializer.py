@@ -15,7 +15,7 @@ from service.core.names import library_of
 from service.core.parameters import Values, fill
 from service.core.recommend import EXACT, choice_for
 from service.core.rules import Rule
-from service.core.schemes import DEFAULT_SCHEME, FAMILIES, SCHEMES, Scheme, family_named, family_of, find_scheme
+from service.core.schemes import DEFAULT_SCHEME, FAMILIES, SCHEMES, Scheme, family_named, family_of, find_scheme, translated
 
 # a name of a library has its fans too, which are read off the shape alone
 FAN_CONVENTION_OF: dict[str | None, FanConvention] = {
@@ -24,7 +24,7 @@ FAN_CONVENTION_OF: dict[str | None, FanConvention] = {
     "timm": FanConvention.TORCH,
     "caffe": FanConvention.TORCH,
     "keras": FanConvention.KERAS,
-    "jax": FanConvention.KERAS,
+    "jax": FanConvention.JAX,
 }
 
 
@@ -82,7 +82,7 @@ def initialize(
     fans, true_fans = (
         fans_of(shape, layer, convention=counted, fan_in=fan_in, fan_out=fan_out) for counted in (convention, FanConvention.TRUE)
     )
-    given = dict(parameters or {})
+    given = translated(scheme, parameters or {})
     if row.name == DEFAULT_SCHEME:
         row, presets, given = _choose(row, given, activation)
     elif (family := family_named(scheme)) and given.get("distribution") in FAMILIES[family]:

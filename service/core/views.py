@@ -13,13 +13,13 @@ from service.core.errors import InvalidValue, unknown_name
 from service.core.layers import LayerKind, Shape
 
 CANONICAL_LAYOUT = "torch"
-LAYOUTS: dict[str, str] = {"torch": "torch", "keras": "keras", "jax": "keras", "flax": "keras"}
+LAYOUTS: dict[str, str] = {"torch": "torch", "keras": "keras", "jax": "jax", "flax": "jax"}
 
 _INTEGER = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 
 
 def find_layout(name: str) -> str:
-    """`torch` ([out, in, *kernel]) or `keras` ([*kernel, in, out]); jax and flax are keras's. Raises UnknownName."""
+    """`torch` ([out, in, *kernel]), or `keras` or `jax` ([*kernel, in, out]); flax is jax's. Raises UnknownName."""
     try:
         return LAYOUTS[name.casefold()]
     except KeyError:
@@ -45,6 +45,8 @@ def _canonical_axes(rank: int, layout: str, layer: LayerKind | None) -> tuple[in
     """The axes of `layout` in the order in which they stand in torch's. Rank 0 and 1 and embeddings are the same in both."""
     if layout == CANONICAL_LAYOUT or rank < 2 or layer is LayerKind.EMBEDDING:
         return tuple(range(rank))
+    if layer is LayerKind.CONV_TRANSPOSE and layout == "jax":
+        return (rank - 2, rank - 1, *range(rank - 2))  # flax: [*kernel, in, out]; Keras: [*kernel, out, in]; torch: [in, out, *kernel]
     if layer is LayerKind.DEPTHWISE:
         return (rank - 2, rank - 1, *range(rank - 2))  # [*kernel, channels, multiplier]: the channel varies slower
     return (rank - 1, rank - 2, *range(rank - 2))

@@ -66,6 +66,14 @@ def test_alternatives_say_what_they_do_to_the_variance_per_layer() -> None:
     assert small["variance_per_layer"] == pytest.approx(768 * 0.02**2)
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh", "selu"])
+@pytest.mark.parametrize("distribution", ["uniform", "normal", "truncated_normal"])
+def test_the_bound_is_that_of_the_values_or_of_the_uniform_of_the_same_variance(activation: str, distribution: str) -> None:
+    found = advice(activation=activation, distribution=distribution, fan_in="5", fan_out="3")
+    factor = 2 / 0.879625661 if distribution == "truncated_normal" else math.sqrt(3)
+    assert found["bound"] == pytest.approx(factor * found["stddev"])
+
+
 def test_what_sums_no_inputs_has_no_variance_per_layer() -> None:
     for layer in ("embedding", "bias", "normalization_scale"):
         found = advice(layer=layer, **KNOWN)

@@ -53,7 +53,7 @@ SAME: list[tuple[dict[str, str], dict[str, Any]]] = [
         {"shape": [3, 5], "scheme": {"name": "he_normal", "gain": "forward"}, "activation": {"name": "sin", "omega": 30.0}},
     ),
     ({"shape": "3,5", "name": "123"}, {"shape": [3, 5], "name": "123"}),
-    ({"shape": "5,3", "layout": "flax", "slice": "1:, 0"}, {"shape": [5, 3], "layout": "keras", "slice": "1:, 0"}),
+    ({"shape": "5,3", "layout": "flax", "slice": "1:, 0"}, {"shape": [5, 3], "layout": "jax", "slice": "1:, 0"}),
 ]
 
 

@@ -49,6 +49,7 @@ def test_fans_of_layers(layer: Layer, shape: Shape, true: Fans, torch: Fans, ker
 
 def test_a_vector_has_fans_only_for_keras() -> None:
     assert fans_of((7,)) == fans_of((7,), convention=FanConvention.TORCH) == Fans(None, None)
+    assert fans_of((7,), convention=FanConvention.JAX) == Fans(None, None)
     assert fans_of((7,), convention=FanConvention.KERAS) == Fans(7, 7)
 
 
@@ -100,7 +101,7 @@ def test_unknown_layers_and_conventions_name_the_known() -> None:
         find_layer("dens")
     with pytest.raises(UnknownName, match="Did you mean 'true'"):
         find_fan_convention("tru")
-    assert find_fan_convention("jax") is FanConvention.KERAS
+    assert find_fan_convention("flax") is FanConvention.JAX
 
 
 def test_a_name_of_a_library_has_its_fans() -> None:
@@ -146,6 +147,13 @@ def test_transposed_kernels_of_torch_and_keras_hold_the_same_numbers() -> None:
     keras = _values((3, 3, 16, 8), "keras", LayerKind.CONV_TRANSPOSE)
     torch = _values((8, 16, 3, 3), "torch", LayerKind.CONV_TRANSPOSE)
     assert np.array_equal(keras, np.moveaxis(torch, (0, 1), (-1, -2)))
+
+
+def test_flax_has_the_inputs_of_a_transposed_kernel_before_the_outputs() -> None:
+    flax = _values((3, 3, 8, 16), "jax", LayerKind.CONV_TRANSPOSE)
+    torch = _values((8, 16, 3, 3), "torch", LayerKind.CONV_TRANSPOSE)
+    assert canonical_shape((3, 3, 8, 16), "jax", LayerKind.CONV_TRANSPOSE) == (8, 16, 3, 3)
+    assert np.array_equal(flax, np.moveaxis(torch, (0, 1), (-2, -1)))
 
 
 def test_an_embedding_has_one_layout() -> None:

@@ -145,6 +145,8 @@ def test_known_limits() -> None:
         ("tf.keras.initializers.TruncatedNormal", "truncated_normal", 0.05 * 0.879625661),
         ("keras.HeNormal", "he_normal", math.sqrt(0.4)),
         ("keras.Constant", "constant", 0.0),
+        ("torch.nn.Embedding", "normal", 1.0),
+        ("torch.nn.ConvTranspose2d", "torch_default", 0.2**0.5 / math.sqrt(3)),
         ("timm.layers.trunc_normal_tf_", "truncated_normal", 0.879625661),
         ("timm.layers.weight_init.lecun_normal_", "lecun_normal", math.sqrt(0.2)),
         ("jax.nn.initializers.lecun_normal", "lecun_normal", math.sqrt(0.2)),
@@ -164,6 +166,13 @@ def test_keras_and_jax_truncate_their_normals_and_correct_them(name: str) -> Non
     values = initialize((3, 5), scheme=name).distribution
     assert values.draw is Draw.TRUNCATED_NORMAL
     assert values.cut == (-2.0, 2.0)
+
+
+def test_keras_has_its_own_words_for_normal() -> None:
+    words = {"normal": Draw.TRUNCATED_NORMAL, "untruncated_normal": Draw.NORMAL, "truncated_normal": Draw.TRUNCATED_NORMAL}
+    for word, expected in words.items():
+        assert initialize((3, 5), scheme="keras.VarianceScaling", parameters={"distribution": word}).distribution.draw is expected
+    assert initialize((3, 5), scheme="variance_scaling", parameters={"distribution": "normal"}).distribution.draw is Draw.NORMAL
 
 
 def test_every_alias_resolves_to_its_own_row() -> None:

@@ -16,7 +16,7 @@ from service.core.parameters import Kind, Parameter
 from service.core.schemes import depth, elementary, scaled, special, structured
 from service.core.schemes.scheme import GAIN_OR_CHOICE, Alias, Scheme
 
-__all__ = ["DEFAULT_SCHEME", "FAMILIES", "SCHEMES", "Alias", "Scheme", "family_named", "family_of", "find_scheme"]
+__all__ = ["DEFAULT_SCHEME", "FAMILIES", "SCHEMES", "Alias", "Scheme", "family_named", "family_of", "find_scheme", "translated"]
 
 DEFAULT_SCHEME = "auto"
 
@@ -99,9 +99,23 @@ def find_scheme(name: str) -> tuple[Scheme, Mapping[str, Any]]:
     >>> scheme.name, presets["distribution"]
     ('he_normal', 'truncated_normal')
     """
+    row, alias = _found(name)
+    return row, alias.presets
+
+
+def translated(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters that were given with a scheme's name, in our words where that name's library has others. Raises UnknownName.
+
+    >>> translated("keras.VarianceScaling", {"distribution": "untruncated_normal"})
+    {'distribution': 'normal'}
+    """
+    words = _found(name)[1].words
+    return {key: words.get(key, {}).get(value, value) if isinstance(value, str) else value for key, value in parameters.items()}
+
+
+def _found(name: str) -> tuple[Scheme, Alias]:
     found = _BY_KEY.get(name_key(name))
     if found is None:
         known = [alias.name for row in _ROWS for alias in (Alias(row.name), *row.aliases)]
         raise unknown_name("scheme", name, known, kind="scheme")
-    row, alias = found
-    return row, alias.presets
+    return found

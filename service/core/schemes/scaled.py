@@ -8,7 +8,7 @@ from service.core import references
 from service.core.distributions import Distribution, Draw, truncated_stddev
 from service.core.fans import Fans, Mode
 from service.core.parameters import Kind, Parameter, Values
-from service.core.schemes.scheme import GAIN, GAIN_OR_CHOICE, Resolve, Scheme, names
+from service.core.schemes.scheme import GAIN, GAIN_OR_CHOICE, Alias, Resolve, Scheme, names
 
 NEGATIVE_SLOPE = Parameter("negative_slope", "the slope left of zero; left out, that of the activation (leaky_relu, prelu), else 0")
 
@@ -154,7 +154,15 @@ ROWS = (
             _distribution("normal", "truncated_normal", "uniform", default="normal"),
             GAIN_OR_CHOICE,
         ),
-        aliases=names("jax.variance_scaling", "timm.variance_scaling_") + names("keras.VarianceScaling", distribution="truncated_normal"),
+        aliases=(
+            *names("jax.variance_scaling", "timm.variance_scaling_"),
+            Alias(
+                "keras.VarianceScaling",
+                {"distribution": "truncated_normal"},
+                # Keras: "normal" is an old name of its truncated normal
+                {"distribution": {"normal": "truncated_normal", "untruncated_normal": "normal"}},
+            ),
+        ),
         needs_fans=True,
         equation="equations 10 and 14",
     ),
@@ -165,7 +173,8 @@ ROWS = (
         references.PYTORCH,
         _scaled("torch_default", 1 / 3, "uniform", mode=Mode.FAN_IN),
         (GAIN,),
-        aliases=names("pytorch_default", "torch.default", "torch.Linear", "torch.Conv1d", "torch.Conv2d", "torch.Conv3d"),
+        aliases=names("pytorch_default", "torch.default", "torch.Linear", "torch.Conv1d", "torch.Conv2d", "torch.Conv3d",
+            "torch.ConvTranspose1d", "torch.ConvTranspose2d", "torch.ConvTranspose3d"),
         needs_fans=True,
     ),
 )  # fmt: skip

@@ -21,10 +21,14 @@ Extras = Callable[[Values, Fans], dict[str, float]]
 
 @dataclass(frozen=True)
 class Alias:
-    """Another name of a scheme, with the parameters that this name stands for."""
+    """Another name of a scheme, with the parameters that this name stands for.
+
+    `words`: of a parameter, what the values that go with this name mean here, where a library has the same word for another thing.
+    """
 
     name: str
     presets: Mapping[str, Any] = field(default_factory=dict)
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
