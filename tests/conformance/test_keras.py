@@ -48,11 +48,11 @@ DRAWN: list[tuple[str, Parameters, Parameters]] = [
     *(
         (
             "VarianceScaling",
-            {"scale": 1.5, "mode": mode, "distribution": ours},
-            {"scale": 1.5, "mode": mode, "distribution": theirs},
+            {"scale": 1.5, "mode": mode, "distribution": word},
+            {"scale": 1.5, "mode": mode, "distribution": word},
         )
         for mode in ("fan_in", "fan_out", "fan_avg")
-        for ours, theirs in (("truncated_normal", "truncated_normal"), ("normal", "untruncated_normal"), ("uniform", "uniform"))
+        for word in ("truncated_normal", "normal", "untruncated_normal", "uniform")
     ),
 ]
 every_scheme = pytest.mark.parametrize(("name", "parameters", "theirs"), DRAWN, ids=described)
