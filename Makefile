@@ -25,8 +25,8 @@ help:  ## what there is
 serve: .venv/serve  ## serve on http://HOST:PORT (127.0.0.1:8000)
 	$(BIN)/weight-init serve --host $(HOST) --port $(PORT)
 
-test: .venv/develop  ## run every test
-	$(BIN)/pytest -n auto
+test: .venv/develop  ## run every test that needs no other framework
+	$(BIN)/pytest -n auto --ignore tests/conformance
 
 .venv/frameworks: .venv/develop
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[frameworks]'

@@ -133,7 +133,8 @@ class Request(BaseModel):
         fields = [*type(self).model_fields, *self.parameter_names()]
         for name in self.flat_parameters:
             if name not in fields:
-                raise unknown_name(name, name, fields, kind="field")
+                listed = [*type(self).model_fields, "and the parameters of the scheme and the activation (/schemes, /activations)"]
+                raise unknown_name(name, name, fields, kind="field", listed=listed)
         return self
 
     @classmethod

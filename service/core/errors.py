@@ -42,15 +42,15 @@ class TooLarge(InitError):
     """More than a limit allows. Raised before anything is allocated."""
 
 
-def unknown_name(field: str, received: str, known: Iterable[str], *, kind: str) -> UnknownName:
-    """The error for a name that is not among `known`, with the nearest ones first.
+def unknown_name(field: str, received: str, known: Iterable[str], *, kind: str, listed: Iterable[str] | None = None) -> UnknownName:
+    """The error for a name that is not among `known`: the nearest of them, or, where none is near, all (or those `listed`).
 
     >>> print(unknown_name("scheme", "he_norml", ["zeros", "he_normal"], kind="scheme"))
     scheme: expected the name of a scheme; received 'he_norml'. Did you mean 'he_normal'?
     """
     names = list(known)
     near = difflib.get_close_matches(received, names, n=3, cutoff=0.6)
-    action = f"Did you mean {_either(near)}?" if near else f"Known: {', '.join(sorted(names))}."
+    action = f"Did you mean {_either(near)}?" if near else f"Known: {', '.join(listed or sorted(names))}."
     return UnknownName(field, expected=f"the name of {_article(kind)} {kind}", received=received, action=action)
 
 
@@ -63,5 +63,5 @@ def _either(names: list[str]) -> str:
 
 
 def _shown(value: object, longest: int = 120) -> str:
-    text = repr(value)
+    text = "nothing" if value is None else repr(value)
     return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"

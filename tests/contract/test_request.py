@@ -186,6 +186,7 @@ WRONG: list[tuple[str, str, str]] = [
     ('{"shape": [1' + "0" * 5000 + "]}", "body", "number out of range"),
     ('{"shape": [1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}', "shape", "lengths of the dimensions"),
     ('{"shape": [3, 5], "sede": 7}', "sede", "Did you mean 'seed'"),
+    ('{"shape": [3, 5], "nonlinearity": "relu"}', "nonlinearity", "Known: shape, scheme, activation, layer"),
     ('{"shape": [3, 5], "scheme": "he_norml"}', "scheme", "Did you mean 'he_normal'"),
     ('{"shape": [3, 5], "scheme": 7}', "scheme", "the name of a scheme"),
     ('{"shape": [3, 5], "scheme": {"stddev": 1}}', "scheme", "the name of a scheme"),
