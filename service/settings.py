@@ -19,7 +19,9 @@ class Settings(BaseSettings):
         default=1 << 40, ge=1, description="the largest tensor (or slice) answered: a larger one is most often a typing error"
     )
     max_json_elements: int = Field(
-        default=1_000_000, ge=1, description="the largest tensor in JSON, which is made in memory and is five times as long"
+        default=1_000_000,
+        ge=1,
+        description="the largest tensor in JSON, which is made whole in memory and is longer than the binary formats",
     )
     max_structured_elements: int = Field(
         default=1 << 24, ge=1, description="the largest orthogonal or sparse tensor, which is computed whole and kept for a while"

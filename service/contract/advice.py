@@ -13,7 +13,7 @@ from service.core.activations import EXPRESSION, ActivationWithParameters
 from service.core.distributions import Distribution
 from service.core.errors import InvalidValue
 from service.core.fans import Fans, fans_of
-from service.core.initializer import initialize, recommended
+from service.core.initializer import initialize, recommended, recommended_whatever_fans
 from service.core.recommend import ASSUMED_ACTIVATION, Alternative, alternatives_for, recommendation_for
 from service.core.roles import ROLES, Circumstances, Role, find_role
 from service.core.schemes import find_scheme
@@ -21,7 +21,6 @@ from service.core.schemes import find_scheme
 Description = dict[str, Any]
 
 _NO_FANS = Fans(None, None)
-_ANY_FANS = Fans(1, 1)  # to name the scheme, which does not depend on them
 
 DISTRIBUTIONS = ("normal", "truncated_normal", "uniform")
 
@@ -40,7 +39,7 @@ def advice_for(activation: ActivationWithParameters | None, fans: Fans, *, distr
 
     `stddev` is None when a fan that the scheme divides by is not known.
     """
-    chosen = recommended(activation, _ANY_FANS, distribution=distribution)
+    chosen = recommended_whatever_fans(activation, distribution=distribution)
     row = recommendation_for(activation.name if activation else ASSUMED_ACTIVATION)
     values = _numbers(activation, fans, distribution)
     gains = activation.gains if activation else None

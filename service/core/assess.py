@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.core.distributions import Distribution, Draw
-from service.core.fans import Fans, Mode
-from service.core.initializer import Initializer, recommended
+from service.core.fans import Mode
+from service.core.initializer import Initializer, recommended, recommended_whatever_fans
 from service.core.layers import Shape
 from service.core.recommend import recommendation_for
 from service.core.schemes import family_of
@@ -16,7 +16,6 @@ from service.core.schemes import family_of
 _TOO_LARGE, _TOO_SMALL = 1.9, 0.55
 _TOO_LARGE_FOR_ANY, _TOO_SMALL_FOR_ANY = 4.0, 0.1
 _OFF_CENTRE = 0.1  # of a standard deviation
-_ANY_FANS = Fans(1, 1)  # to name a scheme, which does not depend on them
 _DEPTH = 10  # layers, for the example
 
 
@@ -166,6 +165,6 @@ def _best(initializer: Initializer) -> Initializer:
 def _better(initializer: Initializer) -> str:
     if initializer.activation is None:
         return "auto, with the layer's activation"
-    best = recommended(initializer.activation, _ANY_FANS)
+    best = recommended_whatever_fans(initializer.activation)
     scale = best.parameters.get("scale")
     return best.scheme.name if scale is None else f"{best.scheme.name} with scale {scale:.4g}"

@@ -99,6 +99,11 @@ def recommended(activation: ActivationWithParameters | None, fans: Fans, *, dist
     return initialize((), parameters=parameters, activation=activation, fan_in=fans.fan_in, fan_out=fans.fan_out)
 
 
+def recommended_whatever_fans(activation: ActivationWithParameters | None, *, distribution: str | None = None) -> Initializer:
+    """The scheme recommended for an activation, for its name and parameters: its numbers are those of fans of 1."""
+    return recommended(activation, Fans(1, 1), distribution=distribution)
+
+
 def _choose(
     auto: Scheme, given: dict[str, Any], activation: ActivationWithParameters | None
 ) -> tuple[Scheme, Mapping[str, Any], dict[str, Any]]:

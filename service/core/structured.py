@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from service.core.distributions import FARTHEST_NORMAL_DRAW
 from service.core.layers import Shape
 from service.core.philox import Stream
 from service.core.quantiles import join, normal32, normal64
@@ -64,7 +65,7 @@ def sparse(shape: Shape, sparsity: float, stddev: float) -> Structure:
 
     kept = 1 - zeros / out
     parameters = (("sparsity", sparsity), ("stddev", stddev))
-    return Structure("sparse", shape, None, 9.2 * stddev, stddev * math.sqrt(kept), True, whole, parameters)
+    return Structure("sparse", shape, None, FARTHEST_NORMAL_DRAW * stddev, stddev * math.sqrt(kept), True, whole, parameters)
 
 
 def _orthonormal(stream: Stream, rows: int, columns: int) -> Float64s:

@@ -19,7 +19,7 @@ FRAMEWORKS = ("torch", "jax", "keras")
 def test_a_python_example_runs(block: str, server_url: str, tmp_path: Path) -> None:
     for framework in FRAMEWORKS:
         if f"import {framework}" in block and importlib.util.find_spec(framework) is None:
-            pytest.skip(f"{framework} is not installed")
+            pytest.skip(f"{framework} is not installed; `make test-frameworks` installs and runs it")
     (tmp_path / "example.py").write_text(block.replace("http://127.0.0.1:8000", server_url), "utf-8")
     subprocess.run([sys.executable, "example.py"], cwd=tmp_path, check=True)
 
