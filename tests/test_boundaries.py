@@ -16,10 +16,15 @@ FORBIDDEN = {
 }
 
 PROGRAM = """
-import importlib, pkgutil, sys
+import importlib, sys
+from pathlib import Path
 room = importlib.import_module(sys.argv[1])
-for module in pkgutil.walk_packages(getattr(room, "__path__", []), f"{sys.argv[1]}."):
-    importlib.import_module(module.name)
+kernels = "service.core.kernels"  # they alone are Numba's, and are loaded when they are asked for
+for folder in map(Path, getattr(room, "__path__", [])):
+    for file in folder.rglob("*.py"):
+        name = ".".join((sys.argv[1], *file.relative_to(folder).with_suffix("").parts)).removesuffix(".__init__")
+        if not name.startswith(kernels) and not name.endswith("__main__"):
+            importlib.import_module(name)
 loaded = {name for name in sys.argv[2:] if any(module == name or module.startswith(f"{name}.") for module in sys.modules)}
 sys.exit(", ".join(sorted(loaded)) or 0)
 """

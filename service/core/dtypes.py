@@ -28,7 +28,8 @@ class DType:
         return self.numpy.itemsize
 
 
-_FLOAT32, _FLOAT64, _FLOAT16, _BFLOAT16 = np.dtype("<f4"), np.dtype("<f8"), np.dtype("<f2"), np.dtype(ml_dtypes.bfloat16)
+BFLOAT16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+_FLOAT32, _FLOAT64, _FLOAT16 = np.dtype("<f4"), np.dtype("<f8"), np.dtype("<f2")
 
 
 def _row(name: str, numpy: np.dtype[Any], draws_in: np.dtype[Any], safetensors: str) -> DType:
@@ -42,7 +43,7 @@ DTYPES: dict[str, DType] = {
         _row("float32", _FLOAT32, _FLOAT32, "F32"),
         _row("float64", _FLOAT64, _FLOAT64, "F64"),
         _row("float16", _FLOAT16, _FLOAT32, "F16"),
-        _row("bfloat16", _BFLOAT16, _FLOAT32, "BF16"),
+        _row("bfloat16", BFLOAT16, _FLOAT32, "BF16"),
     )
 }
 

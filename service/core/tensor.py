@@ -11,32 +11,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from service.core import engines
 from service.core.distributions import Distribution, Draw
 from service.core.dtypes import DType
 from service.core.errors import InvalidValue, Unsupported
 from service.core.layers import Shape
-from service.core.philox import MAX_SEED, Stream, Words
-from service.core.quantiles import (
-    Words64,
-    join,
-    normal32,
-    normal64,
-    quantile_range,
-    truncated32,
-    truncated64,
-    uniform32,
-    uniform64,
-)
+from service.core.philox import MAX_SEED, Stream
+from service.core.reference import Floats, Positions
 from service.core.rules import Pattern, Repeated, Rule, Structure, structure_in
 from service.core.structured import WHOLES
 from service.core.views import View
 
-Where = slice | npt.NDArray[np.uint64]  # canonical positions
-
 MAX_RANK = 16
 MAX_SIZE = 2**62
 MAX_NAME_LENGTH = 256
-_CHUNK = 1 << 16  # elements computed at once: the arrays of the reference engine then stay in the cache
+_CHUNK = 1 << 16  # elements computed at once where they need arrays beside them, which then stay in the cache
 
 
 def check_shape(shape: Sequence[int]) -> Shape:
@@ -148,66 +137,45 @@ class VirtualTensor:
         if not 0 <= start <= stop <= self.size:
             raise IndexError(f"expected 0 <= start <= stop <= {self.size}; received {start}, {stop}")
         values = np.empty(stop - start, self.dtype.numpy)
-        for first in range(start, stop, _CHUNK):
-            last = min(first + _CHUNK, stop)
-            values[first - start : last - start] = self._compute(first, last)  # rounds to nearest even
+        self.fill(values, start)
         return values
 
-    def _compute(self, start: int, stop: int) -> npt.NDArray[Any]:
-        return self._values(self.spec.rule, self._where(start, stop))
+    def fill(self, out: npt.NDArray[Any], start: int = 0) -> None:
+        """The elements from `start` on into `out`, a contiguous array of shape [n] and the tensor's dtype."""
+        if self.dtype.numpy == self.dtype.draws_in:
+            self._fill(out, start)
+            return
+        values = np.empty(min(len(out), _CHUNK), self.dtype.draws_in)
+        for first in range(0, len(out), _CHUNK):
+            part = out[first : first + _CHUNK]
+            self._fill(values[: len(part)], start + first)
+            engines.current().round_into(part, values[: len(part)])
 
-    def _values(self, rule: Rule, where: Where) -> npt.NDArray[Any]:
+    def _fill(self, out: Floats, start: int) -> None:
+        """In the precision of the draw."""
+        rule, view = self.spec.rule, self.spec.view
+        if isinstance(rule, Distribution) and rule.draw is not Draw.CONSTANT:
+            engines.current().fill(out, rule, self._stream, view, start)
+        elif isinstance(rule, Distribution):
+            out[...] = out.dtype.type(rule.loc) + out.dtype.type(rule.scale)
+        else:
+            for first in range(0, len(out), _CHUNK):
+                part = out[first : first + _CHUNK]
+                self._fill_at(part, rule, view.positions(start + first, start + first + len(part)))
+
+    def _fill_at(self, out: Floats, rule: Rule, positions: Positions) -> None:
         match rule:
+            case Distribution(draw=Draw.CONSTANT):
+                out[...] = out.dtype.type(rule.loc) + out.dtype.type(rule.scale)
             case Distribution():
-                return self._drawn(rule, where)
+                engines.current().fill_at(out, rule, self._stream, positions)
             case Repeated():
-                return self._values(rule.base, rule.source(_positions(where)))
+                self._fill_at(out, rule.base, rule.source(positions))
             case Pattern():
-                return rule.at(_positions(where), self._stream).astype(self.dtype.draws_in)
+                out[...] = rule.at(positions, self._stream)
             case Structure():
-                return WHOLES.get(rule, self._stream, self.dtype.draws_in)[where]
-
-    def _where(self, start: int, stop: int) -> Where:
-        """The canonical positions of elements `start` to `stop`: a slice where they follow each other."""
-        view = self.spec.view
-        if view.is_contiguous:
-            return slice(view.offset + start, view.offset + stop)
-        return view.positions(start, stop)
-
-    def _drawn(self, values: Distribution, where: Where) -> npt.NDArray[Any]:
-        kind = self.dtype.draws_in.type
-        loc, scale = kind(values.loc), kind(values.scale)
-        if values.draw is Draw.CONSTANT:
-            return np.full(_count(where), loc + scale, kind)
-        words = _words(self._stream, where)
-        if self.dtype.draws_in.itemsize == 4:
-            return loc + scale * _draw32(words, values)
-        return loc + scale * _draw64(join(words, _words(self._stream.second, where)), values)
+                out[...] = WHOLES.get(rule, self._stream, out.dtype)[positions]
 
     @cached_property
     def _stream(self) -> Stream:
         return Stream.of(self.spec.seed, self.spec.name)
-
-
-def _draw32(words: Words, values: Distribution) -> npt.NDArray[np.float32]:
-    if values.cut is not None:
-        return truncated32(words, quantile_range(*values.cut))
-    return uniform32(words) if values.draw is Draw.UNIFORM else normal32(words)
-
-
-def _draw64(words: Words64, values: Distribution) -> npt.NDArray[np.float64]:
-    if values.cut is not None:
-        return truncated64(words, quantile_range(*values.cut))
-    return uniform64(words) if values.draw is Draw.UNIFORM else normal64(words)
-
-
-def _words(stream: Stream, where: Where) -> Words:
-    return stream.words(where.start, where.stop) if isinstance(where, slice) else stream.words_at(where)
-
-
-def _positions(where: Where) -> npt.NDArray[np.uint64]:
-    return np.arange(where.start, where.stop, dtype=np.uint64) if isinstance(where, slice) else where
-
-
-def _count(where: Where) -> int:
-    return where.stop - where.start if isinstance(where, slice) else len(where)

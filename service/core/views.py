@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -73,7 +74,23 @@ class View:
     @property
     def is_contiguous(self) -> bool:
         """Whether its elements follow each other in the canonical order."""
-        return all(length == 1 or stride == step for length, stride, step in zip(self.shape, self.strides, _c_strides(self.shape)))
+        return self.merged.strides == (1,)
+
+    @cached_property
+    def merged(self) -> View:
+        """The same elements in the same order on as few axes as can be, at least one."""
+        shape, strides = [1], [1]
+        for length, stride in zip(self.shape, self.strides):
+            if length == 1:
+                continue
+            if shape[-1] == 1:
+                shape[-1], strides[-1] = length, stride
+            elif strides[-1] == length * stride:
+                shape[-1], strides[-1] = shape[-1] * length, stride
+            else:
+                shape.append(length)
+                strides.append(stride)
+        return View(tuple(shape), tuple(strides), self.offset)
 
     def positions(self, start: int, stop: int) -> npt.NDArray[np.uint64]:
         """The canonical index of each of its elements `start` to `stop`, in C order of the view."""

@@ -31,7 +31,7 @@ _SCALES = ((0.1, 1 / 3), (0.0, 1e-7))
 
 def float32_coefficients() -> str:
     """P, Q and T, with their bits."""
-    return _coefficients({"P": quantiles._P32, "Q": quantiles._Q32, "T": quantiles._T32})
+    return _coefficients({"P": quantiles.P32, "Q": quantiles.Q32, "T": quantiles.T32})
 
 
 def float64_coefficients() -> str:
@@ -39,9 +39,9 @@ def float64_coefficients() -> str:
     return "\n\n".join(
         _coefficients(tables)
         for tables in (
-            {"A": quantiles._A64, "B": quantiles._B64},
-            {"C": quantiles._C64, "D": quantiles._D64},
-            {"E": quantiles._E64, "F": quantiles._F64},
+            {"A": quantiles.A64, "B": quantiles.B64},
+            {"C": quantiles.C64, "D": quantiles.D64},
+            {"E": quantiles.E64, "F": quantiles.F64},
         )
     )
 

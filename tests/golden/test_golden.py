@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+from service.core import engines
 from service.core.schemes import SCHEMES, find_scheme
 from tests.golden.__main__ import FILE, golden_answer, requests
 
 ROWS: list[dict[str, Any]] = json.loads(FILE.read_text("utf-8"))
 
 
+@pytest.fixture(params=["numpy", "numba"], scope="module")
+def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    if request.param == "numba":
+        engines.load_kernels()
+    else:
+        engines.use_reference()
+    yield request.param
+    engines.use_reference()
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: json.dumps(row["request"])[:80])
-def test_a_request_has_its_golden_answer(row: dict[str, Any]) -> None:
+def test_a_request_has_its_golden_answer(row: dict[str, Any], engine: str) -> None:
+    assert engines.current().name == engine
     found, golden = golden_answer(row["request"]), row["answer"]
     if "sha256" in golden:
         assert found == golden
