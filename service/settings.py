@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Literal
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -15,6 +18,15 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="the address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="the port to listen on; 0 for any free one")
+    engine: Literal["auto", "numpy", "numba"] = Field(
+        default="auto",
+        description="what computes: `numba`, compiled kernels; `numpy`, slower, everywhere; `auto`, the kernels as soon as they are"
+        " loaded, where there are any. The bytes are the same",
+    )
+    kernel_cache: Path | None = Field(
+        default=None,
+        description="the folder for compiled kernels; by default weight-init in the user's cache. A read-only one is used too",
+    )
     max_tensor_bytes: int = Field(
         default=1 << 40, ge=1, description="the largest tensor (or slice) answered: a larger one is most often a typing error"
     )
@@ -27,6 +39,13 @@ class Settings(BaseSettings):
         default=1 << 24, ge=1, description="the largest orthogonal or sparse tensor, which is computed whole and kept for a while"
     )
     max_body_bytes: int = Field(default=64 << 10, ge=1, description="the largest request body: a specification is never long")
+    # two cores hash so much in half a minute; most proxies wait a minute for an answer to begin
+    max_digest_bytes: int = Field(
+        default=8 << 30,
+        ge=0,
+        description="the largest tensor of which a digest is computed, before the answer, for those who want one (Want-Repr-Digest); of a"
+        " larger one the wish is ignored",
+    )
 
     @property
     def limits(self) -> Limits:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import uvicorn
 
@@ -14,9 +15,9 @@ from service.web.app import create_app
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[str]:
-    """Serve on a free port; the value is the address."""
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=0, log_level="critical", lifespan="off"))
+def serving(settings: Settings, *, lifespan: Literal["on", "off"] = "off") -> Iterator[str]:
+    """Serve on a free port; the value is the address. `lifespan`: whether the kernels are loaded, too."""
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=0, log_level="critical", lifespan=lifespan))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

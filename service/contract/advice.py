@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from service.contract.request import RecommendRequest
@@ -13,7 +12,7 @@ from service.core.activations import EXPRESSION, ActivationWithParameters
 from service.core.distributions import Distribution
 from service.core.errors import InvalidValue
 from service.core.fans import Fans, fans_of
-from service.core.initializer import initialize, recommended, recommended_whatever_fans
+from service.core.initializer import Recommended, initialize, recommended
 from service.core.recommend import ASSUMED_ACTIVATION, Alternative, alternatives_for, recommendation_for
 from service.core.roles import ROLES, Circumstances, Role, find_role
 from service.core.schemes import find_scheme
@@ -34,24 +33,23 @@ def described_activation(activation: ActivationWithParameters | None) -> Descrip
     return {"name": activation.name, **activation.parameters}
 
 
-def advice_for(activation: ActivationWithParameters | None, fans: Fans, *, distribution: str | None = None) -> Description:
+def advice_for(best: Recommended) -> Description:
     """The recommended scheme for an activation (without one, for a linear layer, and says so), with its numbers.
 
     `stddev` is None when a fan that the scheme divides by is not known.
     """
-    chosen = recommended_whatever_fans(activation, distribution=distribution)
+    activation, values = best.activation, _numbers(best)
     row = recommendation_for(activation.name if activation else ASSUMED_ACTIVATION)
-    values = _numbers(activation, fans, distribution)
     gains = activation.gains if activation else None
     return {
         "activation": described_activation(activation) or {"name": ASSUMED_ACTIVATION, "assumed": True},
-        "scheme": chosen.scheme.name,
-        "distribution": chosen.distribution.draw.value,
-        "parameters": {name: value for name, value in chosen.parameters.items() if value is not None},
-        "formula": chosen.scheme.formula,
+        "scheme": best.scheme.name,
+        "distribution": best.draw.value,
+        "parameters": {name: value for name, value in best.parameters.items() if value is not None},
+        "formula": best.scheme.formula,
         "stddev": values and values.stddev,
         "bound": values and _bound(values),
-        "gain": None if gains is None else asdict(gains),
+        "gain": None if gains is None else dict(vars(gains)),
         "bias": row.bias,
         "bias_value": None,
         "reason": row.reason,
@@ -67,7 +65,7 @@ def recommend(request: RecommendRequest) -> Description:
     fans = fans_of((), fan_in=request.fan_in, fan_out=request.fan_out)
     known = Circumstances(_forward_gain(activation), request.num_layers, request.class_prior)
     if role.scheme is None:
-        advice = advice_for(activation, fans, distribution=request.distribution)
+        advice = advice_for(recommended(activation, fans, distribution=request.distribution))
         alternatives = alternatives_for(activation) if activation else recommendation_for(ASSUMED_ACTIVATION).alternatives
     else:
         advice, alternatives = _advice_for_role(role, known, activation, fans), role.alternatives
@@ -121,7 +119,7 @@ def _advice_for_role(role: Role, known: Circumstances, activation: ActivationWit
         "formula": scheme.formula,
         "stddev": stddev,
         "bound": None if stddev is None else math.sqrt(3) * stddev,
-        "gain": None if gains is None else asdict(gains),
+        "gain": None if gains is None else dict(vars(gains)),
         "bias": role.bias,
         "bias_value": role.bias_value(known),
         "reason": role.reason,
@@ -162,10 +160,10 @@ def _stddev_of(scheme: str, parameters: Mapping[str, Any], activation: Activatio
     return rule.stddev
 
 
-def _numbers(activation: ActivationWithParameters | None, fans: Fans, distribution: str | None) -> Distribution | None:
-    """The recommended distribution for these fans; None where one that it divides by is not known."""
+def _numbers(best: Recommended) -> Distribution | None:
+    """The recommended distribution for its fans; None where one that it divides by is not known."""
     try:
-        return recommended(activation, fans, distribution=distribution).distribution
+        return best.distribution
     except InvalidValue:
         return None
 

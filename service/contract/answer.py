@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,18 +11,13 @@ from typing import Any
 
 import orjson
 
-from service.contract.advice import advice_for, described_activation
 from service.contract.request import InitRequest
-from service.contract.resolve import initializer_of, layer_of
-from service.core.assess import warnings_for
+from service.contract.specification import OF_THE_TENSOR, Specified, as_ascii, described, specified_by
 from service.core.dtypes import find_dtype
 from service.core.errors import TooLarge
-from service.core.initializer import Initializer
-from service.core.layers import LayerKind, Shape
 from service.core.philox import STREAM_VERSION
 from service.core.rules import is_bitwise, structure_in
-from service.core.tensor import TensorSpec, VirtualTensor, check_name, check_seed, check_shape, fresh_seed
-from service.core.views import View, canonical_shape, find_layout, view_of
+from service.core.tensor import TensorSpec, VirtualTensor, check_name, check_seed, fresh_seed
 from service.files.formats import Format
 from service.files.virtual import Buffer, VirtualFile
 
@@ -41,17 +37,24 @@ class Limits:
 
 @dataclass(frozen=True)
 class Answer:
-    """A file of one tensor. `provenance` is all that determines its bytes; `metadata` adds how that came about, and advice.
+    """A file of one tensor. `provenance` is all that determines its bytes; the metadata adds how that came about, and advice.
 
-    `repeatable`: the request named its seed, so the same request will have the same bytes for ever.
+    `metadata_text` is one line of JSON in ASCII, which a header can hold; `repeatable`: the request named its seed, so the same
+    request will have the same bytes for ever.
     """
 
     tensor: VirtualTensor
     file: VirtualFile | Iterator[Buffer]
     format: Format
     provenance: Metadata
-    metadata: Metadata
+    metadata_text: str
     repeatable: bool
+
+    @property
+    def metadata(self) -> Metadata:
+        """All that there is to say about the tensor; the caller's own."""
+        metadata: Metadata = json.loads(self.metadata_text)
+        return metadata
 
     @property
     def file_name(self) -> str:
@@ -72,13 +75,10 @@ class Answer:
 
 def answer(request: InitRequest, file_format: Format, limits: Limits) -> Answer:
     """The tensor that a request asks for, in a format. Nothing of it is computed yet. Raises InitError."""
-    layout = find_layout(request.layout)
-    layer = layer_of(request).kind
-    shape = canonical_shape(check_shape(request.shape), layout, layer)
-    initializer = initializer_of(request, shape)
-    view = view_of(tuple(request.shape), layout, layer)
+    specified = specified_by(request)
+    view = specified.view
     spec = TensorSpec(
-        rule=initializer.rule,
+        rule=specified.initializer.rule,
         dtype=find_dtype(request.dtype),
         view=view if request.slice is None else view.slice(request.slice),
         seed=fresh_seed() if request.seed is None else check_seed(int(request.seed)),
@@ -86,14 +86,14 @@ def answer(request: InitRequest, file_format: Format, limits: Limits) -> Answer:
     )
     tensor = VirtualTensor(spec)
     _check_size(tensor, file_format, limits)
-    provenance = _provenance(request, tensor, initializer.scheme.name, view, layout, layer)
-    metadata = {"name": None, "slice": None, "cut": None, "layer": None} | provenance | _description(initializer, shape)
+    provenance = _provenance(request, specified, tensor)
+    metadata_text = _metadata_text(provenance, described(specified))
     return Answer(
         tensor=tensor,
-        file=file_format.open(tensor, provenance, metadata),
+        file=file_format.open(tensor, provenance, json.loads(metadata_text) if file_format.carries_advice else {}),
         format=file_format,
         provenance=provenance,
-        metadata=metadata,
+        metadata_text=metadata_text,
         repeatable=request.seed is not None,
     )
 
@@ -123,7 +123,7 @@ def _check_size(tensor: VirtualTensor, file_format: Format, limits: Limits) -> N
         )
 
 
-def _provenance(request: InitRequest, tensor: VirtualTensor, scheme: str, whole: View, layout: str, layer: LayerKind | None) -> Metadata:
+def _provenance(request: InitRequest, specified: Specified, tensor: VirtualTensor) -> Metadata:
     """All that determines the bytes, in the terms of STREAM.md, and nothing else: it is written into files, whose bytes may
     never change. So no advice, no defaults of parameters, no version, and no field for what was not asked for.
     """
@@ -133,37 +133,16 @@ def _provenance(request: InitRequest, tensor: VirtualTensor, scheme: str, whole:
         "seed": spec.seed if spec.seed <= _EXACT_JSON_INTEGER else str(spec.seed),
         "name": spec.name,
         "shape": list(tensor.shape),
-        "layout": layout,
-        "layer": layer,
-        "slice": None if request.slice is None else {"of": list(whole.shape), "is": request.slice},
+        "layout": specified.layout,
+        "layer": specified.layer,
+        "slice": None if request.slice is None else {"of": list(specified.view.shape), "is": request.slice},
         "dtype": tensor.dtype.name,
-        "scheme": scheme,
+        "scheme": specified.initializer.scheme.name,
     } | spec.rule.facts
     return {name: fact for name, fact in facts.items() if fact is not None}
 
 
-def _description(initializer: Initializer, shape: Shape) -> Metadata:
-    """How the distribution came about, and what to think of it."""
-    rule = initializer.rule
-    return {
-        "requested": initializer.requested,
-        "parameters": {name: value for name, value in initializer.parameters.items() if value is not None},
-        "formula": initializer.scheme.formula,
-        "mean": rule.mean,
-        "stddev": rule.stddev,
-        "bounds": rule.bounds and list(rule.bounds),
-        "fan_in": initializer.fans.fan_in,
-        "fan_out": initializer.fans.fan_out,
-        "fan_convention": initializer.fan_convention.value,
-        "activation": described_activation(initializer.activation),
-        "reproducible": "bitwise" if is_bitwise(rule) else "within an ulp of float32",
-        "recommended": advice_for(initializer.activation, initializer.true_fans),
-        "warnings": warnings_for(initializer, shape),
-    } | _extras(initializer)
-
-
-def _extras(initializer: Initializer) -> Metadata:
-    """What the scheme wants done beside the tensor, such as a factor in the forward pass; nothing where there is nothing."""
-    scheme = initializer.scheme
-    extras = scheme.extras(initializer.parameters, initializer.fans) if scheme.extras else {}
-    return {"extras": extras} if extras else {}
+def _metadata_text(provenance: Metadata, description: str) -> str:
+    """The facts that the metadata begins with, null for what was not asked for, and then the description, which is text already."""
+    facts = as_ascii({name: provenance.get(name) for name in OF_THE_TENSOR})
+    return f"{facts[:-1]},{description[1:]}"

@@ -130,11 +130,12 @@ class Request(BaseModel):
             raise _invalid(cls, error) from None
 
     def _with_known_fields(self) -> Self:
-        fields = [*type(self).model_fields, *self.parameter_names()]
-        for name in self.flat_parameters:
-            if name not in fields:
-                listed = [*type(self).model_fields, "and the parameters of the scheme and the activation (/schemes, /activations)"]
-                raise unknown_name(name, name, fields, kind="field", listed=listed)
+        known = self.parameter_names()
+        for name in self.__pydantic_extra__ or ():
+            if name not in known:
+                fields = list(type(self).model_fields)
+                listed = [*fields, "and the parameters of the scheme and the activation (/schemes, /activations)"]
+                raise unknown_name(name, name, [*fields, *known], kind="field", listed=listed)
         return self
 
     @classmethod
@@ -183,6 +184,14 @@ class InitRequest(Request):
         default=None, description="an integer of at least 1, instead of the shape's own fan_in: for a bias, its weight's"
     )
     fan_out: int | None = Field(default=None, description="an integer of at least 1, instead of the shape's own fan_out")
+
+    @property
+    def specification(self) -> str:
+        """All that it says of the layer, and nothing of the one tensor: as text, in which 1, 1.0 and True, equal to Python, differ."""
+        return repr(self.model_dump(exclude=_OF_ONE_TENSOR, exclude_unset=True))
+
+
+_OF_ONE_TENSOR = {"seed", "name", "slice", "dtype", "format"}
 
 
 class RecommendRequest(Request):

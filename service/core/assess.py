@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from service.core.distributions import Distribution, Draw
 from service.core.fans import Mode
-from service.core.initializer import Initializer, recommended, recommended_whatever_fans
+from service.core.initializer import Initializer, Recommended, recommended
 from service.core.layers import Shape
 from service.core.recommend import recommendation_for
 from service.core.schemes import family_of
@@ -19,13 +19,17 @@ _OFF_CENTRE = 0.1  # of a standard deviation
 _DEPTH = 10  # layers, for the example
 
 
-def warnings_for(initializer: Initializer, shape: Shape) -> list[str]:
-    """What is poor about it, and why; empty when nothing is. A bias (rank 0 or 1) may be anything."""
+def warnings_for(initializer: Initializer, shape: Shape, best: Recommended | None = None) -> list[str]:
+    """What is poor about it beside the best, and why; empty when nothing is. A bias (rank 0 or 1) may be anything.
+
+    `best` is what is recommended for its activation and true fans, where the caller has that already.
+    """
     if len(shape) < 2 or not isinstance(initializer.rule, Distribution) or _is_meant(initializer):
         return []
+    best = best or recommended(initializer.activation, initializer.true_fans)
     if initializer.distribution.stddev == 0:
-        return [_symmetry(initializer)]
-    found = (_off_centre(initializer), _wrong_size(initializer), _other_fans(initializer))
+        return [_symmetry(initializer, best)]
+    found = (_off_centre(initializer, best), _wrong_size(initializer, best), _other_fans(initializer))
     return [warning for warning in found if warning]
 
 
@@ -34,23 +38,23 @@ def _is_meant(initializer: Initializer) -> bool:
     return not initializer.scheme.judged and initializer.distribution.draw is Draw.CONSTANT
 
 
-def _symmetry(initializer: Initializer) -> str:
+def _symmetry(initializer: Initializer, best: Recommended) -> str:
     what = "zeros" if initializer.distribution.mean == 0 else "a constant"
     silent = " and, at zero, passes no gradient back" if what == "zeros" else ""
     return (
         f"{what}: every unit of this layer computes the same and gets the same update{silent}, so nothing breaks the symmetry and"
-        f" the layer never learns more than one feature; use {_better(initializer)}. Fine for biases, and for a last"
+        f" the layer never learns more than one feature; use {_better(best)}. Fine for biases, and for a last"
         " layer or a residual branch's output."
     )
 
 
-def _off_centre(initializer: Initializer) -> str | None:
+def _off_centre(initializer: Initializer, best: Recommended) -> str | None:
     values = initializer.distribution
     if abs(values.mean) <= _OFF_CENTRE * values.stddev:
         return None
     return (
         f"not centred: the mean is {values.mean:.3g} beside a standard deviation of {values.stddev:.3g}, so every unit is pushed the"
-        f" same way, the more the larger fan_in; centre it, or use {_better(initializer)}."
+        f" same way, the more the larger fan_in; centre it, or use {_better(best)}."
     )
 
 
@@ -74,28 +78,28 @@ class _Size:
     of_what: str
 
 
-def _wrong_size(initializer: Initializer) -> str | None:
+def _wrong_size(initializer: Initializer, best: Recommended) -> str | None:
     if not initializer.scheme.judged or None in (initializer.true_fans.fan_in, initializer.true_fans.fan_out):
         return None
-    size, scheme, activation = _size(initializer), initializer.scheme.name, initializer.activation
+    size, scheme, activation = _size(initializer, best), initializer.scheme.name, initializer.activation
     name = activation.name if activation else "any activation"
     large, small = (_TOO_LARGE, _TOO_SMALL) if activation else (_TOO_LARGE_FOR_ANY, _TOO_SMALL_FOR_ANY)
     if initializer.parameters.get("gain") == "forward":  # it keeps the signal exactly, for inputs of variance 1
         return None
-    if confusion := _confusion(initializer, size):
+    if confusion := _confusion(initializer, size, best):
         return confusion
     if size.against_best >= large:
-        return f"{scheme} is too large for {name}: {_what_happens_above(initializer, size)}; use {_better(initializer)}."
+        return f"{scheme} is too large for {name}: {_what_happens_above(initializer, size)}; use {_better(best)}."
     if size.against_best <= small:
-        return f"{scheme} is too small for {name}: {_what_happens_below(size)}; use {_better(initializer)}."
+        return f"{scheme} is too small for {name}: {_what_happens_below(size)}; use {_better(best)}."
     return None
 
 
-def _confusion(initializer: Initializer, size: _Size) -> str | None:
+def _confusion(initializer: Initializer, size: _Size, best: Recommended) -> str | None:
     """The two confusions everybody meets, named even where the fans of this layer happen to soften them."""
     if initializer.activation is None or isinstance(initializer.parameters.get("gain"), str):
         return None
-    scheme, name, better = initializer.scheme.name, initializer.activation.name, _better(initializer)
+    scheme, name, better = initializer.scheme.name, initializer.activation.name, _better(best)
     match family_of(scheme), family_of(better):
         case (("xavier" | "lecun"), "he") if size.per_layer < 1:
             why = f"does not make up for the half of the signal that {name} drops"
@@ -132,8 +136,8 @@ def _power(factor: float) -> float:
         return float("inf")
 
 
-def _size(initializer: Initializer) -> _Size:
-    values, fans, best = initializer.distribution, initializer.true_fans, _best(initializer)
+def _size(initializer: Initializer, best: Recommended) -> _Size:
+    values, fans = initializer.distribution, initializer.true_fans
     second_moment = values.stddev * values.stddev + values.mean * values.mean  # inf beyond 1e308, where ** would raise
     mode = Mode(initializer.parameters.get("mode", Mode.FAN_IN))
     # Glorot's variance is a compromise between the directions, so that it is compared as it is
@@ -158,13 +162,8 @@ def _kept(initializer: Initializer, mode: Mode) -> float:
     return 1.0 if gain is None else 1 / (gain * gain)
 
 
-def _best(initializer: Initializer) -> Initializer:
-    return recommended(initializer.activation, initializer.true_fans)
-
-
-def _better(initializer: Initializer) -> str:
-    if initializer.activation is None:
+def _better(best: Recommended) -> str:
+    if best.activation is None:
         return "auto, with the layer's activation"
-    best = recommended_whatever_fans(initializer.activation)
     scale = best.parameters.get("scale")
     return best.scheme.name if scale is None else f"{best.scheme.name} with scale {scale:.4g}"

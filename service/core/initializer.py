@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from service.core.activations import ActivationWithParameters, find_activation
-from service.core.distributions import Distribution
+from service.core.distributions import Distribution, Draw
 from service.core.errors import InvalidValue
 from service.core.fans import FanConvention, Fans, fans_of
 from service.core.layers import Layer, Shape
@@ -49,6 +51,31 @@ class Initializer:
         return self.rule
 
 
+@dataclass(frozen=True)
+class Recommended:
+    """The scheme recommended for an activation (for a linear layer, without one), and its numbers where the fans are known."""
+
+    scheme: Scheme
+    parameters: Mapping[str, Any] = field(hash=False)
+    activation: ActivationWithParameters | None
+    fans: Fans
+
+    @cached_property
+    def distribution(self) -> Distribution:
+        """The distribution for these fans. Raises InvalidValue when one that it divides by is not known."""
+        return self._for(self.fans)
+
+    @property
+    def draw(self) -> Draw:
+        """What is drawn, whatever the fans."""
+        return self._for(Fans(1, 1)).draw
+
+    def _for(self, fans: Fans) -> Distribution:
+        if self.scheme.resolve is None:
+            raise AssertionError(f"{self.scheme.name} is recommended and does not draw each element")
+        return self.scheme.resolve(self.parameters, fans)
+
+
 def activate(name: str | None, **parameters: Any) -> ActivationWithParameters | None:
     """An activation by name, with its parameters; None for none. Raises UnknownName, InvalidValue."""
     return None if name is None else find_activation(name)(**parameters)
@@ -79,29 +106,28 @@ def initialize(
     """
     row, presets = find_scheme(scheme)
     convention = fan_convention or FAN_CONVENTION_OF[library_of(scheme)]
-    fans, true_fans = (
-        fans_of(shape, layer, convention=counted, fan_in=fan_in, fan_out=fan_out) for counted in (convention, FanConvention.TRUE)
-    )
+    fans = true_fans = fans_of(shape, layer, fan_in=fan_in, fan_out=fan_out)
+    if convention is not FanConvention.TRUE:
+        fans = fans_of(shape, layer, convention=convention, fan_in=fan_in, fan_out=fan_out)
     given = translated(scheme, parameters or {})
     if row.name == DEFAULT_SCHEME:
         row, presets, given = _choose(row, given, activation)
     elif (family := family_named(scheme)) and given.get("distribution") in FAMILIES[family]:
         row_name, presets = FAMILIES[family][given.pop("distribution")]
         row = SCHEMES[row_name]
-    values = _with_slope(fill(row.parameters, {**presets, **given}, owner=row.name), given, activation)
+    values = _filled(row, presets, given, activation)
     rule = _resolve(row, _in_numbers(values, activation), fans, shape, layer or Layer())
     return Initializer(scheme, row, values, activation, fans, true_fans, convention, rule)
 
 
-def recommended(activation: ActivationWithParameters | None, fans: Fans, *, distribution: str | None = None) -> Initializer:
-    """The scheme recommended for an activation. Raises InvalidValue when a fan that it divides by is not known."""
-    parameters = {"distribution": distribution} if distribution else {}
-    return initialize((), parameters=parameters, activation=activation, fan_in=fans.fan_in, fan_out=fans.fan_out)
+def recommended(activation: ActivationWithParameters | None, fans: Fans, *, distribution: str | None = None) -> Recommended:
+    """The scheme recommended for an activation, drawing from this distribution or the recommended one.
 
-
-def recommended_whatever_fans(activation: ActivationWithParameters | None, *, distribution: str | None = None) -> Initializer:
-    """The scheme recommended for an activation, for its name and parameters: its numbers are those of fans of 1."""
-    return recommended(activation, Fans(1, 1), distribution=distribution)
+    Raises InvalidValue where the gains that it is made of are infinite.
+    """
+    asked = {"distribution": distribution} if distribution else {}
+    row, presets, given = _choose(SCHEMES[DEFAULT_SCHEME], asked, activation)
+    return Recommended(row, _filled(row, presets, given, activation), activation, fans)
 
 
 def _choose(
@@ -114,6 +140,12 @@ def _choose(
         chosen, presets = EXACT, {"distribution": checked["distribution"] or "normal"}
     passed_on = {key: value for key, value in given.items() if key != "distribution"}
     return SCHEMES[chosen], presets, passed_on
+
+
+def _filled(row: Scheme, presets: Values, given: Values, activation: ActivationWithParameters | None) -> Values:
+    """The values of all parameters, which whoever shares them cannot change."""
+    values = fill(row.parameters, {**presets, **given}, owner=row.name)
+    return MappingProxyType(_with_slope(values, given, activation))
 
 
 def _with_slope(values: dict[str, Any], given: Values, activation: ActivationWithParameters | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ alone, so that any part of a tensor can be computed without the rest. STREAM.md 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -76,7 +76,7 @@ class Stream:
     @property
     def second(self) -> Stream:
         """The same tensor's second stream: the low bits of float64, and a scheme's second draw."""
-        return replace(self, id=self.id | _SECOND_STREAM)
+        return Stream(self.seed, self.id | _SECOND_STREAM)
 
     def words(self, start: int, stop: int) -> Words:
         """Words `start` to `stop`, shape [stop - start]."""

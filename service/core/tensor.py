@@ -82,18 +82,19 @@ class TensorSpec:
     name: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.rule.largest <= self.dtype.largest:
+        largest = self.rule.largest
+        if not largest <= self.dtype.largest:
             raise Unsupported(
                 "dtype",
                 expected=f"values within ±{self.dtype.largest:g}, the range of {self.dtype.name}",
-                received=f"values up to {self.rule.largest:g}",
+                received=f"values up to {largest:g}",
                 action="Ask for float32 or float64, or for a smaller scale.",
             )
-        if 0 < self.rule.largest < self.dtype.smallest or 0 < (self.rule.stddev or 0) < self.dtype.smallest:
+        if 0 < largest < self.dtype.smallest or 0 < (self.rule.stddev or 0) < self.dtype.smallest:
             raise Unsupported(
                 "dtype",
                 expected=f"values of at least {self.dtype.smallest:g}, the smallest normal number of {self.dtype.name}",
-                received=f"values up to {self.rule.largest:g}, of standard deviation {self.rule.stddev or 0:g}",
+                received=f"values up to {largest:g}, of standard deviation {self.rule.stddev or 0:g}",
                 action="Ask for float32 or float64, or for a larger scale.",
             )
 

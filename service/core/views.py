@@ -92,6 +92,14 @@ class View:
                 strides.append(stride)
         return View(tuple(shape), tuple(strides), self.offset)
 
+    def position(self, element: int) -> int:
+        """The canonical index of one of its elements, counted in C order of the view."""
+        position = self.offset
+        for length, stride in zip(reversed(self.shape), reversed(self.strides)):
+            element, index = divmod(element, length)
+            position += index * stride
+        return position
+
     def positions(self, start: int, stop: int) -> npt.NDArray[np.uint64]:
         """The canonical index of each of its elements `start` to `stop`, in C order of the view."""
         flat = np.arange(start, stop, dtype=np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -67,7 +68,7 @@ class VirtualFile:
 
     segments: Sequence[Segment]
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         """The length of the file."""
         return sum(segment.nbytes for segment in self.segments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 
 from service.files.formats import DEFAULT_FORMAT, FORMATS, Format
@@ -23,6 +24,7 @@ class _Range:
         return 0 if self.media_type == "*/*" else 1 if self.media_type.endswith("/*") else 2
 
 
+@lru_cache(maxsize=256)  # a client sends the same header with every request
 def accepted_format(accept: str | None) -> Format:
     """The format that `accept` prefers; among equals the default, then the order of the table. Raises HttpProblem 406."""
     ranges = [_range(item) for item in (accept or "").split(",") if item.strip()] or [_Range("*/*", 1.0)]

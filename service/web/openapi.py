@@ -12,7 +12,9 @@ from service.core.expressions import FUNCTIONS, MAX_CHARACTERS
 from service.core.parameters import Kind, Parameter
 from service.core.schemes import SCHEMES
 from service.files.formats import FORMATS
+from service.web.digests import ALGORITHMS
 from service.web.problems import PROBLEM_MEDIA_TYPE
+from service.web.ranges import MAX_RANGES
 
 Schema = dict[str, Any]
 
@@ -173,10 +175,44 @@ _JSON_ANSWER: Schema = {
 }
 
 
+_ASKED_IN_HEADERS: list[Schema] = [
+    {"name": name, "in": "header", "required": False, "description": description, "schema": {"type": "string", "examples": [example]}}
+    for name, description, example in (
+        ("Range", f"the parts of the file to answer, up to {MAX_RANGES}; of more, the whole is answered", "bytes=0-999, -1000"),
+        (
+            "If-Range",
+            "the ETag of what the client has a part of: a file that is not the same is answered whole",
+            '"0123456789abcdef0123456789abcdef"',
+        ),
+        ("Want-Repr-Digest", f"the digest of the whole file to compute before the answer: {' or '.join(ALGORITHMS)}", "sha-256=10"),
+    )
+]
+
+
+def _headers(**descriptions: str) -> dict[str, Schema]:
+    return {name.replace("_", "-"): {"description": text, "schema": {"type": "string"}} for name, text in descriptions.items()}
+
+
+_ANSWERED_IN_HEADERS = _headers(
+    Weight_Init="the metadata, one line of JSON in ASCII",
+    ETag="strong where the bytes are the same on every machine; only with a seed",
+    Accept_Ranges="bytes, or none: for npz, json, without a seed, and where the bytes are not the same on every machine",
+    Repr_Digest="the digest of the whole file (RFC 9530), if it was wanted and the tensor is within WEIGHT_INIT_MAX_DIGEST_BYTES",
+)
+
+
 def _tensor(description: str) -> Schema:
     binary = {"type": "string", "format": "binary"}
     content = {row.media_type: {"schema": _JSON_ANSWER if row.name == "json" else binary} for row in FORMATS.values()}
-    return {"description": description, "content": content, "headers": {"Weight-Init": {"schema": {"type": "string"}}}}
+    return {"description": description, "content": content, "headers": _ANSWERED_IN_HEADERS}
+
+
+def _parts(description: str) -> Schema:
+    """Parts of the files that have them, which are those of a known length."""
+    binary = {"type": "string", "format": "binary"}
+    content = {row.media_type: {"schema": binary} for row in FORMATS.values() if row.name not in ("json", "npz")}
+    headers = _ANSWERED_IN_HEADERS | _headers(Content_Range="where the part stands; with several, each of them says it")
+    return {"description": description, "content": content | {"multipart/byteranges": {"schema": binary}}, "headers": headers}
 
 
 def _problems(**statuses: str) -> dict[str, Schema]:
@@ -189,18 +225,19 @@ def _problems(**statuses: str) -> dict[str, Schema]:
 
 _INIT_RESPONSES: dict[str, Schema] = {
     "200": _tensor("The tensor; its metadata is in the header Weight-Init and, in JSON, beside the data."),
-    "206": _tensor("The range of the file that was asked for."),
+    "206": _parts("The range of the file that was asked for; several as multipart/byteranges, joined where they overlap or touch."),
     "304": {"description": "The client has it already (If-None-Match)."},
 } | _problems(
     s400="The body is not JSON.",
     s406="No format that Accept allows.",
     s413="Larger than a limit, which is named.",
     s415="The body is not declared as JSON.",
-    s416="The range begins behind the end.",
+    s416="Every range begins behind the end.",
     s422="A field is wrong: which one, what was expected, what came and what to do.",
 )
 
 POST_INIT: Schema = {
+    "parameters": _ASKED_IN_HEADERS,
     "requestBody": {
         "required": True,
         "content": {
@@ -219,7 +256,7 @@ POST_INIT: Schema = {
     "responses": _INIT_RESPONSES,
 }
 GET_INIT: Schema = {
-    "parameters": _query(InitRequest, {"shape": [3, 5], "activation": "relu", "seed": 7, "format": "json"}),
+    "parameters": _query(InitRequest, {"shape": [3, 5], "activation": "relu", "seed": 7, "format": "json"}) + _ASKED_IN_HEADERS,
     "responses": _INIT_RESPONSES,
 }
 GET_RECOMMEND: Schema = {

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -13,13 +12,16 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from service.contract.answer import Answer
-from service.files.virtual import VirtualFile
-from service.web.ranges import requested_range
-from service.web.streaming import StreamedResponse, file_blocks, stream_blocks
+from service.files.virtual import Buffer, VirtualFile
+from service.web.digests import DigestedResponse, wanted_algorithm
+from service.web.ranges import Range, partial_content, requested_ranges
+from service.web.streaming import Blocks, StreamedResponse, file_blocks, stream_blocks
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 _UNTIL_THE_NEXT_RELEASE = "public, max-age=3600"
 _NEVER = "no-store"
+_QUICK_BYTES = 32 << 10
+_QUICK_SEGMENTS = 2  # those of a plain file; each part of a multipart answer is computed by itself
 
 
 def json_response(content: dict[str, Any], *, cache: bool = True) -> Response:
@@ -29,27 +31,54 @@ def json_response(content: dict[str, Any], *, cache: bool = True) -> Response:
 
 
 def answered(answer: Answer, request: Request) -> Response:
-    """The response for an answer: 200, 206 for a range of it, or 304 when the client has it already. Raises HttpProblem 416."""
+    """The response for an answer: 200, 206 for ranges of it, or 304 when the client has it already. Raises HttpProblem 416."""
     headers = _headers(answer)
     if request.method != "POST" and answer.repeatable and _already_has(request.headers, headers["ETag"]):
         kept = ("ETag", "Cache-Control", "Vary")
         return Response(status_code=304, headers={name: headers[name] for name in kept})
-    file, media_type = answer.file, answer.format.media_type
-    if not isinstance(file, VirtualFile):
-        return StreamedResponse(lambda: stream_blocks(file), 200, headers, media_type)
-    part = _range(answer, request.headers, headers, file)
-    start, stop = part or (0, file.nbytes)
-    headers["Content-Length"] = str(stop - start)
-    if part:
-        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{file.nbytes}"
-    return StreamedResponse(
-        lambda: file_blocks(file, start, stop, quick=not answer.tensor.computes_whole), 206 if part else 200, headers, media_type
-    )
+    content, status = answer.file, 200
+    if isinstance(content, VirtualFile):
+        ranges = _ranges(answer, request.headers, headers, content)
+        if ranges:
+            boundary = headers["ETag"].strip('"')
+            content, described = partial_content(content, ranges, media_type=answer.format.media_type, boundary=boundary)
+            headers, status = headers | described, 206
+        headers["Content-Length"] = str(content.nbytes)
+    algorithm = _digest_wanted(answer, request)
+    if algorithm is None and isinstance(content, VirtualFile) and _is_quick(answer, content):
+        return Response(bytes(content.read()), status, headers)
+    response = (_blocks(content), status, headers, headers["Content-Type"])
+    if algorithm is None:
+        return StreamedResponse(*response)
+    # opened once more, since a stream can be read but once
+    whole = _blocks(answer.format.open(answer.tensor, answer.provenance, answer.metadata))
+    return DigestedResponse(lambda: request.app.state.digests.field(algorithm, whole, headers.get("ETag", "")), *response)
+
+
+def _is_quick(answer: Answer, content: VirtualFile) -> bool:
+    """Whether it takes no longer to compute than to hand it to a thread: its bytes are few, and so is what they need."""
+    return content.nbytes <= _QUICK_BYTES and len(content.segments) <= _QUICK_SEGMENTS and not answer.tensor.computes_whole
+
+
+def _blocks(content: VirtualFile | Iterator[Buffer]) -> Blocks:
+    if isinstance(content, VirtualFile):
+        return lambda: file_blocks(content)
+    return lambda: stream_blocks(content)
+
+
+def _digest_wanted(answer: Answer, request: Request) -> str | None:
+    """The algorithm of the digest to send; none for a tensor above the limit, as the wish for one may be ignored (RFC 9530)."""
+    if "want-repr-digest" not in request.headers:
+        return None
+    if answer.tensor.nbytes > request.app.state.settings.max_digest_bytes:
+        return None
+    return wanted_algorithm(",".join(request.headers.getlist("want-repr-digest")))
 
 
 def _headers(answer: Answer) -> dict[str, str]:
     headers = {
-        "Weight-Init": json.dumps(answer.metadata, separators=(",", ":")),  # escapes all but ASCII
+        "Content-Type": answer.format.media_type,
+        "Weight-Init": answer.metadata_text,
         "Cache-Control": _FOR_EVER if answer.repeatable else _NEVER,
         "Vary": "Accept",
         "Accept-Ranges": "bytes" if _has_ranges(answer) else "none",
@@ -80,8 +109,8 @@ def _already_has(headers: Mapping[str, str], etag: str) -> bool:
     return "*" in tags or etag.removeprefix("W/") in tags
 
 
-def _range(answer: Answer, sent: Mapping[str, str], headers: Mapping[str, str], file: VirtualFile) -> tuple[int, int] | None:
-    """The part that was asked for; None when the whole was, or when a part of it would not fit what the client has."""
+def _ranges(answer: Answer, sent: Mapping[str, str], headers: Mapping[str, str], file: VirtualFile) -> list[Range]:
+    """The parts that were asked for; none when the whole was, or when a part of it would not fit what the client has."""
     if not _has_ranges(answer) or sent.get("if-range", headers["ETag"]) != headers["ETag"]:
-        return None
-    return requested_range(sent.get("range"), file.nbytes)
+        return []
+    return requested_ranges(sent.get("range"), file.nbytes)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from typing import Any, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -15,11 +17,14 @@ from starlette.types import Receive, Scope, Send
 from service.files.virtual import Buffer, VirtualFile, block_ranges, merged
 
 BLOCK_BYTES = 1 << 20
-_AT_ONCE_BYTES = 16 << 10  # computed in the event loop: about as long as handing it to a thread would take
 _WORKERS = os.cpu_count() or 1
-_AHEAD = _WORKERS + 1  # blocks computed before the socket wants them: what one response can hold in memory
+_MOST_AHEAD = _WORKERS + 1  # blocks of one response: each thread has one to compute while one is sent
+_ALL_AHEAD = max(64, 2 * _WORKERS)  # blocks of all responses together, so that many slow readers do not hold much memory
 
+T = TypeVar("T")
 Blocks = Callable[[], AsyncGenerator[Buffer, None]]
+
+_log = logging.getLogger("weight_init.web")
 
 pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="weight-init")
 
@@ -33,6 +38,7 @@ class StreamedResponse(Response):
         self.background = None
         self.body = b""
         self._blocks = blocks
+        self._sent = 0
         self.init_headers(headers)
 
     def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
@@ -48,51 +54,81 @@ class StreamedResponse(Response):
             await send(start)
             await send({"type": "http.response.body", "body": b""})
             return
-        sending = asyncio.ensure_future(self._send_body(start, send))
-        leaving = asyncio.ensure_future(_disconnected(receive))
-        try:
-            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            leaving.cancel()
-            sending.cancel()  # without effect where it has ended
-        await asyncio.wait((sending,))
-        if not sending.cancelled():
-            sending.result()
+        if not await unless_left(self._send_body(start, send), receive):
+            _log.info("a client left after %d of %s bytes", self._sent, self.headers.get("content-length", "all"))
 
-    async def _send_body(self, start: dict[str, object], send: Send) -> None:
+    async def _send_body(self, start: dict[str, object], send: Send) -> bool:
         """The first block is computed before the status is sent, so that a failure there is still an error."""
         async with aclosing(self._blocks()) as blocks:
             block = await anext(blocks, b"")
             await send(start)
             async for following in blocks:
-                await send({"type": "http.response.body", "body": block, "more_body": True})
+                await self._send_block(send, block, more=True)
                 block = following
-            await send({"type": "http.response.body", "body": block, "more_body": False})
+            await self._send_block(send, block, more=False)
+        return True
+
+    async def _send_block(self, send: Send, block: Buffer, *, more: bool) -> None:
+        await send({"type": "http.response.body", "body": block, "more_body": more})
+        self._sent += len(block)
 
 
-async def _disconnected(receive: Receive) -> None:
+async def unless_left(work: Coroutine[Any, Any, T], receive: Receive) -> T | None:
+    """What the work comes to; None when the client leaves before, which ends it."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_left(receive))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+        working.cancel()  # without effect where it has ended
+    await asyncio.wait((working,))
+    return None if working.cancelled() else working.result()
+
+
+async def _left(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         continue
 
 
-async def file_blocks(file: VirtualFile, start: int, stop: int, *, quick: bool) -> AsyncGenerator[Buffer, None]:
-    """Bytes `start` to `stop` of a file, block by block. `quick`: its cost is that of the bytes, so that few need no thread."""
-    if quick and stop - start <= _AT_ONCE_BYTES:
-        yield file.read(start, stop)
-        return
+class _Ahead:
+    """How many blocks a response may have computed before its socket takes them. All that stream share `most_of_all`."""
+
+    def __init__(self, most_of_one: int, most_of_all: int) -> None:
+        self._most_of_one, self._most_of_all = most_of_one, most_of_all
+        self._streaming = 0
+
+    def __enter__(self) -> None:
+        self._streaming += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._streaming -= 1
+
+    @property
+    def blocks(self) -> int:
+        """At least one."""
+        return max(1, min(self._most_of_one, self._most_of_all // max(1, self._streaming)))
+
+
+_ahead = _Ahead(_MOST_AHEAD, _ALL_AHEAD)
+
+
+async def file_blocks(file: VirtualFile) -> AsyncGenerator[Buffer, None]:
+    """The file, block by block."""
     loop = asyncio.get_running_loop()
-    waiting = block_ranges(start, stop, BLOCK_BYTES)
+    waiting = block_ranges(0, file.nbytes, BLOCK_BYTES)
     computing: deque[asyncio.Future[Buffer]] = deque()
-    try:
-        while True:
-            while len(computing) < _AHEAD and (part := next(waiting, None)):
-                computing.append(loop.run_in_executor(pool, file.read, *part))
-            if not computing:
-                return
-            yield await computing.popleft()
-    finally:
-        for block in computing:
-            block.cancel()
+    with _ahead:
+        try:
+            while True:
+                while len(computing) < _ahead.blocks and (part := next(waiting, None)):
+                    computing.append(loop.run_in_executor(pool, file.read, *part))
+                if not computing:
+                    return
+                yield await computing.popleft()
+        finally:
+            for block in computing:
+                block.cancel()
 
 
 async def stream_blocks(stream: Iterator[Buffer]) -> AsyncGenerator[Buffer, None]:

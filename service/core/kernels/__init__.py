@@ -134,15 +134,16 @@ def _fill_columns(out: Floats, values: Distribution, stream: Stream, view: View,
 
 
 def _positions_of(view: View, start: int, count: int) -> Positions:
+    if count == 1:
+        return np.array([view.position(start)], np.uint64)
     positions = np.empty(count, np.uint64)
     fill_positions(positions, start, np.array(view.shape or (1,), np.int64), np.array(view.strides or (1,), np.int64), view.offset)
     return positions
 
 
-# Arrays, because Numba takes tens of microseconds to look at a tuple; remembered, because a tensor is filled block by block.
+# Arrays, because Numba takes tens of microseconds to look at a tuple.
 
 
-@lru_cache(maxsize=1024)
 def _ids(stream: Stream) -> npt.NDArray[np.uint64]:
     return np.array([stream.seed, stream.id, stream.second.id], np.uint64)
 
