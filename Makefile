@@ -1,13 +1,13 @@
-# make serve | test | lint. Each makes .venv first, and again when pyproject.toml or constraints.txt changed.
+# make serve | test | lint | bench. Each makes .venv first, and again when pyproject.toml or constraints.txt changed.
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
 BIN := .venv/bin
-SOURCES := service tests conftest.py clients/python
+SOURCES := service tests conftest.py benchmarks clients/python
 
-.PHONY: help serve test test-frameworks test-conformance lint format documents clean
+.PHONY: help serve test test-frameworks test-conformance bench lint format documents clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -41,6 +41,9 @@ test-frameworks: .venv/frameworks  ## run the README's examples of torch and JAX
 
 test-conformance: .venv/conformance  ## compare with torch, Keras, JAX and timm themselves; installs them, which is large
 	$(BIN)/pytest -n auto --dist loadfile tests/conformance
+
+bench: .venv/frameworks  ## measure against torch, JAX, NumPy and nginx, and write benchmarks/RESULTS.md; takes some minutes
+	$(BIN)/python -m benchmarks
 
 lint: .venv/develop  ## style, types, and whether the generated documents are current
 	$(BIN)/ruff check $(SOURCES)

@@ -60,7 +60,8 @@ daemon off; pid {folder}/pid; error_log stderr error; worker_processes 1;
 events {{}}
 http {{
   access_log off; sendfile on; keepalive_requests 100000;
-  client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c; uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
+  client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
+  uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
   server {{ listen 127.0.0.1:{port}; root {folder}; }}
 }}
 """

@@ -27,9 +27,7 @@ def _growth(pid: int, port: int) -> Figure:
     fetcher = Fetcher(port, 64 * _MIB)
     fetcher.get(_LARGE, f"Range: bytes=0-{64 * _MIB - 1}\r\n")  # what every start takes is taken
     before, most, began = _resident(pid), 0, time.monotonic()
-    with subprocess.Popen(
-        ["curl", "-s", "-o", "/dev/null", f"http://127.0.0.1:{port}{_LARGE}"], stdout=subprocess.DEVNULL
-    ) as curl:
+    with subprocess.Popen(["curl", "-s", "-o", "/dev/null", f"http://127.0.0.1:{port}{_LARGE}"], stdout=subprocess.DEVNULL) as curl:
         while curl.poll() is None:
             most = max(most, _resident(pid))
             time.sleep(0.05)

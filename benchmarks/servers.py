@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 
 
@@ -26,7 +26,7 @@ class Server:
 def weight_init() -> Iterator[Server]:
     """`weight-init serve` on a free port, with its kernels loaded."""
     command = [sys.executable, "-m", "service", "serve", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         try:
             found = next(filter(None, (re.search(r"running on http://127\.0\.0\.1:(\d+)", line) for line in process.stderr)))
@@ -42,15 +42,10 @@ def wait_for(port: int, path: str) -> None:
     """Until the server answers 200. Raises TimeoutError after two minutes."""
     end = time.monotonic() + 120
     while time.monotonic() < end:
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection, suppress(OSError):  # it may not listen yet
             connection.request("GET", path)
             if connection.getresponse().status == 200:
                 return
-        except OSError:
-            pass  # it does not listen yet
-        finally:
-            connection.close()
         time.sleep(0.02)
     raise TimeoutError(f"port {port} did not answer {path}")
 

@@ -5,35 +5,47 @@ The options of `init` and `recommend` are the fields of a request to the service
 
 from __future__ import annotations
 
+import errno
 import inspect
+import logging
 import os
-import secrets
+import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 import orjson
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Table
 
 from service import __version__
 from service.contract import catalogue
 from service.contract.advice import recommend as advise
 from service.contract.answer import Answer, answer
 from service.contract.request import InitRequest, InvalidRequest, RecommendRequest, Request, described_parameter
+from service.core import engines
 from service.core.errors import InitError
 from service.files.formats import DEFAULT_FORMAT, FORMATS, Format, find_format
-from service.files.virtual import Buffer, VirtualFile, block_ranges
+from service.files.writing import STANDARD_OUTPUT, Advance, is_standard_output, write_file
 from service.settings import Settings
 
 EXIT_IO, EXIT_INVALID = 1, 2
 
-_BLOCK_BYTES = 1 << 20
 _PROGRESS_FROM_BYTES = 32 << 20
+_KERNELS_FROM_ELEMENTS = 1 << 25  # for which the reference takes about a second on two cores, and loading the kernels half of one
+_ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_REMEDIES = {
+    errno.ENOENT: "Make its folder first.",
+    errno.EISDIR: "Give the name of a file, not of a folder.",
+    errno.EACCES: "The file, where there is one, and its folder must be writable.",
+    errno.EROFS: "Write to another file system.",
+    errno.ENOSPC: "Free some space, or write to another disk.",
+    errno.EDQUOT: "Free some space, or write to another disk.",
+    errno.EFBIG: "Raise the limit on file sizes (ulimit -f), or write to another file system.",
+}
 
 app = typer.Typer(
     name="weight-init",
@@ -43,7 +55,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # [out, in] is a shape, not a style
 )
-_messages = Console(stderr=True)
 
 
 def main() -> None:
@@ -54,16 +65,18 @@ def main() -> None:
         _fail(str(error), EXIT_INVALID)
     except ValidationError as error:
         _fail("; ".join(f"WEIGHT_INIT_{'_'.join(map(str, row['loc'])).upper()}: {row['msg']}" for row in error.errors()), EXIT_INVALID)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
-        sys.exit(EXIT_IO)
     except OSError as error:
-        _fail(f"{error.filename or 'output'}: {error.strerror or error}", EXIT_IO)
+        remedy = _REMEDIES.get(error.errno or 0, "")
+        _fail(f"{error.filename or 'output'}: {error.strerror or error}. {remedy}".rstrip(), EXIT_IO)
 
 
 def _fail(message: str, status: int) -> None:
-    _messages.print(f"weight-init: {message}", style="red", highlight=False, markup=False, soft_wrap=True)
+    _say(f"weight-init: {message}", typer.colors.RED)
     sys.exit(status)
+
+
+def _say(message: str, colour: str | None = None) -> None:
+    typer.secho(message, err=True, fg=None if "NO_COLOR" in os.environ else colour)  # coloured only on a terminal
 
 
 def _version(wanted: bool) -> None:
@@ -113,20 +126,20 @@ def _option(name: str, model: type[Request]) -> Any:
 @_with_fields_of(InitRequest)
 def init(
     wanted: InitRequest,
-    output: Annotated[Path, typer.Option("--output", "-o", help="the file to write; - for standard output")] = Path("-"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="the file to write; - for standard output")] = STANDARD_OUTPUT,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="say nothing but errors")] = False,
 ) -> None:
     """Write an initialized tensor to a file or a pipe.
 
     weight-init init --shape 512,784 --activation relu --seed 7 > w.npy
     """
-    made = answer(wanted, _format(wanted, output), Settings().limits)
-    if str(output) == "-":
+    settings = Settings()
+    made = answer(wanted, _format(wanted, output), settings.limits)
+    if is_standard_output(output):
         _refuse_terminal(made)
-        _write(made, sys.stdout.buffer, quiet=quiet)
-        sys.stdout.buffer.flush()
-    else:
-        _write_whole_or_not(made, output, quiet=quiet)
+    _load_kernels(made, settings, quiet=quiet)
+    with _cleaned_up_before_a_signal_ends_it(), _progress(made, quiet=quiet) as advance:
+        write_file(made.file, output, advance=advance)
     if not quiet:
         _report(made)
 
@@ -140,60 +153,72 @@ def _format(wanted: InitRequest, output: Path) -> Format:
 
 
 def _refuse_terminal(made: Answer) -> None:
-    if sys.stdout.isatty() and made.format.name != "json":
+    if os.isatty(1) and made.format.name != "json":  # sys.stdout is None where it is closed
         _fail(f"{made.format.name} is binary: write it to a file (-o {made.file_name}) or a pipe, or ask for --format json", EXIT_INVALID)
 
 
-def _write_whole_or_not(made: Answer, output: Path, *, quiet: bool) -> None:
-    """Write beside the name and rename at the end: an interrupted run leaves nothing under the name."""
-    if not output.parent.is_dir() or output.is_dir():
-        _fail(f"{output}: expected the name of a file in a folder that exists", EXIT_IO)
-    temporary = output.with_name(f".{output.name}.{secrets.token_hex(4)}")
+def _load_kernels(made: Answer, settings: Settings, *, quiet: bool) -> None:
+    """Load the compiled kernels where they are asked for, or where the reference would take longer than loading them."""
+    if settings.engine == "numpy" or (settings.engine == "auto" and made.tensor.size < _KERNELS_FROM_ELEMENTS):
+        return
+    if not quiet:
+        logging.basicConfig(format="%(message)s", level=logging.INFO)  # the first time on a machine they are compiled
     try:
-        with open(temporary, "xb") as file:
-            _write(made, file, quiet=quiet)
-        os.replace(temporary, output)
-    except BaseException:  # an interruption too
-        temporary.unlink(missing_ok=True)
-        raise
+        engines.load_kernels(settings.kernel_cache)
+    except Exception as error:  # whatever it is, the reference gives the same bytes
+        if settings.engine == "numba":
+            _fail(f"WEIGHT_INIT_ENGINE=numba: the kernels cannot be loaded: {error}", EXIT_IO)
 
 
-def _write(made: Answer, file: IO[bytes], *, quiet: bool) -> None:
-    total = made.tensor.nbytes
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=_messages,
-        transient=True,
-        disable=quiet or total < _PROGRESS_FROM_BYTES or not _messages.is_terminal,
-    ) as progress:
-        task = progress.add_task(made.file_name, total=total)
-        for block in _blocks(made.file):
-            file.write(block)
-            progress.advance(task, len(block))
+@contextmanager
+def _progress(made: Answer, *, quiet: bool) -> Iterator[Advance]:
+    """A bar on a terminal while something large is written; the value takes the number of bytes that were."""
+    if quiet or made.tensor.nbytes < _PROGRESS_FROM_BYTES or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console  # only here: to load it takes as long as to make a million elements
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield partial(progress.advance, progress.add_task(made.file_name, total=made.tensor.nbytes))
 
 
-def _blocks(file: VirtualFile | Iterator[Buffer]) -> Iterator[Buffer]:
-    if not isinstance(file, VirtualFile):
-        return file
-    return (file.read(*part) for part in block_ranges(0, file.nbytes, _BLOCK_BYTES))
+class _Ended(BaseException):
+    """A signal asks the process to end."""
+
+
+@contextmanager
+def _cleaned_up_before_a_signal_ends_it() -> Iterator[None]:
+    """Let a signal unwind what runs, then end the process as it would have: a shell sees 130 or 143, and its loop ends too."""
+    signals = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]  # `nohup` stays in force
+
+    def end(number: int, _: object) -> None:
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)  # a second one may not interrupt the cleaning up
+        raise _Ended(number)
+
+    before = {number: signal.signal(number, end) for number in signals}
+    try:
+        yield
+    except _Ended as ended:
+        (number,) = ended.args
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+        sys.exit(128 + number)  # reached where its own signals do not end a process: the first one of a container
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _report(made: Answer) -> None:
     facts = made.metadata
-    _messages.print(
-        f"{facts['scheme']}, {facts['dtype']} {facts['shape']}, standard deviation {facts['stddev']:.6g}, seed {facts['seed']}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    _say(f"{facts['scheme']}, {facts['dtype']} {facts['shape']}, standard deviation {facts['stddev']:.6g}, seed {facts['seed']}")
     for warning in facts["warnings"]:
-        _messages.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+        _say(f"warning: {warning}", typer.colors.YELLOW)
 
 
+_ADVISED = ("scheme", "formula", "stddev", "bound", "gain", "bias", "reason", "reference")
 _JSON = Annotated[bool, typer.Option("--json", help="JSON, as the service answers it; without a terminal always")]
 
 
@@ -205,13 +230,9 @@ def recommend(wanted: RecommendRequest, json: _JSON = False) -> None:
     if json or not sys.stdout.isatty():
         _print_json(advice)
         return
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name in ("scheme", "formula", "stddev", "bound", "gain", "bias", "reason", "reference"):
-        if advice[name] is not None:
-            table.add_row(f"[bold]{name}[/]", str(advice[name]))
-    for row in advice["alternatives"]:
-        table.add_row("or", f"{row['scheme']} {row['parameters'] or ''}: {row['when']}")
-    Console().print(table)
+    rows = [(name, str(advice[name])) for name in _ADVISED if advice[name] is not None]
+    rows += [("or", f"{row['scheme']} {row['parameters'] or ''}: {row['when']}") for row in advice["alternatives"]]
+    _print_table(rows)
 
 
 @app.command()
@@ -221,14 +242,22 @@ def schemes(json: _JSON = False) -> None:
     if json or not sys.stdout.isatty():
         _print_json({"schemes": rows})
         return
-    table = Table("scheme", "formula", "what it does")
-    for row in rows:
-        table.add_row(row["name"], row["formula"], row["summary"])
-    Console().print(table)
+    _print_table(((row["name"], row["formula"], row["summary"]) for row in rows), "scheme", "formula", "what it does")
 
 
 def _print_json(content: dict[str, Any]) -> None:
-    sys.stdout.write(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode() + "\n")
+    text = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    write_file(iter([text]), STANDARD_OUTPUT)  # not print, whose errors would come at Python's end
+
+
+def _print_table(rows: Iterable[tuple[str, ...]], *header: str) -> None:
+    from rich.console import Console  # only here, as above
+    from rich.table import Column, Table
+
+    table = Table(*header) if header else Table(Column(style="bold"), "", show_header=False, box=None, padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row(*row)
+    Console(markup=False).print(table)  # [out, in] is a shape here too
 
 
 @app.command()
@@ -239,6 +268,8 @@ def serve(
     """Serve over HTTP until interrupted."""
     import uvicorn  # only here: no other command needs it
 
+    from service.web.logs import logging_config
+
     settings = Settings()
     uvicorn.run(
         "service.web.app:create_app",
@@ -246,4 +277,5 @@ def serve(
         host=host if host is not None else settings.host,
         port=port if port is not None else settings.port,
         server_header=False,
+        log_config=logging_config(),
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pty
-import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -15,7 +17,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from service import __version__
+from service import __version__, cli
+from service.core import engines
 
 COMMAND = [sys.executable, "-m", "service"]
 SPEC = ["--shape", "16,8", "--activation", "relu", "--seed", "7"]
@@ -46,20 +49,30 @@ def test_init_writes_a_file_of_the_format_that_its_name_says(tmp_path: Path, exp
     assert sorted(os.listdir(tmp_path)) == ["w.npy", "w.safetensors"]
 
 
-def test_a_file_that_is_there_is_replaced_only_by_a_whole_one(tmp_path: Path) -> None:
-    path = tmp_path / "w.npy"
-    path.write_bytes(b"before")
-    assert run("init", *SPEC, "--dtype", "bfloat16", "-o", str(path)).returncode == 2
-    assert path.read_bytes() == b"before"
-    writing = subprocess.Popen(
-        [*COMMAND, "init", "--shape", "20000,20000", "--scheme", "normal", "-o", str(path)], stderr=subprocess.DEVNULL
-    )
-    while not any(name.startswith(".w.npy.") for name in os.listdir(tmp_path)):
-        assert writing.poll() is None
-    writing.send_signal(signal.SIGINT)
-    assert writing.wait(60) != 0
-    assert path.read_bytes() == b"before"
+def test_a_wrong_request_leaves_the_file_that_is_there(tmp_path: Path) -> None:
+    (tmp_path / "w.npy").write_bytes(b"before")
+    assert run("init", *SPEC, "--dtype", "bfloat16", "-o", str(tmp_path / "w.npy")).returncode == 2
+    assert (tmp_path / "w.npy").read_bytes() == b"before"
     assert os.listdir(tmp_path) == ["w.npy"]
+
+
+@pytest.mark.parametrize("name", ["npy", "safetensors", "raw", "npz"])
+def test_files_and_pipes_of_many_blocks_have_the_same_bytes_as_the_service(tmp_path: Path, http: httpx.Client, name: str) -> None:
+    request = ["init", "--shape", "1100,1000", "--scheme", "uniform", "--seed", "7", "--format", name]
+    expected = http.get(f"/init?shape=1100,1000&scheme=uniform&seed=7&format={name}").content
+    assert len(expected) > 4 << 20
+    assert run(*request).stdout == expected
+    assert run(*request, "-o", str(tmp_path / "w")).returncode == 0
+    assert (tmp_path / "w").read_bytes() == expected
+
+
+def test_standard_output_may_have_another_name(tmp_path: Path, expected: bytes) -> None:
+    assert run("init", *SPEC, "-o", "/dev/stdout").stdout == expected
+    with open(tmp_path / "several.npy", "wb") as file:  # which renaming would cut off
+        for _ in range(2):
+            subprocess.run([*COMMAND, "init", *SPEC, "-q", "-o", "/dev/stdout"], stdout=file, check=True)
+    assert (tmp_path / "several.npy").read_bytes() == 2 * expected
+    assert os.listdir(tmp_path) == ["several.npy"]
 
 
 def test_init_takes_the_parameters_of_the_scheme() -> None:
@@ -96,44 +109,53 @@ def test_a_wrong_request_ends_with_2_and_says_what_was_expected() -> None:
     assert b"lengths of the dimensions" in run("init").stderr
 
 
-@pytest.mark.parametrize("path", ["missing/w.npy", "."])
-def test_a_file_that_cannot_be_written_ends_with_1(tmp_path: Path, path: str) -> None:
+@pytest.mark.parametrize(("path", "remedy"), [("missing/w.npy", "Make its folder first."), (".", "not of a folder.")])
+def test_a_file_that_cannot_be_written_ends_with_1_and_what_to_do(tmp_path: Path, path: str, remedy: str) -> None:
     done = run("init", *SPEC, "-o", str(tmp_path / path))
     assert done.returncode == 1
-    assert str(tmp_path) in done.stderr.decode()
+    assert done.stderr.decode().startswith(f"weight-init: {tmp_path / path}: ")
+    assert done.stderr.decode().endswith(f"{remedy}\n")
 
 
-def test_a_pipe_that_closes_ends_with_1_and_no_traceback() -> None:
-    with subprocess.Popen(
-        [*COMMAND, "init", "--shape", "3000,1000", "--seed", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.read(100)
-        process.stdout.close()
-        assert process.stderr.read() == b""
-    assert process.returncode == 1
+@contextmanager
+def terminal() -> Iterator[tuple[int, list[str]]]:
+    """A terminal to write to, and in the end what it shows."""
+    screen, end = pty.openpty()
+    shown: list[str] = []
+    reader = threading.Thread(target=lambda: shown.append(b"".join(_read(screen)).decode()))
+    reader.start()
+    try:
+        yield end, shown
+    finally:
+        os.close(end)
+        reader.join()
+        os.close(screen)
 
 
-def test_binary_is_not_written_to_a_terminal() -> None:
-    terminal, end = pty.openpty()
-    done = subprocess.run([*COMMAND, "init", *SPEC], stdout=end, stderr=subprocess.PIPE, check=False)
-    os.close(end)
-    os.close(terminal)
+def _read(screen: int) -> Iterator[bytes]:
+    with suppress(OSError):  # Linux's end of a terminal that nobody holds any more
+        while part := os.read(screen, 1 << 16):
+            yield part
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout"])
+def test_binary_is_not_written_to_a_terminal(name: str) -> None:
+    with terminal() as (end, shown):
+        done = subprocess.run([*COMMAND, "init", *SPEC, "-o", name], stdout=end, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 2
     assert b"npy is binary: write it to a file" in done.stderr
+    assert shown == [""]
 
 
-def test_a_long_file_shows_its_progress_on_a_terminal(tmp_path: Path) -> None:
-    terminal, end = pty.openpty()
-    command = [*COMMAND, "init", "--shape", "3000,3000", "--scheme", "uniform", "-o", str(tmp_path / "w.npy")]
-    done = subprocess.run(command, stderr=end, check=False, env=os.environ | {"TERM": "xterm", "COLUMNS": "120"})
-    os.close(end)
-    shown = os.read(terminal, 1 << 16).decode()
-    os.close(terminal)
-    assert done.returncode == 0
-    assert "weight.npy" in shown
-    assert "MB" in shown
+@pytest.mark.parametrize("name", ["w.npy", "w.npz", "-"])
+def test_what_is_long_shows_its_progress_on_a_terminal(tmp_path: Path, name: str) -> None:
+    output = name if name == "-" else str(tmp_path / name)
+    command = [*COMMAND, "init", "--shape", "3000,3000", "--scheme", "uniform", "-o", output]
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
+    with terminal() as (end, shown):
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=end, check=True, env=environment)
+    assert "weight.np" in shown[0]
+    assert "36.0/36.0 MB" in shown[0]
 
 
 def test_limits_come_from_the_environment() -> None:
@@ -145,20 +167,71 @@ def test_limits_come_from_the_environment() -> None:
     )
 
 
+# what is loaded
+
+
+@pytest.mark.parametrize(
+    ("engine", "shape", "loads"),
+    [("auto", "1000", False), ("auto", "40000000", True), ("numpy", "40000000", False), ("numba", "1000", True)],
+)
+def test_the_kernels_are_loaded_for_what_is_large_or_when_asked_for(
+    monkeypatch: pytest.MonkeyPatch, engine: str, shape: str, loads: bool
+) -> None:
+    loaded: list[Path | None] = []
+    monkeypatch.setattr(engines, "load_kernels", loaded.append)
+    _init(monkeypatch, engine, shape)
+    assert loaded == ([Path("kept")] if loads else [])
+
+
+def test_without_numba_only_who_asks_for_it_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(_: object) -> None:
+        raise ImportError("No module named 'numba'")
+
+    monkeypatch.setattr(engines, "load_kernels", fail)
+    _init(monkeypatch, "auto", "40000000")
+    assert capsys.readouterr().err == ""
+    with pytest.raises(SystemExit, match="1"):
+        _init(monkeypatch, "numba", "40000000")
+    assert "WEIGHT_INIT_ENGINE=numba: the kernels cannot be loaded: No module named 'numba'" in capsys.readouterr().err
+
+
+def _init(monkeypatch: pytest.MonkeyPatch, engine: str, shape: str) -> None:
+    """The command in this process, but for the writing."""
+    monkeypatch.setattr(cli, "write_file", lambda *_, **__: None)
+    monkeypatch.setenv("WEIGHT_INIT_ENGINE", engine)
+    monkeypatch.setenv("WEIGHT_INIT_KERNEL_CACHE", "kept")
+    cli.app(["init", "--shape", shape, "--scheme", "normal", "-q", "-o", "w.npy"], standalone_mode=False)
+
+
+def test_both_engines_write_the_same(expected: bytes) -> None:
+    pytest.importorskip("numba")
+    assert run("init", *SPEC, WEIGHT_INIT_ENGINE="numba").stdout == run("init", *SPEC, WEIGHT_INIT_ENGINE="numpy").stdout == expected
+
+
+def test_a_small_file_is_written_without_loading_what_takes_long() -> None:
+    program = "import sys; from service.cli import app; app(sys.argv[1:], standalone_mode=False); print(*sys.modules)"
+    arguments = ["init", *SPEC, "-q", "-o", os.devnull]
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
+    assert "numpy" in done.stdout.split()
+    assert not {"rich", "numba", "scipy", "uvicorn", "fastapi"} & set(done.stdout.split())
+
+
 def test_recommend_answers_json_to_a_pipe(http: httpx.Client) -> None:
     done = run("recommend", "--activation", "tanh", "--fan-in", "100", "--fan-out", "50")
     assert json.loads(done.stdout) == http.get("/recommend?activation=tanh&fan_in=100&fan_out=50").json()
 
 
 def test_recommend_answers_a_table_to_a_terminal() -> None:
-    terminal, end = pty.openpty()
-    done = subprocess.run([*COMMAND, "recommend", "--activation", "relu", "--fan-in", "50"], stdout=end, check=False)
-    os.close(end)
-    shown = os.read(terminal, 1 << 16).decode()
-    os.close(terminal)
-    assert done.returncode == 0
-    assert "he_normal" in shown
-    assert "{" not in shown.split("gain")[0]
+    with terminal() as (end, shown):
+        subprocess.run([*COMMAND, "recommend", "--activation", "relu", "--fan-in", "50"], stdout=end, check=True)
+    assert "he_normal" in shown[0]
+    assert "{" not in shown[0].split("gain")[0]
+
+
+def test_schemes_answers_a_table_to_a_terminal() -> None:
+    with terminal() as (end, shown):
+        subprocess.run([*COMMAND, "schemes"], stdout=end, check=True, env=os.environ | {"COLUMNS": "300"})
+    assert "[out, in·K]" in shown[0]  # which is no style
 
 
 def test_schemes_lists_them() -> None:

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from service.core.distributions import FARTHEST_NORMAL_DRAW
+from service.core import engines
+from service.core.distributions import FARTHEST_NORMAL_DRAW, Distribution, Draw
 from service.core.layers import Shape
 from service.core.philox import Stream
-from service.core.quantiles import join, normal32, normal64
 from service.core.rules import Structure
+from service.core.views import view_of
 
 Floats = npt.NDArray[Any]
 Float64s = npt.NDArray[np.float64]
@@ -56,10 +57,8 @@ def sparse(shape: Shape, sparsity: float, stddev: float) -> Structure:
     zeros = math.ceil(sparsity * out)
 
     def whole(stream: Stream, kind: np.dtype[Any]) -> Floats:
-        words, mask_words = stream.words(0, out * inside), stream.second.words(0, out * inside)
-        draw = normal32(words) if kind.itemsize == 4 else normal64(join(words, mask_words))
-        values = (kind.type(stddev) * draw).reshape(shape)
-        order = np.argsort(mask_words.reshape(shape), axis=0, kind="stable")
+        values = _normal(stream, shape, kind, stddev)
+        order = np.argsort(stream.second.words(0, out * inside).reshape(shape), axis=0, kind="stable")
         np.put_along_axis(values, order[:zeros], kind.type(0), axis=0)
         return values
 
@@ -69,11 +68,16 @@ def sparse(shape: Shape, sparsity: float, stddev: float) -> Structure:
 
 
 def _orthonormal(stream: Stream, rows: int, columns: int) -> Float64s:
-    words = join(stream.words(0, rows * columns), stream.second.words(0, rows * columns))
-    normal = normal64(words).reshape(rows, columns)
+    normal = _normal(stream, (rows, columns), np.dtype(np.float64), 1.0)
     q, r = np.linalg.qr(normal if rows >= columns else normal.T)
     q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
     return q if rows >= columns else q.T
+
+
+def _normal(stream: Stream, shape: Shape, kind: np.dtype[Any], stddev: float) -> Floats:
+    values = np.empty(math.prod(shape), kind)
+    engines.current().fill(values, Distribution(Draw.NORMAL, 0.0, stddev), stream, view_of((len(values),)), 0)
+    return values.reshape(shape)
 
 
 class SharedWholes:

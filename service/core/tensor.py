@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -104,10 +104,11 @@ class VirtualTensor:
     """The tensor of a spec. Nothing is computed before `read`, and then only what is read."""
 
     spec: TensorSpec
-    shape: Shape = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", self.spec.view.shape)
+    @property
+    def shape(self) -> Shape:
+        """The shape in the layout and slice asked for."""
+        return self.spec.view.shape
 
     @property
     def size(self) -> int:

@@ -66,7 +66,7 @@ class View:
     strides: tuple[int, ...]
     offset: int = 0
 
-    @property
+    @cached_property
     def size(self) -> int:
         """The number of elements."""
         return math.prod(self.shape)

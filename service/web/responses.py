@@ -111,6 +111,6 @@ def _already_has(headers: Mapping[str, str], etag: str) -> bool:
 
 def _ranges(answer: Answer, sent: Mapping[str, str], headers: Mapping[str, str], file: VirtualFile) -> list[Range]:
     """The parts that were asked for; none when the whole was, or when a part of it would not fit what the client has."""
-    if not _has_ranges(answer) or sent.get("if-range", headers["ETag"]) != headers["ETag"]:
+    if "range" not in sent or not _has_ranges(answer) or sent.get("if-range", headers["ETag"]) != headers["ETag"]:
         return []
-    return requested_ranges(sent.get("range"), file.nbytes)
+    return requested_ranges(sent["range"], file.nbytes)

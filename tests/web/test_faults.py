@@ -59,7 +59,9 @@ class Process:
         return int(found[1])
 
     def open_sockets(self) -> int:
-        return sum(file.readlink().name.startswith("socket:") for file in Path(f"/proc/{self._process.pid}/fd").iterdir() if file.is_symlink())
+        return sum(
+            file.readlink().name.startswith("socket:") for file in Path(f"/proc/{self._process.pid}/fd").iterdir() if file.is_symlink()
+        )
 
     def kill(self) -> None:
         self._process.kill()

@@ -51,7 +51,7 @@ def test_the_catalogues_list_every_row(http: httpx.Client) -> None:
 
 def test_probes_are_never_kept(http: httpx.Client) -> None:
     assert http.get("/healthz").json()["status"] == "ok"
-    assert http.get("/readyz").json() ["status"] == "ready"
+    assert http.get("/readyz").json()["status"] == "ready"
     assert http.get("/readyz").headers["Cache-Control"] == "no-store"
 
 

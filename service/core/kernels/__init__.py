@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from service.core.distributions import Distribution, Draw
 from service.core.dtypes import BFLOAT16
-from service.core.kernels.compiling import Kept, choose_level
+from service.core.kernels.compiling import LEVEL, Kept
 from service.core.kernels.draws32 import NORMAL, TRUNCATED, UNIFORM
 from service.core.kernels.elements import at32, at64, columns32, columns64, rows32, rows64
 from service.core.kernels.elements import positions as fill_positions
@@ -68,14 +68,14 @@ def round_into(out: npt.NDArray[Any], values: Floats) -> None:
 
 def load(cache: Path) -> None:
     """Compile everything for this processor, or load what `cache` keeps of it. Takes a second, or the first time many."""
-    level = choose_level()
-    kept, since = Kept(cache, level), time.monotonic()
-    if not kept.is_complete:
-        _log.info("compiling the kernels for %s; they are kept in %s, so that the next start is quick", level, cache)
+    kept, since = Kept(cache, LEVEL), time.monotonic()
+    to_compile = not kept.is_complete
+    if to_compile:
+        _log.info("compiling the kernels for %s; they are kept in %s, so that the next start is quick", LEVEL, cache)
     kept.use()
     _call_each()
     kept.complete()
-    _log.info("kernels for %s ready after %.1f s", level, time.monotonic() - since)
+    _log.log(logging.INFO if to_compile else logging.DEBUG, "kernels for %s ready after %.1f s", LEVEL, time.monotonic() - since)
 
 
 def _call_each() -> None:

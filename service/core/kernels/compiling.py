@@ -30,18 +30,6 @@ LEVELS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 _ANY = "generic"  # on arm64 it has vectors
 
-_kept: list[Any] = []
-
-compiled = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)
-inlined = numba.njit(inline="always")
-
-
-def entry(function: Any) -> Any:
-    """A compiled function that Python calls: kept on disk with all that it calls."""
-    dispatcher = compiled(function)
-    _kept.append(dispatcher)
-    return dispatcher
-
 
 def levels_here() -> list[str]:
     """The levels for which this machine can compile; the code of the first ones may not run on it."""
@@ -54,16 +42,29 @@ def runs_here(level: str) -> bool:
     return level == _ANY or all(has.get(need) for need in LEVELS[level][1])
 
 
-def choose_level() -> str:
-    """Compile for the highest level of this processor, or for what NUMBA_CPU_NAME says. Before anything is compiled."""
+def _choose_level() -> str:
+    """Let Numba compile for the highest level of this processor, or for the one that NUMBA_CPU_NAME says."""
     if numba.config.CPU_NAME is None:
         numba.config.CPU_NAME = next(filter(runs_here, levels_here()))
     level: str = numba.config.CPU_NAME
-    if level in LEVELS:
-        numba.config.CPU_FEATURES = LEVELS[level][0]
-    elif level == _ANY:
-        numba.config.CPU_FEATURES = ""
+    if numba.config.CPU_FEATURES is None:
+        numba.config.CPU_FEATURES = LEVELS.get(level, ("", ()))[0]
     return level
+
+
+LEVEL = _choose_level()  # here, because Numba looks but once, at its first function
+
+_kept: list[Any] = []
+
+compiled = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+inlined = numba.njit(inline="always")
+
+
+def entry(function: Any) -> Any:
+    """A compiled function that Python calls: kept on disk with all that it calls."""
+    dispatcher = compiled(function)
+    _kept.append(dispatcher)
+    return dispatcher
 
 
 class Kept:
