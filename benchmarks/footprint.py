@@ -50,6 +50,7 @@ def _reach(port: int) -> Figure:
             "last": lambda: fetcher.get(_HUGE, f"Range: bytes={far}-{far + _MIB - 1}\r\n"),
         },
         51,
+        rest_s=0,
     )
     return Figure(
         "1 MiB at the end of 1 TiB",

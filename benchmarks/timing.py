@@ -29,11 +29,15 @@ class Figure:
         return self.ratio >= self.limit if self.at_least else self.ratio <= self.limit
 
 
-def alternate(candidates: Mapping[str, Callable[[], object]], runs: int) -> Seconds:
-    """The seconds of each candidate in each of `runs` rounds, after one that does not count."""
+def alternate(candidates: Mapping[str, Callable[[], object]], runs: int, *, rest_s: float = 0.3) -> Seconds:
+    """The seconds of each candidate in each of `runs` rounds, after one that does not count.
+
+    Each begins after a rest: a library's threads go on spinning for a while after their work, on the cores of whoever is next.
+    """
     taken: Seconds = {name: [] for name in candidates}
     for run in range(runs + 1):
         for name, candidate in candidates.items():
+            time.sleep(rest_s)
             begin = time.perf_counter()
             candidate()
             if run:

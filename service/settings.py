@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     engine: Literal["auto", "numpy", "numba"] = Field(
         default="auto",
         description="what computes: `numba`, compiled kernels; `numpy`, slower, everywhere; `auto`, the kernels as soon as they are"
-        " loaded, where there are any. The bytes are the same",
+        " loaded, where there are any (the command line loads them for large tensors only). The bytes are the same",
     )
     kernel_cache: Path | None = Field(
         default=None,
