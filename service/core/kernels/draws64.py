@@ -94,11 +94,13 @@ def _far64(root):
 
 
 @compiled
-def _normal64(words, out, tail, roots, draws, loc, scale):
+def _normal64(words, out, loc, scale):
+    tail = np.empty(words.shape[0] + 1, np.int64)  # one more: the search writes each index, and then counts it or not
     _centre64(words, out, loc, scale)
     count = _find_tail64(words, tail)
-    _roots64(words, tail, roots[:count])
-    _near64(roots[:count], draws)
+    roots, draws = np.empty(count), np.empty(count)
+    _roots64(words, tail, roots)
+    _near64(roots, draws)
     for i in range(count):
         j = tail[i]
         z = draws[i] if roots[i] <= NEAR64_LIMIT else _far64(roots[i])
@@ -106,24 +108,24 @@ def _normal64(words, out, tail, roots, draws, loc, scale):
 
 
 @compiled
-def _truncated64(words, out, tail, roots, draws, how):
+def _truncated64(words, out, how):
     for j in range(words.shape[0]):
         high, low = words[j] >> uint64(32), words[j] & uint64(0xFFFFFFFF)
         words[j] = (how.first << uint64(32)) + high * how.count + (low * how.count >> uint64(32))
-    _normal64(words, out, tail, roots, draws, 0.0, 1.0)
+    _normal64(words, out, 0.0, 1.0)
     for j in range(words.shape[0]):
         out[j] = how.loc + how.scale * min(max(out[j], how.low), how.high)
 
 
 @compiled
-def draw64(high, low, out, words, tail, roots, draws, how):
-    """Values of words and of those of the second stream. The other arrays are room for n numbers, `tail` for one more."""
-    words = words[: out.shape[0]]
+def draw64(high, low, out, how):
+    """Values of words and of those of the second stream; the arrays of words may be longer than `out`."""
+    words = np.empty(out.shape[0], np.uint64)
     for j in range(out.shape[0]):
         words[j] = (uint64(high[j]) << uint64(32)) | uint64(low[j])
     if how.draw == UNIFORM:
         _uniform64(words, out, how)
     elif how.draw == NORMAL:
-        _normal64(words, out, tail, roots, draws, how.loc, how.scale)
+        _normal64(words, out, how.loc, how.scale)
     else:
-        _truncated64(words, out, tail, roots, draws, how)
+        _truncated64(words, out, how)

@@ -54,7 +54,6 @@ def rows64(out, positions, stream, draw, numbers):
     key, second, how = _first_key(stream), _second_key(stream), how_of(draw, numbers)
     high_pairs, low_pairs = np.empty(2 * BLOCKS, np.uint64), np.empty(2 * BLOCKS, np.uint64)
     high, low = high_pairs.view(np.uint32), low_pairs.view(np.uint32)
-    words, tail, roots, draws = np.empty(RUN, np.uint64), np.empty(RUN + 1, np.int64), np.empty(RUN), np.empty(RUN)
     for r in range(out.shape[0]):
         first, stop = int64(positions[r]), int64(positions[r]) + out.shape[1]
         start = first
@@ -63,7 +62,7 @@ def rows64(out, positions, stream, draw, numbers):
             count, skip = (end + 3) // 4 - block, start - 4 * block
             words_of_blocks(high_pairs, uint64(block), count, key)
             words_of_blocks(low_pairs, uint64(block), count, second)
-            draw64(high[skip:], low[skip:], out[r, start - first : end - first], words, tail, roots, draws, how)
+            draw64(high[skip:], low[skip:], out[r, start - first : end - first], how)
             start = end
 
 
@@ -85,7 +84,6 @@ def columns64(out, position, step, stream, draw, numbers):
     """The same in float64."""
     key, second, how = _first_key(stream), _second_key(stream), how_of(draw, numbers)
     high, low = np.empty((4, BLOCKS), np.uint32), np.empty((4, BLOCKS), np.uint32)
-    words, tail, roots, draws = np.empty(RUN, np.uint64), np.empty(RUN + 1, np.int64), np.empty(RUN), np.empty(RUN)
     for r in range(0, out.shape[0], 4):
         for j in range(0, out.shape[1], BLOCKS):
             count = min(BLOCKS, out.shape[1] - j)
@@ -93,7 +91,7 @@ def columns64(out, position, step, stream, draw, numbers):
             words_of_columns(high, at, uint64(step), count, key)
             words_of_columns(low, at, uint64(step), count, second)
             for lane in range(4):
-                draw64(high[lane], low[lane], out[r + lane, j : j + count], words, tail, roots, draws, how)
+                draw64(high[lane], low[lane], out[r + lane, j : j + count], how)
 
 
 @entry
@@ -112,12 +110,11 @@ def at64(out, positions, stream, draw, numbers):
     """The same in float64."""
     key, second, how = _first_key(stream), _second_key(stream), how_of(draw, numbers)
     high, low = np.empty(RUN, np.uint32), np.empty(RUN, np.uint32)
-    words, tail, roots, draws = np.empty(RUN, np.uint64), np.empty(RUN + 1, np.int64), np.empty(RUN), np.empty(RUN)
     for start in range(0, out.shape[0], RUN):
         stop = min(start + RUN, out.shape[0])
         words_at(high, positions[start:stop], key)
         words_at(low, positions[start:stop], second)
-        draw64(high, low, out[start:stop], words, tail, roots, draws, how)
+        draw64(high, low, out[start:stop], how)
 
 
 @entry
