@@ -7,7 +7,11 @@ PORT ?= 8000
 BIN := .venv/bin
 SOURCES := service tests conftest.py benchmarks clients/python
 
-.PHONY: help serve test test-frameworks test-conformance bench lint format documents clean
+CONTAINER ?= docker
+CONTAINER_BUILD ?=
+IMAGE ?= weight-init
+
+.PHONY: help serve test test-frameworks test-conformance image test-container fuzz bench load lint format documents lock audit sbom clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -26,7 +30,7 @@ serve: .venv/serve  ## serve on http://HOST:PORT (127.0.0.1:8000)
 	$(BIN)/weight-init serve --host $(HOST) --port $(PORT)
 
 test: .venv/develop  ## run every test that needs no other framework
-	$(BIN)/pytest -n auto --ignore tests/conformance
+	$(BIN)/pytest -n auto --ignore tests/conformance --ignore tests/container
 
 .venv/frameworks: .venv/develop
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[frameworks]'
@@ -42,6 +46,18 @@ test-frameworks: .venv/frameworks  ## run the README's examples of torch and JAX
 test-conformance: .venv/conformance  ## compare with torch, Keras, JAX and timm themselves; installs them, which is large
 	$(BIN)/pytest -n auto --dist loadfile tests/conformance
 
+image:  ## build the container image, with CONTAINER (docker, podman ...)
+	$(CONTAINER) build $(CONTAINER_BUILD) -t $(IMAGE) .
+
+test-container: .venv/develop image  ## run the image, read-only and without capabilities, and drive it
+	CONTAINER="$(CONTAINER)" IMAGE="$(IMAGE)" $(BIN)/pytest tests/container
+
+fuzz: .venv/develop  ## make 20,000 requests from the OpenAPI document, and hold the answers against it; takes some minutes
+	FUZZ_EXAMPLES=6000 $(BIN)/pytest tests/web/test_schema.py
+
+load: .venv/develop  ## 200 connections for a minute, and 1,000 clients that vanish; write it to benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks load
+
 bench: .venv/frameworks  ## measure against torch, JAX, NumPy and nginx, and write benchmarks/RESULTS.md; takes some minutes
 	$(BIN)/python -m benchmarks
 
@@ -50,6 +66,7 @@ lint: .venv/develop  ## style, types, and whether the generated documents are cu
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/python -m tests.documents --check
+	$(BIN)/hadolint Dockerfile
 
 format: .venv/develop  ## put the style right
 	$(BIN)/ruff check --fix $(SOURCES)
@@ -57,6 +74,24 @@ format: .venv/develop  ## put the style right
 
 documents: .venv/develop  ## write the generated parts of the documents
 	$(BIN)/python -m tests.documents
+
+.venv/supply: .venv/develop
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[supply]'
+	@touch $@
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c constraints.txt
+
+lock: .venv/supply  ## write the versions of the image and their hashes, from pyproject.toml and constraints.txt
+	$(LOCK) --extra redis -o deploy/requirements.txt pyproject.toml
+	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires'], sep='\n')" \
+		| $(LOCK) -o deploy/requirements-build.txt -
+
+audit: .venv/supply  ## look for known weaknesses in the versions of the image; fails where nobody can be asked, too
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r deploy/requirements.txt
+
+sbom: .venv/supply  ## write what the image is made of to build/sbom.cdx.json (CycloneDX), the same bytes each time
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o build/sbom.cdx.json deploy/requirements.txt
 
 clean:  ## remove what the other targets made
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -5,42 +5,50 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import os
+import pkgutil
 import platform
-from collections.abc import Callable
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import fetching, fills, footprint, small_requests
 from benchmarks.timing import Figure
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
-SECTIONS: dict[str, tuple[str, Callable[[], list[Figure]]]] = {
-    "fills": ("Filling a buffer in the process", fills.measure),
-    "fetching": ("Fetching over HTTP", fetching.measure),
-    "small": ("Small requests", small_requests.figures),
-    "footprint": ("Memory, reach and start", footprint.measure),
+# a title, and what measures: found when it is wanted, since some need other frameworks
+SECTIONS = {
+    "fills": ("Filling a buffer in the process", "benchmarks.fills:measure"),
+    "fetching": ("Fetching over HTTP", "benchmarks.fetching:measure"),
+    "small": ("Small requests", "benchmarks.small_requests:figures"),
+    "footprint": ("Memory, reach and start", "benchmarks.footprint:measure"),
+    "load": ("Under load", "benchmarks.load:measure"),
 }
 _HEAD = ("what", "weight-init", "against", "ratio", "goal")
 
 
 def main() -> None:
-    """Measure the sections that are named, or all and write the results."""
+    """Measure the sections that are named, or all, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="only these; then RESULTS.md is not written")
+    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="only these, which RESULTS.md then has anew")
     chosen = parser.parse_args().sections
-    console, parts = Console(), []
+    console, page = Console(), RESULTS.read_text("utf-8") if chosen else _introduction()
     for name in chosen or SECTIONS:
-        title, measure = SECTIONS[name]
+        title, place = SECTIONS[name]
         with console.status(f"{title} …"):
-            figures = measure()
+            figures: list[Figure] = pkgutil.resolve_name(place)()
         console.print(_table(title, figures))
-        parts.append(_markdown(title, figures))
-    if not chosen:
-        RESULTS.write_text("\n".join([_introduction(), *parts]), "utf-8")
+        page = _with_section(page, title, _markdown(title, figures))
+        RESULTS.write_text(page, "utf-8")
+
+
+def _with_section(page: str, title: str, section: str) -> str:
+    """The page with the section in the place of the one of that title, or else at the end."""
+    before, _, rest = page.partition(f"## {title}\n")
+    following = re.search(r"^## .*", rest, re.DOTALL | re.MULTILINE)
+    return f"{before.rstrip()}\n\n{section}" + (f"\n{following[0]}" if following else "")
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:
@@ -59,16 +67,16 @@ def _table(title: str, figures: list[Figure]) -> Table:
 
 def _markdown(title: str, figures: list[Figure]) -> str:
     rows = [_HEAD, ("---",) * len(_HEAD), *map(_cells, figures)]
-    return f"## {title}\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+    return f"## {title}\n\nMeasured on {datetime.now(UTC):%Y-%m-%d}.\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
 
 def _introduction() -> str:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "numba", "torch", "jax", "uvicorn"))
     return f"""# Results
 
-Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}. Each ratio is the median, over several rounds of one run, of our time divided by
-the other's in the same round (for rates: our rate by the other's); the times are medians. The machine has noisy neighbours: compare
-ratios, not times.
+Written by `make bench`, a section by `python -m benchmarks <section>`. Each ratio is the median, over
+several rounds of one run, of our time divided by the other's in the same round (for rates: our rate by the other's); the times are
+medians. The machine has noisy neighbours: compare ratios, not times.
 
 - machine: {_processor()}, {os.cpu_count()} cores, {_memory()}, {platform.system()} {platform.machine()}
 - Python {platform.python_version()}, {versions}

@@ -1,4 +1,4 @@
-"""The command line: `weight-init serve`, `init`, `recommend` and `schemes`. Results on stdout, words on stderr.
+"""The command line: `weight-init serve`, `init`, `recommend`, `schemes` and `kernels`. Results on stdout, words on stderr.
 
 The options of `init` and `recommend` are the fields of a request to the service, so that both say the same things.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import errno
 import inspect
+import ipaddress
 import logging
+import logging.config
 import os
 import signal
 import sys
@@ -15,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import orjson
 import typer
@@ -33,6 +35,8 @@ from service.files.writing import STANDARD_OUTPUT, Advance, is_standard_output, 
 from service.settings import Settings
 
 EXIT_IO, EXIT_INVALID = 1, 2
+
+_log = logging.getLogger("weight_init")
 
 _PROGRESS_FROM_BYTES = 32 << 20
 _KERNELS_FROM_ELEMENTS = 1 << 25  # for which the reference takes about a second on two cores, and loading the kernels half of one
@@ -70,7 +74,7 @@ def main() -> None:
         _fail(f"{error.filename or 'output'}: {error.strerror or error}. {remedy}".rstrip(), EXIT_IO)
 
 
-def _fail(message: str, status: int) -> None:
+def _fail(message: str, status: int) -> NoReturn:
     _say(f"weight-init: {message}", typer.colors.RED)
     sys.exit(status)
 
@@ -261,21 +265,80 @@ def _print_table(rows: Iterable[tuple[str, ...]], *header: str) -> None:
 
 
 @app.command()
+def kernels() -> None:
+    """Compile the kernels for every level of processors, as for an image: no start has to wait for them then.
+
+    They are kept in WEIGHT_INIT_KERNEL_CACHE, else in the user's cache.
+    """
+    from multiprocessing import get_context
+
+    try:
+        from service.core.kernels.compiling import levels_here
+    except ImportError as error:
+        _fail(f"there is nothing to compile: {error}", EXIT_IO)
+
+    for level in levels_here():
+        os.environ["NUMBA_CPU_NAME"] = level  # at which Numba looks but once: so each level has a process of its own
+        process = get_context("spawn").Process(target=_compile_kernels, args=(Settings().kernel_cache,))
+        process.start()
+        process.join()
+        if process.exitcode:
+            _fail(f"the kernels for {level} cannot be compiled", EXIT_IO)
+
+
+def _compile_kernels(cache: Path | None) -> None:
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("weight_init").setLevel(logging.DEBUG)  # where there is nothing to compile, it says that they are ready
+    engines.load_kernels(cache)
+
+
+@app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="the address to listen on; WEIGHT_INIT_HOST, else 127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="the port; WEIGHT_INIT_PORT, else 8000")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="the processes that serve; WEIGHT_INIT_WORKERS, else 1")] = None,
+    tls_certificate: Annotated[Path | None, typer.Option(help="a PEM file, for HTTPS; WEIGHT_INIT_TLS_CERTIFICATE")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="its private key; WEIGHT_INIT_TLS_KEY, else in the same file")] = None,
 ) -> None:
-    """Serve over HTTP until interrupted."""
+    """Serve over HTTP, or with a certificate over HTTPS, until interrupted."""
     import uvicorn  # only here: no other command needs it
 
+    from service.web.connections import protocol_under
     from service.web.logs import logging_config
+    from service.web.metrics import watched
 
     settings = Settings()
-    uvicorn.run(
-        "service.web.app:create_app",
-        factory=True,
-        host=host if host is not None else settings.host,
-        port=port if port is not None else settings.port,
-        server_header=False,
-        log_config=logging_config(),
-    )
+    host, workers = host if host is not None else settings.host, workers or settings.workers
+    log_config = logging_config(settings.log_format, settings.log_level)
+    logging.config.dictConfig(log_config)  # as uvicorn will, for what is said before
+    if not settings.key_digests and not _is_loopback(host):
+        _log.warning(
+            "anybody who reaches %s may ask, as no keys are set: set WEIGHT_INIT_API_KEYS or WEIGHT_INIT_API_KEYS_FILE, or listen on"
+            " 127.0.0.1 behind a proxy that asks who it is",
+            host,
+        )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # which uvicorn raises again when all is sent: it ended as it was told to
+    with watched(host, settings.metrics_port, workers=workers):
+        uvicorn.run(
+            "service.web.app:create_app",
+            factory=True,
+            host=host,
+            port=port if port is not None else settings.port,
+            workers=workers,
+            server_header=False,
+            access_log=False,  # there is one of our own
+            log_config=log_config,
+            http=protocol_under(settings),
+            ws="none",
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
+            ssl_certfile=tls_certificate or settings.tls_certificate,
+            ssl_keyfile=tls_key or settings.tls_key,
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

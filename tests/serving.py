@@ -12,12 +12,16 @@ import uvicorn
 
 from service.settings import Settings
 from service.web.app import create_app
+from service.web.connections import protocol_under
 
 
 @contextmanager
 def serving(settings: Settings, *, lifespan: Literal["on", "off"] = "off") -> Iterator[str]:
     """Serve on a free port; the value is the address. `lifespan`: whether the kernels are loaded, too."""
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=0, log_level="critical", lifespan=lifespan))
+    config = uvicorn.Config(
+        create_app(settings), port=0, log_level="critical", lifespan=lifespan, http=protocol_under(settings), proxy_headers=False
+    )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

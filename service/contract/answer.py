@@ -33,6 +33,7 @@ class Limits:
     max_tensor_bytes: int = 1 << 40
     max_json_elements: int = 1_000_000
     max_structured_elements: int = 1 << 24
+    max_structured_operations: int = 200 * 10**9
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,13 @@ def _check_size(tensor: VirtualTensor, file_format: Format, limits: Limits) -> N
             expected=f"at most {limits.max_structured_elements} elements for {rule.name} (WEIGHT_INIT_MAX_STRUCTURED_ELEMENTS)",
             received=math.prod(rule.shape),
             action="It must be computed whole, so that a slice does not help; ask for a scheme that draws each element.",
+        )
+    if rule is not None and rule.operations > limits.max_structured_operations:
+        raise TooLarge(
+            "shape",
+            expected=f"at most {limits.max_structured_operations:.2g} operations for {rule.name} (WEIGHT_INIT_MAX_STRUCTURED_OPERATIONS)",
+            received=f"a shape of {list(rule.shape)}, which takes about {rule.operations:.2g}",
+            action="It must be computed whole, so that a slice does not help; ask for less, or for a scheme that draws each element.",
         )
     if file_format.name == "json" and tensor.size > limits.max_json_elements:
         raise TooLarge(

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -112,9 +112,11 @@ class Request(BaseModel):
     def from_json(cls, body: bytes) -> Self:
         """Read a JSON body. Raises InvalidRequest, InitError."""
         try:
-            return cls.model_validate_json(body)._with_known_fields()
+            request = cls.model_validate_json(body)._with_known_fields()
         except ValidationError as error:
             raise _invalid(cls, error) from None
+        _CHECK.decode(body.decode("utf-8"))
+        return request
 
     @classmethod
     def from_text(cls, pairs: Iterable[tuple[str, str]]) -> Self:
@@ -122,7 +124,7 @@ class Request(BaseModel):
         values: dict[str, Any] = {}
         for name, text in pairs:
             if name in values:
-                raise InvalidValue(name, expected="each field once", received=f"{name} twice", action="Leave one out.")
+                _refuse_twice(name)
             values[name] = _value(name, text)
         try:
             return cls.model_validate(values)._with_known_fields()
@@ -262,9 +264,28 @@ def _scalar(text: str) -> Any:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return _READER.decode(text)
+    except InitError:
+        raise
     except (ValueError, RecursionError):
         return text
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON whose names differ: of two readers one would take the first of two, another the last. Raises InvalidValue."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        _refuse_twice(next(name for name in names if names.count(name) > 1))
+    return content
+
+
+def _refuse_twice(name: str) -> NoReturn:
+    raise InvalidValue(name, expected="each field once", received=f"{name} twice", action="Leave one out.")
+
+
+_READER = json.JSONDecoder(object_pairs_hook=_object)
+_CHECK = json.JSONDecoder(object_pairs_hook=_object, parse_int=str)  # of names alone: numbers may be as long as they like
 
 
 def _invalid(model: type[BaseModel], error: ValidationError) -> InvalidRequest:

@@ -76,6 +76,12 @@ def _specified_by(specification: _Specification) -> Specified:
     return Specified(initializer_of(request, shape), shape, layout, layer, view_of(tuple(request.shape), layout, layer))
 
 
+def lookups() -> tuple[int, int]:
+    """How often a specification was known already, and how often not."""
+    known = _specified_by.cache_info()
+    return known.hits, known.misses
+
+
 def _description(initializer: Initializer, shape: Shape) -> Description:
     rule, best = initializer.rule, recommended(initializer.activation, initializer.true_fans)
     return {

@@ -105,7 +105,7 @@ class Structure:
     """A whole that cannot be computed in parts. Equal structures of equal streams are computed once (structured.py).
 
     `bitwise`: whether its bytes are the same on every machine, or only equal within an ulp of float32, because a linear
-    algebra library adds in another order on another machine.
+    algebra library adds in another order on another machine. `operations`: about how many of floating point it takes.
     """
 
     name: str
@@ -117,6 +117,7 @@ class Structure:
     whole: Whole = field(compare=False, repr=False)
     parameters: tuple[tuple[str, Any], ...] = ()
     mean: float = 0.0
+    operations: int = 0
 
     @property
     def facts(self) -> dict[str, Any]:

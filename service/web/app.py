@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
-from starlette.concurrency import run_in_threadpool
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 
 from service import __version__
 from service.contract import catalogue
@@ -18,19 +19,22 @@ from service.contract.advice import recommend
 from service.contract.answer import answer
 from service.contract.request import Expression, InitRequest, RecommendRequest
 from service.core import engines
+from service.core.activations import expressed
 from service.files.formats import find_format
 from service.settings import Settings
-from service.web import problems
+from service.web import metrics, problems
+from service.web.access import Access
 from service.web.digests import Digests
+from service.web.exchange import ANSWER
+from service.web.headers import CORS, SecurityHeaders
+from service.web.limits import Computations, Permits, Rate
 from service.web.negotiation import accepted_format
-from service.web.openapi import GET_INIT, GET_RECOMMEND, POST_INIT, complete
+from service.web.openapi import GET_INIT, GET_RECOMMEND, NOT_READY, POST_INIT, complete
 from service.web.problems import HttpProblem
 from service.web.reading import json_body
 from service.web.responses import answered, json_response
-from service.web.startup import lifespan
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from service.web.startup import Readiness, lifespan
+from service.web.watch import Watch
 
 
 class DirectRoute(APIRoute):
@@ -60,20 +64,40 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         description=_DESCRIPTION,
         swagger_ui_parameters={"tryItOutEnabled": True, "defaultModelsExpandDepth": -1},
+        telemetry={"auto_configure": True},  # FastAPI's own: traces go to OTEL_EXPORTER_OTLP_ENDPOINT, where it is set
     )
     app.state.settings = settings or Settings()
     app.state.digests = Digests()
-    app.state.is_ready = lambda: True
+    app.state.readiness = Readiness()
+    app.state.streams = Permits(app.state.settings.max_streams, "answers being sent", "WEIGHT_INIT_MAX_STREAMS")
+    app.state.computations = Computations(app.state.settings.max_computations)
+    if app.state.settings.metrics_port is None:
+        app.add_route(metrics.PATH, metrics.answer_metrics, include_in_schema=False)
     app.state.routes = routes.routes
+    app.state.paths = frozenset(route.path for route in app.routes if isinstance(route, Route))
+    metrics.set_engine()
     problems.install(app)
-    complete(app)
+    complete(app, needs_key=bool(app.state.settings.key_digests))
+    _install_layers(app, app.state.settings)
     return app
+
+
+def _install_layers(app: FastAPI, settings: Settings) -> None:
+    """The last one added is the outermost. What is not wanted is not there, and costs nothing."""
+    if settings.rate is not None:
+        app.add_middleware(Rate, rate=settings.rate, store=settings.rate_store)
+    if settings.key_digests:
+        app.add_middleware(Access, digests=settings.key_digests)
+    if settings.cors_origins:  # outside Access, since a browser asks whether it may send a key without sending it
+        app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
+    app.add_middleware(Watch)
+    app.add_middleware(SecurityHeaders)
 
 
 @routes.post("/init", tags=["weights"], summary="Initialize a tensor", openapi_extra=POST_INIT)
 async def post_init(request: Request) -> Response:
     """A tensor from a JSON specification."""
-    body = await json_body(request, request.app.state.settings.max_body_bytes)
+    body = await json_body(request, request.app.state.settings)
     return await _init(request, InitRequest.from_json(body))
 
 
@@ -87,15 +111,17 @@ async def get_init(request: Request) -> Response:
 async def _init(request: Request, wanted: InitRequest) -> Response:
     headers = request.headers
     file_format = accepted_format(headers.get("accept")) if wanted.format is None else find_format(wanted.format)
-    made = await _aside(wanted, answer, wanted, file_format, request.app.state.settings.limits)
+    await _gains(request, wanted)
+    made = answer(wanted, file_format, request.app.state.settings.limits)
+    request.scope[ANSWER] = made
     return answered(made, request)
 
 
-async def _aside(wanted: InitRequest | RecommendRequest, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Do it at once; but the gains of a formula that a user wrote take up to a second, in which others are served."""
+async def _gains(request: Request, wanted: InitRequest | RecommendRequest) -> None:
+    """Those of a formula that a user wrote take up to a second, in which others are served; then they are known."""
     if isinstance(wanted.activation, Expression):
-        return await run_in_threadpool(work, *args, **kwargs)
-    return work(*args, **kwargs)
+        formula = wanted.activation.expression
+        await request.app.state.computations.run(formula, expressed, formula)
 
 
 @routes.head("/recommend", include_in_schema=False)
@@ -103,7 +129,8 @@ async def _aside(wanted: InitRequest | RecommendRequest, work: Callable[P, R], *
 async def get_recommend(request: Request) -> Response:
     """The scheme that fits an activation, why, and what else may serve; with the fans, its standard deviation and bound too."""
     wanted = RecommendRequest.from_text(request.query_params.multi_items())
-    return json_response(await _aside(wanted, recommend, wanted))
+    await _gains(request, wanted)
+    return json_response(recommend(wanted))
 
 
 @routes.head("/schemes", include_in_schema=False)
@@ -128,11 +155,11 @@ async def get_healthz(_: Request) -> Response:
 
 
 @routes.head("/readyz", include_in_schema=False)
-@routes.get("/readyz", tags=["operation"], summary="May it get requests?", responses={503: {"description": "Kernels are being loaded."}})
+@routes.get("/readyz", tags=["operation"], summary="May it get requests?", responses=NOT_READY)
 async def get_readyz(request: Request) -> Response:
-    """200 when requests are welcome; 503 while the kernels are being loaded. Requests are answered then too, more slowly."""
-    if not request.app.state.is_ready():
-        raise HttpProblem(HTTPStatus.SERVICE_UNAVAILABLE, "The kernels are being loaded. Ask again in a second.", {"Retry-After": "1"})
+    """200 when requests are welcome; 503 while the kernels are being loaded, and before the end. Requests are answered then too."""
+    if obstacle := request.app.state.readiness.obstacle:
+        raise HttpProblem(HTTPStatus.SERVICE_UNAVAILABLE, obstacle, {"Retry-After": "1"})
     return json_response({"status": "ready", "engine": engines.current().name}, cache=False)
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
+from service.web.metrics import count_lookup
 from service.web.streaming import Blocks, StreamedResponse, unless_left
 
 ALGORITHMS = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}  # those that the RFC's registry does not call insecure
@@ -59,6 +60,7 @@ class Digests:
         if not etag.startswith('"'):
             return await _field(algorithm, blocks)
         key = (algorithm, etag)
+        count_lookup("digests", hit=key in self._known)
         if key not in self._known:
             self._remember(key, await self._computed(key, blocks))
         self._known.move_to_end(key)
@@ -111,11 +113,11 @@ class DigestedResponse(StreamedResponse):
         super().__init__(blocks, status_code, headers, media_type)
         self._field = field
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Compute the digest, and answer unless the client left meanwhile."""
         field = await unless_left(self._field(), receive)
         if field is None:
             _log.info("a client left while its digest was computed")
             return
         self.headers["Repr-Digest"] = field
-        await super().__call__(scope, receive, send)
+        await super()._answer(scope, receive, send)

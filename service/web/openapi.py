@@ -12,6 +12,7 @@ from service.core.expressions import FUNCTIONS, MAX_CHARACTERS
 from service.core.parameters import Kind, Parameter
 from service.core.schemes import SCHEMES
 from service.files.formats import FORMATS
+from service.web.access import PROBES
 from service.web.digests import ALGORITHMS
 from service.web.problems import PROBLEM_MEDIA_TYPE
 from service.web.ranges import MAX_RANGES
@@ -223,17 +224,24 @@ def _problems(**statuses: str) -> dict[str, Schema]:
     }
 
 
+_LATER = {
+    "s429": "Asked too often (WEIGHT_INIT_RATE): Retry-After says when to ask again.",
+    "s503": "Too much at this moment: Retry-After says when to ask again.",
+}
+
 _INIT_RESPONSES: dict[str, Schema] = {
     "200": _tensor("The tensor; its metadata is in the header Weight-Init and, in JSON, beside the data."),
     "206": _parts("The range of the file that was asked for; several as multipart/byteranges, joined where they overlap or touch."),
     "304": {"description": "The client has it already (If-None-Match)."},
 } | _problems(
     s400="The body is not JSON.",
+    s408="The body did not come in time.",
     s406="No format that Accept allows.",
     s413="Larger than a limit, which is named.",
-    s415="The body is not declared as JSON.",
+    s415="The body is not declared as JSON, or is compressed.",
     s416="Every range begins behind the end.",
     s422="A field is wrong: which one, what was expected, what came and what to do.",
+    **_LATER,
 )
 
 POST_INIT: Schema = {
@@ -261,8 +269,10 @@ GET_INIT: Schema = {
 }
 GET_RECOMMEND: Schema = {
     "parameters": _query(RecommendRequest, {"activation": "relu", "fan_in": 784, "fan_out": 256}),
-    "responses": _problems(s422="A field is wrong: which one, what was expected, what came and what to do."),
+    "responses": _problems(s422="A field is wrong: which one, what was expected, what came and what to do.", **_LATER),
 }
+
+NOT_READY: dict[int | str, Schema] = {503: _problems(s503="Kernels are being loaded, or the server is ending.")["503"]}
 
 _PROBLEM_SCHEMA: Schema = {
     "type": "object",
@@ -285,13 +295,37 @@ _PROBLEM_SCHEMA: Schema = {
 }
 
 
-def complete(app: FastAPI) -> None:
-    """Add to the document what FastAPI cannot see: the problems' schema."""
+_ANY_OF_MANY = _problems(
+    s429="This client asked too often (WEIGHT_INIT_RATE): ask again after Retry-After.",
+    s503="As much as the limits allow is being done: ask again after Retry-After.",
+)
+_KEY_SCHEME: Schema = {"type": "http", "scheme": "bearer", "description": "one of the keys that the operator gave out"}
+_NEEDS_KEY = "A key is needed: none came, or one that is not known."
+
+
+def complete(app: FastAPI, *, needs_key: bool) -> None:
+    """Add to the document what FastAPI cannot see: the problems' schema, and the keys where there are any."""
     generate = app.openapi
 
     def openapi() -> Schema:
         document = generate()
         document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM_SCHEMA
+        for operation in _operations(document):
+            operation["responses"] |= _ANY_OF_MANY
+        if needs_key:
+            _add_keys(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend its document
+
+
+def _operations(document: Schema) -> list[Schema]:
+    """All but the probes, which are answered whoever asks, and however often."""
+    return [operation for path, row in document["paths"].items() if path not in PROBES for operation in row.values()]
+
+
+def _add_keys(document: Schema) -> None:
+    document["components"]["securitySchemes"] = {"key": _KEY_SCHEME}
+    for operation in _operations(document):
+        operation["security"] = [{"key": []}]
+        operation["responses"] |= _problems(s401=_NEEDS_KEY)

@@ -60,12 +60,11 @@ def problem(status: HTTPStatus, detail: str, *, errors: list[FieldError] | None 
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of `app` with a problem."""
+    """Answer every error of `app` with a problem; those that are no answer to a request are Watch's."""
     app.add_exception_handler(InitError, _on_init_error)
     app.add_exception_handler(InvalidRequest, _on_invalid_request)
     app.add_exception_handler(HttpProblem, _on_http_problem)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(Exception, _on_bug)
 
 
 async def _on_init_error(_: Request, error: Exception) -> Response:
@@ -98,7 +97,8 @@ def _allowed(request: Request) -> str:
     return ", ".join(sorted({method for route in routes for method in route.methods}))
 
 
-async def _on_bug(request: Request, error: Exception) -> Response:
+async def on_bug(request: Request, error: Exception) -> Response:
+    """The answer to what should not happen, and the only place that logs it."""
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
+from service.settings import Settings
 from service.web.problems import HttpProblem
 
 
-async def json_body(request: Request, max_bytes: int) -> bytes:
-    """The body, if it is declared as JSON and no longer than `max_bytes`. Raises HttpProblem 413, 415."""
+async def json_body(request: Request, settings: Settings) -> bytes:
+    """The body, if it is declared as JSON, and neither too long nor too late. Raises HttpProblem 408, 413, 415."""
+    _check_type(request)
+    first = await request.receive()
+    body = bytearray(first.get("body", b""))
+    _check_length(body, settings.max_body_bytes)
+    if first.get("more_body"):
+        try:
+            async with asyncio.timeout(settings.head_timeout_s):
+                await _read_on(request, body, settings.max_body_bytes)
+        except TimeoutError:
+            raise HttpProblem(
+                HTTPStatus.REQUEST_TIMEOUT,
+                f"body: expected the whole of it within {settings.head_timeout_s:g} s (WEIGHT_INIT_HEAD_TIMEOUT_S); received a part."
+                " Send it at once.",
+                {"Connection": "close"},
+            ) from None
+    return bytes(body)
+
+
+async def _read_on(request: Request, body: bytearray, max_bytes: int) -> None:
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        _check_length(body, max_bytes)
+        more = message.get("more_body", False)
+
+
+def _check_type(request: Request) -> None:
     content_type = request.headers.get("content-type", "")
     media_type = content_type.partition(";")[0].strip().casefold()
     if media_type != "application/json" and not (media_type.startswith("application/") and media_type.endswith("+json")):
@@ -19,13 +52,19 @@ async def json_body(request: Request, max_bytes: int) -> bytes:
             f"Content-Type: expected application/json; received {content_type or 'none'}. Send the header Content-Type: application/json.",
             {"Accept-Post": "application/json"},
         )
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > max_bytes:
-            raise HttpProblem(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"body: expected at most {max_bytes} bytes (WEIGHT_INIT_MAX_BODY_BYTES); received more. A specification is never so long.",
-                {"Connection": "close"},
-            )
-    return bytes(body)
+    coding = request.headers.get("content-encoding")
+    if coding is not None and coding.strip().casefold() != "identity":
+        raise HttpProblem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"Content-Encoding: expected none; received {coding}. Send the JSON as it is: it is short, and a few bytes could hold a lot.",
+            {"Accept-Encoding": "identity"},
+        )
+
+
+def _check_length(body: bytearray, max_bytes: int) -> None:
+    if len(body) > max_bytes:
+        raise HttpProblem(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"body: expected at most {max_bytes} bytes (WEIGHT_INIT_MAX_BODY_BYTES); received more. A specification is never so long.",
+            {"Connection": "close"},
+        )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import quote
 
@@ -12,8 +13,11 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from service.contract.answer import Answer
+from service.core.rules import structure_in
+from service.core.tensor import VirtualTensor
 from service.files.virtual import Buffer, VirtualFile
 from service.web.digests import DigestedResponse, wanted_algorithm
+from service.web.limits import Computations
 from service.web.ranges import Range, partial_content, requested_ranges
 from service.web.streaming import Blocks, StreamedResponse, file_blocks, stream_blocks
 
@@ -21,6 +25,7 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 _UNTIL_THE_NEXT_RELEASE = "public, max-age=3600"
 _NEVER = "no-store"
 _QUICK_BYTES = 32 << 10
+_QUICK_OPERATIONS = 10**8  # some 10 ms
 _QUICK_SEGMENTS = 2  # those of a plain file; each part of a multipart answer is computed by itself
 
 
@@ -47,11 +52,12 @@ def answered(answer: Answer, request: Request) -> Response:
     algorithm = _digest_wanted(answer, request)
     if algorithm is None and isinstance(content, VirtualFile) and _is_quick(answer, content):
         return Response(bytes(content.read()), status, headers)
-    response = (_blocks(content), status, headers, headers["Content-Type"])
+    computations = request.app.state.computations
+    response = (_blocks(content, answer.tensor, computations), status, headers, headers["Content-Type"])
     if algorithm is None:
         return StreamedResponse(*response)
     # opened once more, since a stream can be read but once
-    whole = _blocks(answer.format.open(answer.tensor, answer.provenance, answer.metadata))
+    whole = _blocks(answer.format.open(answer.tensor, answer.provenance, answer.metadata), answer.tensor, computations)
     return DigestedResponse(lambda: request.app.state.digests.field(algorithm, whole, headers.get("ETag", "")), *response)
 
 
@@ -60,10 +66,22 @@ def _is_quick(answer: Answer, content: VirtualFile) -> bool:
     return content.nbytes <= _QUICK_BYTES and len(content.segments) <= _QUICK_SEGMENTS and not answer.tensor.computes_whole
 
 
-def _blocks(content: VirtualFile | Iterator[Buffer]) -> Blocks:
-    if isinstance(content, VirtualFile):
-        return lambda: file_blocks(content)
-    return lambda: stream_blocks(content)
+def _blocks(content: VirtualFile | Iterator[Buffer], tensor: VirtualTensor, computations: Computations) -> Blocks:
+    def blocks() -> AsyncGenerator[Buffer, None]:
+        return file_blocks(content) if isinstance(content, VirtualFile) else stream_blocks(content)
+
+    rule = structure_in(tensor.spec.rule)
+    if rule is None or rule.operations <= _QUICK_OPERATIONS:
+        return blocks
+
+    async def blocks_after_the_whole() -> AsyncGenerator[Buffer, None]:
+        key = (rule, tensor.spec.seed, tensor.spec.name, tensor.dtype.draws_in.str)
+        await computations.run(key, tensor.read, 0, min(1, tensor.size))  # any element needs the whole, which is then kept
+        async with aclosing(blocks()) as following:
+            async for block in following:
+                yield block
+
+    return blocks_after_the_whole
 
 
 def _digest_wanted(answer: Answer, request: Request) -> str | None:
@@ -83,7 +101,6 @@ def _headers(answer: Answer) -> dict[str, str]:
         "Vary": "Accept",
         "Accept-Ranges": "bytes" if _has_ranges(answer) else "none",
         "Content-Disposition": _disposition(answer.file_name, inline=answer.format.name == "json"),
-        "X-Content-Type-Options": "nosniff",
     }
     if answer.repeatable:
         # a strong validator promises equal bytes, which not every machine gives

@@ -48,7 +48,11 @@ class StreamedResponse(Response):
             del self.headers["content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the start and the blocks, until the end or until the client is gone."""
+        """Send the start and the blocks, until the end or until the client is gone. Raises HttpProblem 503 when too many are sent."""
+        with scope["app"].state.streams:
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         if scope["method"] == "HEAD":
             await send(start)
@@ -91,7 +95,7 @@ async def _left(receive: Receive) -> None:
         continue
 
 
-class _Ahead:
+class Ahead:
     """How many blocks a response may have computed before its socket takes them. All that stream share `most_of_all`."""
 
     def __init__(self, most_of_one: int, most_of_all: int) -> None:
@@ -110,7 +114,7 @@ class _Ahead:
         return max(1, min(self._most_of_one, self._most_of_all // max(1, self._streaming)))
 
 
-_ahead = _Ahead(_MOST_AHEAD, _ALL_AHEAD)
+_ahead = Ahead(_MOST_AHEAD, _ALL_AHEAD)
 
 
 async def file_blocks(file: VirtualFile) -> AsyncGenerator[Buffer, None]:

@@ -143,6 +143,18 @@ def test_rounding_to_16_bits(dtype: np.dtype[Any]) -> None:
     assert one.tobytes() == other.tobytes()
 
 
+def test_what_is_loaded_is_all_that_is_used() -> None:
+    from service.core.kernels import compiling
+
+    normal = Distribution(Draw.NORMAL, 0.0, 1.0)
+    for dtype, view in ((dtype, view) for dtype in DTYPES for view in (view_of((64, 64)), view_of((64, 64), "keras").slice("1:, ::3"))):
+        VirtualTensor(TensorSpec(normal, DTYPES[dtype], view, 7)).read(5)
+        VirtualTensor(TensorSpec(Repeated(normal, 9, 4), DTYPES[dtype], view, 7)).read()
+    assert {kernel.py_func.__name__: len(kernel.signatures) for kernel, _ in compiling._kept} == {
+        kernel.py_func.__name__: 1 for kernel, _ in compiling._kept
+    }
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("repeated", [False, True])
 def test_a_tensor_of_each_dtype(dtype: str, repeated: bool) -> None:
@@ -204,10 +216,9 @@ def _python(program: str, *arguments: str, **environment: str) -> subprocess.Com
 _LOAD = """
 import logging, sys
 from pathlib import Path
-import numpy as np
-from service.core import engines, kernels
-from service.core.dtypes import BFLOAT16
-kernels._call_each = lambda: kernels.round_into(np.empty(8, BFLOAT16), np.zeros(8, np.float32))  # one of them is enough here
+from service.core import engines
+from service.core.kernels import compiling, rounding
+compiling._kept[:] = [row for row in compiling._kept if row[0] is rounding.to_bfloat16]  # one of them is enough here
 logging.basicConfig(format="%(message)s", stream=sys.stdout)
 logging.getLogger("weight_init").setLevel(logging.DEBUG)
 engines.load_kernels(Path(sys.argv[1]) if sys.argv[1:] else None)

@@ -16,6 +16,7 @@ import pytest
 
 from service.files.virtual import Buffer
 from service.settings import Settings
+from service.web.app import create_app
 from service.web.digests import DigestedResponse, Digests, wanted_algorithm
 from tests.serving import serving
 
@@ -254,7 +255,7 @@ def test_when_the_client_leaves_nothing_more_is_computed_or_sent() -> None:
             raise AssertionError(message)
 
         response = DigestedResponse(lambda: digests.field("sha-256", content, ETAG), content, 200, {}, "application/octet-stream")
-        await asyncio.wait_for(response({"type": "http", "method": "GET"}, receive, send), 20)
+        await asyncio.wait_for(response({"type": "http", "method": "GET", "app": create_app()}, receive, send), 20)
         await until(left(content))
         assert content.begun == 1
 

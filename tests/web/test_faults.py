@@ -4,79 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.processes import PATIENCE_S, Process, until
+
 LARGE = "/init?shape=16777216,64&scheme=normal&seed=1&format=raw"  # 4 GiB
 MIB = 1 << 20
-PATIENCE_S = 60
-
-
-class Process:
-    """`weight-init serve`, its log and what the system says of it."""
-
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", "service", "serve", "--port", "0"]
-        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        self._lines: list[str] = []
-        self._reading = threading.Thread(target=self._read, daemon=True)
-        self._reading.start()
-        until(lambda: re.search(r"running on", self.log) is not None)
-        self.port = int(re.findall(r"running on http://127\.0\.0\.1:(\d+)", self.log)[0])
-        until(lambda: httpx.get(f"{self.url}/readyz").status_code == 200)
-
-    def _read(self) -> None:
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            self._lines.append(line)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def log(self) -> str:
-        return "".join(self._lines)
-
-    def asked(self, path: str) -> socket.socket:
-        """A connection on which a GET was sent."""
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        return connection
-
-    def status(self, field: str) -> int:
-        """A number of /proc/<pid>/status: Threads, VmRSS in kB."""
-        found = re.search(rf"{field}:\s+(\d+)", Path(f"/proc/{self._process.pid}/status").read_text())
-        assert found is not None
-        return int(found[1])
-
-    def open_sockets(self) -> int:
-        return sum(
-            file.readlink().name.startswith("socket:") for file in Path(f"/proc/{self._process.pid}/fd").iterdir() if file.is_symlink()
-        )
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._reading.join()
-        assert self._process.stderr is not None
-        self._process.stderr.close()
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for a condition."""
-    end = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 @pytest.fixture

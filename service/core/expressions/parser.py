@@ -31,7 +31,7 @@ _END = "the end"
 _BLANKS = " \t\r\n"
 _HELP = f"Write it with x, numbers, pi, e, + - * / ^, parentheses and {', '.join(FUNCTIONS)}."
 _TOKEN = re.compile(
-    r"""[ \t\r\n]*(?:(?P<number>([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?)
+    r"""[ \t\r\n]*(?:(?P<number>([0-9]++\.?[0-9]*+|\.[0-9]++)(e[+-]?[0-9]++)?)
                |(?P<name>[a-z_][a-z0-9_]*)
                |(?P<sign>\*\*|[-+*/^(),]))""",
     re.VERBOSE | re.ASCII | re.IGNORECASE,

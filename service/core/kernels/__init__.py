@@ -19,8 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.core.distributions import Distribution, Draw
-from service.core.dtypes import BFLOAT16
-from service.core.kernels.compiling import LEVEL, Kept
+from service.core.kernels.compiling import LEVEL, Kept, compile_all
 from service.core.kernels.draws32 import NORMAL, TRUNCATED, UNIFORM
 from service.core.kernels.elements import at32, at64, columns32, columns64, rows32, rows64
 from service.core.kernels.elements import positions as fill_positions
@@ -33,7 +32,6 @@ from service.core.views import View
 _CHUNK = 1 << 16  # elements computed at once where they need an array of positions
 _SHORTEST_ROW = 32  # below, the block of each element is computed alone
 _CODES = {Draw.UNIFORM: UNIFORM, Draw.NORMAL: NORMAL, Draw.TRUNCATED_NORMAL: TRUNCATED}
-_STANDARD_NORMAL = Distribution(Draw.NORMAL, 0.0, 1.0)
 
 _log = logging.getLogger("weight_init")
 
@@ -73,21 +71,9 @@ def load(cache: Path) -> None:
     if to_compile:
         _log.info("compiling the kernels for %s; they are kept in %s, so that the next start is quick", LEVEL, cache)
     kept.use()
-    _call_each()
+    compile_all()
     kept.complete()
     _log.log(logging.INFO if to_compile else logging.DEBUG, "kernels for %s ready after %.1f s", LEVEL, time.monotonic() - since)
-
-
-def _call_each() -> None:
-    """Every compiled function with every type that it is used with."""
-    across = View((8, 8), (1, 8))
-    for kind in (np.float32, np.float64):
-        out = np.empty(64, kind)
-        fill(out, _STANDARD_NORMAL, Stream(0), across, 0)
-        fill(out, _STANDARD_NORMAL, Stream(0), View((64,), (1,)), 0)
-        fill_at(out, _STANDARD_NORMAL, Stream(0), np.arange(64, dtype=np.uint64))
-    for rounded in (np.dtype(np.float16), BFLOAT16):
-        round_into(np.empty(64, rounded), np.zeros(64, np.float32))
 
 
 def _whole_rows(view: View, start: int, stop: int) -> tuple[int, int]:

@@ -12,6 +12,7 @@ import platform
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,17 +55,27 @@ def _choose_level() -> str:
 
 LEVEL = _choose_level()  # here, because Numba looks but once, at its first function
 
-_kept: list[Any] = []
+_kept: list[tuple[Any, str]] = []
 
 compiled = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 inlined = numba.njit(inline="always")
 
 
-def entry(function: Any) -> Any:
-    """A compiled function that Python calls: kept on disk with all that it calls."""
-    dispatcher = compiled(function)
-    _kept.append(dispatcher)
-    return dispatcher
+def entry(signature: str) -> Callable[[Any], Any]:
+    """A compiled function that Python calls, with these types and no others: kept on disk with all that it calls."""
+
+    def declare(function: Any) -> Any:
+        dispatcher = compiled(function)
+        _kept.append((dispatcher, signature))
+        return dispatcher
+
+    return declare
+
+
+def compile_all() -> None:
+    """Compile every entry, or load it; nothing is run, since the level may be another processor's."""
+    for dispatcher, signature in _kept:
+        dispatcher.compile(signature)
 
 
 class Kept:
@@ -86,7 +97,7 @@ class Kept:
             return  # nothing can be kept: it is compiled at each start
         self.folder = writable
         numba.config.CACHE_DIR = str(writable)
-        for dispatcher in _kept:
+        for dispatcher, _ in _kept:
             dispatcher.enable_caching()
 
     def complete(self) -> None:

@@ -15,6 +15,9 @@ from service.core.kernels.words import BLOCKS, Key, words_at, words_of_blocks, w
 
 RUN = 4 * BLOCKS
 
+_DRAWN32 = "uint64[::1], uint64[::1], float32[::1]"  # the ids of the stream, the draw, its numbers
+_DRAWN64 = "uint64[::1], uint64[::1], float64[::1]"
+
 
 @inlined
 def _first_key(stream):
@@ -32,7 +35,7 @@ def _end_of_run(start, stop):
     return min(stop, (start // RUN + 1) * RUN)
 
 
-@entry
+@entry(f"void(float32[:, ::1], uint64[::1], {_DRAWN32})")
 def rows32(out, positions, stream, draw, numbers):
     """out[r, j] is the element at positions[r] + j."""
     key, how = _first_key(stream), how_of(draw, numbers)
@@ -48,7 +51,7 @@ def rows32(out, positions, stream, draw, numbers):
             start = end
 
 
-@entry
+@entry(f"void(float64[:, ::1], uint64[::1], {_DRAWN64})")
 def rows64(out, positions, stream, draw, numbers):
     """The same in float64."""
     key, second, how = _first_key(stream), _second_key(stream), how_of(draw, numbers)
@@ -66,7 +69,7 @@ def rows64(out, positions, stream, draw, numbers):
             start = end
 
 
-@entry
+@entry(f"void(float32[:, ::1], int64, int64, {_DRAWN32})")
 def columns32(out, position, step, stream, draw, numbers):
     """out[r, j] is the element at position + r + j·step; position, step and the number of rows are multiples of 4."""
     key, how = _first_key(stream), how_of(draw, numbers)
@@ -79,7 +82,7 @@ def columns32(out, position, step, stream, draw, numbers):
                 draw32(words[lane, :count], out[r + lane, j : j + count], flags, how)
 
 
-@entry
+@entry(f"void(float64[:, ::1], int64, int64, {_DRAWN64})")
 def columns64(out, position, step, stream, draw, numbers):
     """The same in float64."""
     key, second, how = _first_key(stream), _second_key(stream), how_of(draw, numbers)
@@ -94,7 +97,7 @@ def columns64(out, position, step, stream, draw, numbers):
                 draw64(high[lane], low[lane], out[r + lane, j : j + count], how)
 
 
-@entry
+@entry(f"void(float32[::1], uint64[::1], {_DRAWN32})")
 def at32(out, positions, stream, draw, numbers):
     """out[j] is the element at positions[j]."""
     key, how = _first_key(stream), how_of(draw, numbers)
@@ -105,7 +108,7 @@ def at32(out, positions, stream, draw, numbers):
         draw32(words[: stop - start], out[start:stop], flags, how)
 
 
-@entry
+@entry(f"void(float64[::1], uint64[::1], {_DRAWN64})")
 def at64(out, positions, stream, draw, numbers):
     """The same in float64."""
     key, second, how = _first_key(stream), _second_key(stream), how_of(draw, numbers)
@@ -117,7 +120,7 @@ def at64(out, positions, stream, draw, numbers):
         draw64(high, low, out[start:stop], how)
 
 
-@entry
+@entry("void(uint64[::1], int64, int64[::1], int64[::1], int64)")
 def positions(out, start, shape, strides, offset):
     """The canonical positions of a strided view's elements from `start` on, in C order."""
     rank = shape.shape[0]

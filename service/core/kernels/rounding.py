@@ -8,7 +8,7 @@ from numba import float32, uint32
 from service.core.kernels.compiling import entry
 
 
-@entry
+@entry("void(float32[::1], uint16[::1])")
 def to_bfloat16(values, out):
     """The upper half of the bits, rounded. The values are finite."""
     bits = values.view(np.uint32)
@@ -17,7 +17,7 @@ def to_bfloat16(values, out):
         out[j] = np.uint16(uint32(uint32(bits[j] + uint32(0x7FFF)) + odd) >> uint32(16))
 
 
-@entry
+@entry("void(float32[::1], uint16[::1])")
 def to_float16(values, out):
     """Rounded to nearest even; a small number through an addition that leaves just the digits a subnormal has."""
     bits = values.view(np.uint32)

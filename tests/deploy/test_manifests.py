@@ -1,0 +1,85 @@
+"""The manifests: of the schemas of Kubernetes and Compose, and of what the image and the service really have."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from service.settings import Settings
+from service.web.app import create_app
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "deploy" / "compose.yaml"
+DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
+OBJECTS: dict[str, dict[str, Any]] = {
+    row["kind"]: row for row in yaml.safe_load_all((ROOT / "deploy" / "kubernetes.yaml").read_text("utf-8"))
+}
+POD = OBJECTS["Deployment"]["spec"]["template"]["spec"]
+(CONTAINER,) = POD["containers"]
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy"])
+def test_kubernetes_knows_each_field(kind: str) -> None:
+    kubernetes_validate.validate(OBJECTS[kind], "1.37", strict=True)
+
+
+def test_compose_knows_each_field() -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_all_of_them_mean_the_same_pods() -> None:
+    labels = OBJECTS["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert OBJECTS["Deployment"]["spec"]["selector"]["matchLabels"] == labels
+    assert OBJECTS["Service"]["spec"]["selector"] == labels
+    assert OBJECTS["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
+    assert OBJECTS["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"] == labels
+    assert OBJECTS["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == OBJECTS["Deployment"]["metadata"]["name"]
+
+
+def test_the_pod_may_do_nothing_but_serve() -> None:
+    assert CONTAINER["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert POD["securityContext"]["runAsNonRoot"] is True
+    user = POD["securityContext"]["runAsUser"], POD["securityContext"]["runAsGroup"]
+    assert re.findall(r"^USER (\d+):(\d+)$", DOCKERFILE, re.MULTILINE) == [tuple(map(str, user))]
+
+
+def test_the_probes_ask_for_what_there_is() -> None:
+    paths = {getattr(route, "path", None) for route in create_app(Settings()).routes}
+    probes = [CONTAINER[kind] for kind in ("startupProbe", "readinessProbe", "livenessProbe")]
+    assert {probe["httpGet"]["path"] for probe in probes} <= paths
+    ports = {row["name"]: row["containerPort"] for row in CONTAINER["ports"]}
+    assert {probe["httpGet"]["port"] for probe in probes} == {OBJECTS["Service"]["spec"]["ports"][0]["targetPort"]} == {"http"}
+    assert ports["http"] == Settings.model_fields["port"].default
+    assert str(ports["metrics"]) == environment()["WEIGHT_INIT_METRICS_PORT"]
+
+
+def test_a_pod_is_out_of_the_way_before_it_stops_to_listen() -> None:
+    probe = CONTAINER["readinessProbe"]
+    noticed_s = probe["periodSeconds"] * probe["failureThreshold"]
+    assert noticed_s < float(environment()["WEIGHT_INIT_DRAIN_DELAY"]) < POD["terminationGracePeriodSeconds"]
+
+
+def environment() -> dict[str, str]:
+    return {row["name"]: row["value"] for row in CONTAINER["env"]}
+
+
+def test_each_variable_is_a_setting_that_takes_its_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("a-key-of-somebody\n")
+    compose = yaml.safe_load(COMPOSE.read_text("utf-8"))["services"]["weight-init"]["environment"]
+    for name, value in {**environment(), **compose, "WEIGHT_INIT_API_KEYS_FILE": str(tmp_path / "keys")}.items():
+        assert name.removeprefix("WEIGHT_INIT_").lower() in Settings.model_fields
+        monkeypatch.setenv(name, value)
+    assert Settings().workers == 1

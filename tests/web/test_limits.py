@@ -1,0 +1,402 @@
+"""What is too much is refused: at once, with the limit, and with when to ask again."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import fakeredis
+import httpx
+import pytest
+from pydantic import ValidationError
+
+from service.core.activations import expressed
+from service.core.schemes import SCHEMES
+from service.core.structured import WHOLES
+from service.settings import Settings
+from service.web import app as web_app
+from service.web.limits import Computations, client_of
+from service.web.problems import HttpProblem
+from tests.serving import serving
+
+LARGE = "/init?shape=16777216,64&scheme=normal&seed=1&format=raw"  # 4 GiB
+SMALL = "/init?shape=32,32&scheme=normal&seed=1"
+WHOLE = "/init?shape=512,512&scheme=orthogonal&format=raw"
+PATIENCE_S = 60
+MIB = 1 << 20
+
+
+def settings(**given: object) -> Settings:
+    return Settings.model_validate(given)
+
+
+@contextmanager
+def connected(url: str) -> Iterator[socket.socket]:
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as connection:
+        yield connection
+
+
+def everything(connection: socket.socket) -> bytes:
+    """All that comes until the server closes."""
+    received = b""
+    try:
+        while part := connection.recv(MIB):
+            received += part
+    except ConnectionResetError:
+        pass  # closed with something of ours unread
+    return received
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def busy(response: httpx.Response, setting: str) -> bool:
+    """Whether it was refused for the time being, and as it should be."""
+    if response.status_code != 503:
+        return False
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.headers["Retry-After"] == "1"
+    assert f"({setting})" in response.json()["detail"]
+    return True
+
+
+# ---- at once
+
+
+def test_one_stream_too_many_is_refused_and_small_answers_are_not() -> None:
+    with serving(settings(max_streams=1)) as url:
+        with httpx.stream("GET", url + LARGE) as first:
+            assert first.status_code == 200
+            assert busy(httpx.get(url + LARGE), "WEIGHT_INIT_MAX_STREAMS")
+            assert httpx.get(url + SMALL).status_code == 200
+        until(lambda: httpx.get(f"{url}/init?shape=1000,100&seed=1").status_code == 200)  # when it is noticed that the first has left
+
+
+def test_a_digest_is_computed_under_the_same_permit() -> None:
+    with serving(settings(max_streams=1)) as url:
+        wanted = {"Want-Repr-Digest": "sha-256=1"}
+        assert httpx.get(f"{url}/init?shape=1000,100&seed=1", headers=wanted).status_code == 200
+        with httpx.stream("GET", url + LARGE):
+            assert busy(httpx.get(f"{url}/init?shape=1000,100&seed=1", headers=wanted), "WEIGHT_INIT_MAX_STREAMS")
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Wholes, and gains of formulas, take until it is set."""
+    go_on = threading.Event()
+    get = WHOLES.get
+    monkeypatch.setattr(WHOLES, "get", lambda *args: go_on.wait(PATIENCE_S) and get(*args))
+    monkeypatch.setattr(web_app, "expressed", lambda text: go_on.wait(PATIENCE_S) and expressed(text))
+    yield go_on
+    go_on.set()
+
+
+async def _started(client: httpx.AsyncClient, path: str, app_state: object) -> asyncio.Task[httpx.Response]:
+    before = len(app_state._running)  # type: ignore[attr-defined]
+    task = asyncio.create_task(client.get(path))
+    while len(app_state._running) == before:  # type: ignore[attr-defined]
+        await asyncio.sleep(0.005)
+    return task
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (f"{WHOLE}&seed=1", f"{WHOLE}&seed=2"),
+        (f"{WHOLE}&seed=1", "/init?shape=3,5&activation=%7B%22expression%22:%22x*tanh(x)%22%7D"),
+        ("/init?shape=3,5&activation=%7B%22expression%22:%22x*sin(x)%22%7D", "/recommend?activation=%7B%22expression%22:%22x*cos(x)%22%7D"),
+    ],
+    ids=["wholes", "a whole and a formula", "formulas"],
+)
+def test_one_computation_too_many_is_refused(held: threading.Event, first: str, second: str) -> None:
+    async def scenario() -> None:
+        app = web_app.create_app(settings(max_computations=1))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here", timeout=PATIENCE_S) as client:
+            running = await _started(client, first, app.state.computations)
+            assert busy(await client.get(second), "WEIGHT_INIT_MAX_COMPUTATIONS")
+            assert (await client.get(SMALL)).status_code == 200
+            assert (await client.get("/recommend?activation=relu")).status_code == 200
+            held.set()
+            assert (await running).status_code == 200
+            assert (await client.get(second)).status_code == 200
+
+    asyncio.run(scenario())
+
+
+def test_many_who_ask_for_the_same_need_one_permit(held: threading.Event) -> None:
+    async def scenario() -> None:
+        app = web_app.create_app(settings(max_computations=1))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here", timeout=PATIENCE_S) as client:
+            first = await _started(client, f"{WHOLE}&seed=3", app.state.computations)
+            others = [asyncio.create_task(client.get(f"{WHOLE}&seed=3&slice={row}")) for row in range(20)]
+            await asyncio.sleep(0)  # not for others to be there: they may come at any time
+            held.set()
+            answers = [await task for task in (first, *others)]
+        assert [answer.status_code for answer in answers] == [200] * 21
+
+    asyncio.run(scenario())
+
+
+def test_a_computation_that_nobody_waits_for_any_more_keeps_its_permit_to_its_end() -> None:
+    async def scenario() -> None:
+        computations, go_on = Computations(1), threading.Event()
+        asking = asyncio.create_task(computations.run("one", go_on.wait, PATIENCE_S))
+        await asyncio.sleep(0)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        with pytest.raises(HttpProblem, match="at most 1 computations"):
+            await computations.run("two", int)
+        go_on.set()
+        while computations._running:
+            await asyncio.sleep(0.005)
+        await computations.run("two", int)
+
+    asyncio.run(scenario())
+
+
+def test_a_computation_that_fails_gives_its_permit_back() -> None:
+    async def scenario() -> None:
+        computations = Computations(1)
+        for _ in range(2):
+            with pytest.raises(ValueError, match="invalid literal"):
+                await computations.run("one", int, "not a number")
+
+    asyncio.run(scenario())
+
+
+# ---- before it starts
+
+
+def test_the_work_of_a_whole_is_estimated_and_refused_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(WHOLES, "get", lambda *_: pytest.fail("it was computed"))
+    with serving(settings(max_structured_operations=10**9)) as url:
+        response = httpx.get(f"{url}/init?shape=1024,1024&scheme=orthogonal&slice=0")
+    assert response.status_code == 413
+    assert "at most 1e+09 operations for orthogonal (WEIGHT_INIT_MAX_STRUCTURED_OPERATIONS)" in response.json()["detail"]
+    assert "[1024, 1024], which takes about 3.1e+09" in response.json()["detail"]
+
+
+def test_the_estimate_grows_as_the_work_does(http: httpx.Client) -> None:
+    def refused(most: int, query: str) -> bool:
+        return httpx.get(f"{url}/init?{query}&slice=0").status_code == 413
+
+    with serving(settings(max_structured_operations=10**8)) as url:
+        assert not refused(10**8, "shape=16,16384&scheme=orthogonal")  # of equal elements, and a thirtieth of the work
+        assert refused(10**8, "shape=512,512&scheme=orthogonal")
+        assert refused(10**8, "shape=512,512,1,1&scheme=delta_orthogonal")
+        assert refused(10**8, "shape=1024,1024&scheme=sparse&sparsity=0.5")
+        assert not refused(10**8, "shape=100000,100000&scheme=normal")
+        assert refused(10**8, "shape=2048,512,3,3&scheme=icnr&upscale=2&base=orthogonal")
+
+
+def test_every_scheme_that_is_computed_whole_has_an_estimate() -> None:
+    given = {"sparsity": 0.5, "upscale": 2, "t_max": 9}
+    from service.contract.request import InitRequest
+    from service.contract.specification import specified_by
+    from service.core.errors import InitError
+    from service.core.rules import structure_in
+
+    wholes = set()
+    for scheme in SCHEMES.values():
+        parameters = [(row.name, str(given[row.name])) for row in scheme.parameters if row.name in given]
+        for shape in ("64,64", "64,64,3,3"):
+            try:
+                rule = specified_by(InitRequest.from_text([("shape", shape), ("scheme", scheme.name), *parameters])).initializer.rule
+            except InitError:
+                continue
+            if structure := structure_in(rule):
+                wholes.add(scheme.name)
+                assert structure.operations > 64 * 64
+    assert wholes >= {"orthogonal", "delta_orthogonal", "sparse"}
+
+
+# ---- how often
+
+
+@pytest.fixture
+def redis_url(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of a Redis that is not there, but answers, scripts in Lua too."""
+    server = fakeredis.FakeServer()
+    monkeypatch.setattr("redis.asyncio.Redis.from_url", lambda *_, **__: fakeredis.FakeAsyncRedis(server=server))
+    return "redis://cache:6379"
+
+
+@pytest.mark.parametrize("store", ["memory", "redis"])
+def test_who_asks_too_often_is_told_when_to_ask_again(store: str, request: pytest.FixtureRequest) -> None:
+    given = {"rate_store": request.getfixturevalue("redis_url")} if store == "redis" else {}
+    with serving(settings(rate="3/hour", **given)) as url, httpx.Client(base_url=url) as client:
+        assert [client.get(SMALL).status_code for _ in range(3)] == [200] * 3
+        refused = client.get(SMALL)
+        assert (refused.status_code, refused.headers["Content-Type"]) == (429, "application/problem+json")
+        assert 1 <= int(refused.headers["Retry-After"]) <= 3600
+        assert "(WEIGHT_INIT_RATE)" in refused.json()["detail"]
+        assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
+
+
+def test_two_processes_count_together_in_redis(redis_url: str) -> None:
+    with serving(settings(rate="2/day", rate_store=redis_url)) as one, serving(settings(rate="2/day", rate_store=redis_url)) as other:
+        assert [httpx.get(url + SMALL).status_code for url in (one, other, one, other)] == [200, 200, 429, 429]
+
+
+def test_without_its_store_nobody_is_refused_and_the_log_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with serving(settings(rate="1/hour", rate_store=f"redis://127.0.0.1:{port}")) as url:
+        assert [httpx.get(url + SMALL).status_code for _ in range(3)] == [200] * 3
+    assert caplog.text.count("the store of rates cannot be reached") == 1
+
+
+def test_each_key_is_a_client() -> None:
+    keys = ["the-key-of-the-first", "the-key-of-the-second"]
+    with serving(settings(rate="1/hour", api_keys=",".join(keys))) as url:
+        statuses = [httpx.get(url + SMALL, headers={"Authorization": f"Bearer {key}"}).status_code for key in (*keys, *keys)]
+        assert statuses == [200, 200, 429, 429]
+        assert httpx.get(url + SMALL).status_code == 401
+
+
+def test_an_address_is_a_client_and_of_ipv6_a_network() -> None:
+    assert client_of({"client": ("10.0.0.1", 5)}) == "10.0.0.1"
+    assert (
+        client_of({"client": ("2001:db8::1", 5)}) == client_of({"client": ("2001:db8::2", 6)}) != client_of({"client": ("2001:db9::1", 5)})
+    )
+    assert client_of({"client": ("fe80::1%eth0", 5)}) == "fe80::/64"
+    assert client_of({"client": None}) == "unknown"
+
+
+@pytest.mark.parametrize("rate", ["", "often", "100", "second", "-1/second"])
+def test_what_is_no_rate_stops_the_start(rate: str) -> None:
+    with pytest.raises(ValidationError, match="expected a number of requests and a time, such as 100/second"):
+        settings(rate=rate)
+
+
+# ---- connections
+
+
+def test_a_client_that_reads_nothing_is_disconnected_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    with serving(settings(reader_timeout_s=0.3)) as url, connected(url) as stuck:
+        stuck.sendall(f"GET {LARGE} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        until(lambda: "a client read nothing for 0.3 s (WEIGHT_INIT_READER_TIMEOUT_S): disconnected" in caplog.text)
+        assert len(everything(stuck)) < 64 * MIB
+
+
+def test_a_client_that_reads_slowly_and_steadily_may_stay() -> None:
+    nbytes, seconds = 8 * MIB, 3  # ten times as long as one that reads nothing
+    with serving(settings(reader_timeout_s=0.3)) as url, socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 15)  # or the system takes it all for it
+        host, port = url.removeprefix("http://").split(":")
+        slow.settimeout(PATIENCE_S)
+        slow.connect((host, int(port)))
+        slow.sendall(f"GET /init?shape={nbytes >> 2}&scheme=normal&seed=1&format=raw HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        received, start = b"", time.monotonic()
+        while len(received) < nbytes:
+            part = slow.recv(1 << 15)
+            assert part, "it was disconnected"
+            received += part
+            time.sleep(max(0.0, start + seconds * len(received) / nbytes - time.monotonic()))
+
+
+def test_one_connection_too_many_is_refused() -> None:
+    with serving(settings(max_connections=2)) as url:
+        with connected(url), connected(url) as second:
+            second.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert second.recv(MIB).startswith(b"HTTP/1.1 200")
+            with connected(url) as third:
+                refusal = everything(third)
+        assert refusal.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1\r\n" in refusal
+        assert b"WEIGHT_INIT_MAX_CONNECTIONS" in refusal
+        until(lambda: _answers(url))
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz").status_code == 200
+    except httpx.HTTPError:
+        return False  # those that left may still be counted
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 5000 + b"\r\n\r\n",
+        b"GET /" + b"x" * 5000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 2000,
+    ],
+    ids=["a header", "a URL", "many headers, without an end"],
+)
+def test_a_head_too_long_is_refused(head: bytes) -> None:
+    with serving(settings(max_head_bytes=4096)) as url, connected(url) as connection:
+        connection.sendall(head)
+        refusal = everything(connection)
+    assert refusal.startswith(b"HTTP/1.1 431 ")
+    assert b"content-type: application/problem+json\r\n" in refusal
+    assert b"at most 4096 bytes (WEIGHT_INIT_MAX_HEAD_BYTES)" in refusal
+
+
+def test_a_long_body_is_not_taken_for_a_head() -> None:
+    with serving(settings(max_head_bytes=1024)) as url:
+        response = httpx.post(
+            f"{url}/init", content=b'{"shape": [3, 5]' + b" " * 30_000 + b"}", headers={"Content-Type": "application/json"}
+        )
+        assert response.status_code == 200
+
+
+def test_trailers_without_an_end_are_refused() -> None:
+    head = b"POST /init HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+    with serving(settings(max_head_bytes=4096)) as url, connected(url) as connection:
+        connection.sendall(head + b"A: b\r\n" * 100_000)  # more than is read at once
+        assert everything(connection).startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [b"", b"GET /healthz HTTP/1.1\r\nHost:", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /heal"],
+    ids=["nothing", "a part", "a second one"],
+)
+def test_a_head_that_does_not_come_ends_the_connection(part: bytes) -> None:
+    with serving(settings(head_timeout_s=0.2)) as url, connected(url) as connection:
+        connection.sendall(part)
+        received = everything(connection)
+    assert b"HTTP/1.1 408 " in received or part.endswith(b"/heal")
+    assert received.startswith(b"HTTP/1.1 200 ") is part.endswith(b"/heal")
+
+
+def test_a_body_that_does_not_come_is_a_problem() -> None:
+    head = b"POST /init HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 30\r\n\r\n{"
+    with serving(settings(head_timeout_s=0.2)) as url, connected(url) as connection:
+        connection.sendall(head)
+        received = everything(connection)
+    assert received.startswith(b"HTTP/1.1 408 ")
+    assert b"body: expected the whole of it within 0.2 s" in received
+
+
+# ---- on the wire
+
+
+def test_it_serves_https_with_a_certificate_of_its_own(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    subject = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*command, *subject], check=True, capture_output=True)
+    serve = [sys.executable, "-m", "service", "serve", "--port", "0", "--tls-certificate", str(certificate), "--tls-key", str(key)]
+    with subprocess.Popen(serve, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        line = next(line for line in server.stderr if "https://" in line)
+        port = line.split("https://127.0.0.1:")[1].split()[0].strip('"}')
+        trusted = ssl.create_default_context(cafile=str(certificate))
+        assert httpx.get(f"https://localhost:{port}/healthz".replace("localhost", "127.0.0.1"), verify=trusted).status_code == 200
+        server.terminate()

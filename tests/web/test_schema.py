@@ -1,0 +1,35 @@
+"""The OpenAPI document, held against the service: requests made from it, right and wrong, are answered as it says.
+
+FUZZ_EXAMPLES says how many are made up for each operation, beside those that the document's constraints and examples give: `make fuzz`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.settings import Settings
+from tests.serving import serving
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
+CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
+
+# answers are small, so that thousands of them take less than a minute; the document's own examples are within it
+SMALL = Settings(engine="numpy", max_tensor_bytes=1 << 20, max_json_elements=1 << 12, max_structured_elements=1 << 12)
+
+
+@pytest.mark.timeout(0 if "FUZZ_EXAMPLES" in os.environ else 240)
+def test_every_answer_is_as_the_document_says(tmp_path: Path) -> None:
+    program = (sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIGURATION), "run")
+    options = ("--checks", "all", "--seed", "7", "--max-examples", str(EXAMPLES), "--continue-on-failure", "--no-color")
+    with serving(SMALL) as url:
+        done = subprocess.run([*program, f"{url}/openapi.json", *options], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = re.search(r"(\d+) generated", done.stdout)
+    assert made is not None
+    assert int(made[1]) >= max(2000, 3 * EXAMPLES), "three operations have parameters"
