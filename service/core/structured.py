@@ -129,10 +129,13 @@ class SharedWholes:
             self._forget_oldest()
 
     def _forget_oldest(self) -> None:
-        """Drop the least recently used until the rest fits; who holds one keeps it until it is done."""
+        """Drop the least recently used until the rest fits; who holds one keeps it until it is done.
+
+        The last one stays, however large: its answer asks for it again with each block.
+        """
         done = [(key, future.result().nbytes) for key, future in self._wholes.items() if future.done()]
         excess = sum(nbytes for _, nbytes in done) - self._max_bytes
-        for key, nbytes in done:
+        for key, nbytes in done[:-1]:
             if excess <= 0:
                 return
             del self._wholes[key]

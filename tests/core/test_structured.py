@@ -255,6 +255,15 @@ def test_the_cache_is_bounded_and_drops_the_oldest() -> None:
     assert len(calls) == 4
 
 
+def test_one_that_is_larger_than_the_cache_stays_until_the_next() -> None:
+    calls, gate = list[int](), threading.Event()
+    gate.set()
+    wholes = SharedWholes(1)
+    for seed in (1, 1, 1, 2, 2):
+        wholes.get(_slow((4, 4), calls, gate), Stream.of(seed), np.dtype("f4"))
+    assert len(calls) == 2
+
+
 def test_a_failed_computation_is_not_kept() -> None:
     def broken(_: Stream, __: np.dtype[Any]) -> npt.NDArray[Any]:
         raise MemoryError
