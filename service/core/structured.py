@@ -100,6 +100,7 @@ class SharedWholes:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._wholes: OrderedDict[tuple[Any, ...], Future[Floats]] = OrderedDict()
+        self._hits = self._misses = 0
 
     def get(self, structure: Structure, stream: Stream, kind: np.dtype[Any]) -> Floats:
         """The whole tensor, flat, read-only."""
@@ -109,11 +110,17 @@ class SharedWholes:
             mine: Future[Floats] = found or Future()
             if found is None:
                 self._wholes[key] = mine
+                self._misses += 1
             else:
                 self._wholes.move_to_end(key)
+                self._hits += 1
         if found is None:
             self._compute(key, mine, structure, stream, kind)
         return mine.result()
+
+    def lookups(self) -> tuple[int, int]:
+        """How often a whole was there already, or being computed, and how often not. Every block of an answer looks it up."""
+        return self._hits, self._misses
 
     def _compute(self, key: tuple[Any, ...], result: Future[Floats], structure: Structure, stream: Stream, kind: np.dtype[Any]) -> None:
         try:

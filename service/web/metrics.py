@@ -35,6 +35,7 @@ from starlette.responses import Response
 
 from service.contract.specification import lookups
 from service.core import engines
+from service.core.structured import WHOLES
 from service.web.exchange import ANSWER, Exchange
 
 PATH = "/metrics"
@@ -102,6 +103,7 @@ def count(exchange: Exchange) -> None:
     if ANSWER in exchange.scope:
         _count_elements(exchange)
         _specifications.count()
+        _wholes.count()
 
 
 def _route(exchange: Exchange) -> str:
@@ -145,6 +147,7 @@ class _Lookups:
 
 
 _specifications = _Lookups("specifications", lookups)
+_wholes = _Lookups("wholes", WHOLES.lookups)
 
 
 def set_engine() -> None:

@@ -160,6 +160,14 @@ def test_caches_count_what_they_knew(http: httpx.Client, server_url: str) -> Non
         http.get(f"{url}&gain=1.0625", headers={"Want-Repr-Digest": "sha-256=10"})
 
 
+def test_a_matrix_that_is_made_whole_is_made_once(http: httpx.Client, server_url: str) -> None:
+    url = "/init?shape=33,31&scheme=orthogonal&seed=1009&format=raw"
+    with counted(server_url, 1, "cache_lookups_total", cache="wholes", result="miss"):
+        http.get(url)
+    with counted(server_url, 0, "cache_lookups_total", cache="wholes", result="miss"):
+        http.get(url)
+
+
 def test_the_engine_in_use(http: httpx.Client, server_url: str) -> None:
     engine = http.get("/readyz").json()["engine"]
     found = counts(server_url)
