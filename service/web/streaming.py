@@ -9,16 +9,19 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from functools import partial
 from typing import Any, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from service.files.virtual import Buffer, VirtualFile, block_ranges, merged
+from service.web.memory import give_back_soon
 
 BLOCK_BYTES = 1 << 20
 _WORKERS = os.cpu_count() or 1
 _MOST_AHEAD = _WORKERS + 1  # blocks of one response: each thread has one to compute while one is sent
+_RUSH = 16  # responses at once, of which so many blocks are left that it is worth giving their memory back
 _ALL_AHEAD = max(64, 2 * _WORKERS)  # blocks of all responses together, so that many slow readers do not hold much memory
 
 T = TypeVar("T")
@@ -98,15 +101,20 @@ async def _left(receive: Receive) -> None:
 class Ahead:
     """How many blocks a response may have computed before its socket takes them. All that stream share `most_of_all`."""
 
-    def __init__(self, most_of_one: int, most_of_all: int) -> None:
+    def __init__(self, most_of_one: int, most_of_all: int, *, after_rush: Callable[[], object]) -> None:
         self._most_of_one, self._most_of_all = most_of_one, most_of_all
-        self._streaming = 0
+        self._streaming = self._peak = 0
+        self._after_rush = after_rush
 
     def __enter__(self) -> None:
         self._streaming += 1
+        self._peak = max(self._peak, self._streaming)
 
     def __exit__(self, *_: object) -> None:
         self._streaming -= 1
+        if not self._streaming and self._peak >= _RUSH:
+            self._peak = 0
+            self._after_rush()
 
     @property
     def blocks(self) -> int:
@@ -114,7 +122,7 @@ class Ahead:
         return max(1, min(self._most_of_one, self._most_of_all // max(1, self._streaming)))
 
 
-_ahead = Ahead(_MOST_AHEAD, _ALL_AHEAD)
+_ahead = Ahead(_MOST_AHEAD, _ALL_AHEAD, after_rush=partial(give_back_soon, pool))
 
 
 async def file_blocks(file: VirtualFile) -> AsyncGenerator[Buffer, None]:

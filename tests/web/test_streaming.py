@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from service.files.virtual import Buffer, VirtualFile
-from service.web import streaming
+from service.web import memory, streaming
 from service.web.streaming import BLOCK_BYTES, Ahead, file_blocks
 
 
@@ -60,7 +64,7 @@ def test_a_reader_that_stops_lets_no_more_than_the_look_ahead_be_computed() -> N
 
 
 def test_many_readers_share_the_look_ahead_and_each_has_one_block() -> None:
-    ahead = Ahead(most_of_one=3, most_of_all=8)
+    ahead = Ahead(most_of_one=3, most_of_all=8, after_rush=lambda: None)
     with ExitStack() as streams:
         found = []
         for _ in range(20):
@@ -68,3 +72,45 @@ def test_many_readers_share_the_look_ahead_and_each_has_one_block() -> None:
             found.append(ahead.blocks)
     assert found == [3, 3, 2, 2] + [1] * 16
     assert ahead.blocks == 3
+
+
+def test_after_a_rush_memory_is_given_back_once() -> None:
+    given_back: list[int] = []
+    ahead = Ahead(most_of_one=3, most_of_all=8, after_rush=lambda: given_back.append(1))
+
+    def stream(at_once: int) -> None:
+        with ExitStack() as streams:
+            for _ in range(at_once):
+                streams.enter_context(ahead)
+
+    stream(at_once=2)
+    assert given_back == []
+    stream(at_once=50)
+    stream(at_once=2)
+    assert given_back == [1]
+
+
+def test_giving_back_returns_what_lies_free_between_small_things() -> None:
+    if memory._malloc_trim() is None:
+        pytest.skip("only glibc is asked")
+
+    async def grown() -> int:
+        before = _resident_bytes()
+        blocks, pins = [], []
+        for _ in range(2000):
+            blocks.append(bytearray(100_000))  # below the size that the allocator maps by itself
+            pins.append(bytes(600))
+        del blocks
+        with ThreadPoolExecutor(1) as executor:
+            memory.give_back_soon(executor)
+            end = time.monotonic() + 30
+            while _resident_bytes() - before > 50_000_000 and time.monotonic() < end:
+                await asyncio.sleep(0.05)
+        del pins
+        return _resident_bytes() - before
+
+    assert asyncio.run(grown()) < 50_000_000
+
+
+def _resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
