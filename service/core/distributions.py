@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -72,7 +72,7 @@ class Distribution:
                 low, high = (self.loc + self.scale * cut for cut in self._cut)
                 return (low, high) if math.isfinite(low) and math.isfinite(high) else None
 
-    @property
+    @cached_property
     def largest(self) -> float:
         """No value is farther from zero than this."""
         if self.draw in (Draw.CONSTANT, Draw.UNIFORM):

@@ -41,6 +41,9 @@ name = "numba"
 def fill(out: Floats, values: Distribution, stream: Stream, view: View, start: int) -> None:
     """As `reference.fill`. Rows that follow the canonical order, and rows across it four at a time, need no array of positions."""
     view, stop = view.merged, start + len(out)
+    if view.strides[-1] == 1 and start % view.shape[-1] + len(out) <= view.shape[-1]:
+        _fill_consecutive(out.reshape(1, -1), _positions_of(view, start, 1), values, stream)
+        return
     begin, end = _whole_rows(view, start, stop)
     if start < begin:
         _fill_some(out[: begin - start], values, stream, view, start)
@@ -94,11 +97,7 @@ def _stands_across(view: View) -> bool:
 
 
 def _fill_some(out: Floats, values: Distribution, stream: Stream, view: View, start: int) -> None:
-    """Any elements: a part of one row in the canonical order at once, others each at its position."""
-    within, length = start % view.shape[-1], view.shape[-1]
-    if view.strides[-1] == 1 and within + len(out) <= length:
-        _fill_consecutive(out.reshape(1, -1), _positions_of(view, start, 1), values, stream)
-        return
+    """Any elements, each at its position."""
     for first in range(0, len(out), _CHUNK):
         part = out[first : first + _CHUNK]
         fill_at(part, values, stream, _positions_of(view, start + first, len(part)))

@@ -55,6 +55,11 @@ def _choose_level() -> str:
 
 LEVEL = _choose_level()  # here, because Numba looks but once, at its first function
 
+# A polynomial is a chain of dependent operations, and a processor looks only so far ahead for others to do meanwhile. So each loop does
+# so many vectors side by side; left to itself LLVM takes one. It changes the order of independent operations, and no bit.
+_INTERLEAVED = 3
+llvm.set_option("weight-init", f"-force-vector-interleave={_INTERLEAVED}")
+
 _kept: list[tuple[Any, str]] = []
 
 compiled = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)
