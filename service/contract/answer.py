@@ -152,5 +152,11 @@ def _provenance(request: InitRequest, specified: Specified, tensor: VirtualTenso
 
 def _metadata_text(provenance: Metadata, description: str) -> str:
     """The facts that the metadata begins with, null for what was not asked for, and then the description, which is text already."""
-    facts = as_ascii({name: provenance.get(name) for name in OF_THE_TENSOR})
+    facts = _as_ascii({name: provenance.get(name) for name in OF_THE_TENSOR})
     return f"{facts[:-1]},{description[1:]}"
+
+
+def _as_ascii(facts: Metadata) -> str:
+    """Most names are ASCII, and are written several times faster by who would leave others as they are."""
+    text = orjson.dumps(facts).decode("utf-8")
+    return text if text.isascii() else as_ascii(facts)

@@ -7,6 +7,7 @@ Format: NumPy Enhancement Proposal 1, "A simple file format for NumPy arrays".
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 
 from service.core.dtypes import DType
 from service.core.errors import Unsupported
@@ -23,6 +24,7 @@ def npy_file(tensor: VirtualTensor) -> VirtualFile:
     return VirtualFile((Literal(_header(tensor.shape, tensor.dtype)), TensorBytes(tensor)))
 
 
+@lru_cache(maxsize=1024)  # a model has many layers of one shape
 def _header(shape: Shape, dtype: DType) -> bytes:
     if dtype.name == "bfloat16":
         raise Unsupported(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import __version__
 from service.contract import catalogue
@@ -38,11 +41,19 @@ from service.web.watch import Watch
 
 
 class DirectRoute(APIRoute):
-    """A route whose endpoint takes the request and makes the response: FastAPI has nothing to resolve, to check or to write."""
+    """A route whose endpoint takes the request and makes the response: FastAPI has nothing to resolve, to check, to write or to close."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The endpoint itself."""
-        return self.endpoint
+    def __init__(self, path: str, endpoint: Callable[[Request], Coroutine[Any, Any, Response]], **kwargs: Any) -> None:
+        super().__init__(path, endpoint, **kwargs)
+        self.app = _direct(endpoint)
+
+
+def _direct(endpoint: Callable[[Request], Coroutine[Any, Any, Response]]) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+    return app
 
 
 # their names are what generated clients call their methods
@@ -64,7 +75,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         description=_DESCRIPTION,
         swagger_ui_parameters={"tryItOutEnabled": True, "defaultModelsExpandDepth": -1},
-        telemetry={"auto_configure": True},  # FastAPI's own: traces go to OTEL_EXPORTER_OTLP_ENDPOINT, where it is set
+        telemetry=_telemetry(),
     )
     app.state.settings = settings or Settings()
     app.state.digests = Digests()
@@ -80,6 +91,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     complete(app, needs_key=bool(app.state.settings.key_digests))
     _install_layers(app, app.state.settings)
     return app
+
+
+def _telemetry() -> TelemetryConfig:
+    """FastAPI's own: traces go to OTEL_EXPORTER_OTLP_ENDPOINT. Where nothing of the kind is set, no request asks whether it is."""
+    if any(name.startswith("OTEL_") for name in os.environ):
+        return {"auto_configure": True}
+    return {"tracing": False, "metrics": False, "logs": False}
 
 
 def _install_layers(app: FastAPI, settings: Settings) -> None:

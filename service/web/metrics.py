@@ -140,6 +140,8 @@ class _Lookups:
 
     def count(self) -> None:
         known = self._known()
+        if known == self._last:
+            return
         for counter, now, before in zip(self._counters, known, self._last):
             if now > before:
                 counter.inc(now - before)

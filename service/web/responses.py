@@ -24,6 +24,7 @@ from service.web.streaming import Blocks, StreamedResponse, file_blocks, stream_
 _FOR_EVER = "public, max-age=31536000, immutable"
 _UNTIL_THE_NEXT_RELEASE = "public, max-age=3600"
 _NEVER = "no-store"
+_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")  # a file name that needs no quoting
 _QUICK_BYTES = 32 << 10
 _QUICK_OPERATIONS = 10**8  # some 10 ms
 _QUICK_SEGMENTS = 2  # those of a plain file; each part of a multipart answer is computed by itself
@@ -115,9 +116,12 @@ def _has_ranges(answer: Answer) -> bool:
 
 def _disposition(file_name: str, *, inline: bool) -> str:
     """The name to save under, for old clients in plain ASCII and for all others whole (RFC 6266)."""
-    plain = re.sub(r"[^A-Za-z0-9._-]", "_", file_name).lstrip(".") or "weight"
+    plain = whole = file_name
+    if not _PLAIN.fullmatch(file_name):
+        plain = re.sub(r"[^A-Za-z0-9._-]", "_", file_name).lstrip(".") or "weight"
+        whole = quote(file_name.replace("/", "_"), safe="")
     kind = "inline" if inline else "attachment"
-    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(file_name.replace('/', '_'), safe='')}"
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{whole}"
 
 
 def _already_has(headers: Mapping[str, str], etag: str) -> bool:
