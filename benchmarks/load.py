@@ -172,9 +172,12 @@ def _vanish(port: int, clients: int) -> None:
 
 
 def at_rest(pid: int) -> State:
-    """What the process holds when it has done with everybody: when nothing of it changes for half a second."""
+    """What the process holds when it has done with everybody: when nothing of it changes for two seconds.
+
+    Longer than the second after which a server gives back the memory of a rush (service/web/memory.py).
+    """
     end, last, since = time.monotonic() + _PATIENCE_S, State.of(pid), time.monotonic()
-    while time.monotonic() < min(end, since + 0.5):
+    while time.monotonic() < min(end, since + 2.0):
         time.sleep(0.05)
         state = State.of(pid)
         if state != last:
