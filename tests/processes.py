@@ -69,8 +69,11 @@ class Process:
             file.readlink().name.startswith("socket:") for file in Path(f"/proc/{self._process.pid}/fd").iterdir() if file.is_symlink()
         )
 
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
     def terminate(self) -> None:
-        self._process.send_signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
 
     def end(self) -> None:
         """With its workers, if it has any."""

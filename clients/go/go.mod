@@ -1,0 +1,3 @@
+module weight-init/weightinit
+
+go 1.19
