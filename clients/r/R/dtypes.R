@@ -1,0 +1,34 @@
+# The elements in bytes: doubles, or the bits of the types of 16 bits, which R cannot read.
+
+elements_of <- function(bytes, dtype, endian = "little") {
+  size <- item_bytes[[dtype]]
+  count <- length(bytes) / size
+  if (size == 2) {
+    return(readBin(bytes, "integer", count, size = 2, signed = FALSE, endian = endian))
+  }
+  readBin(bytes, "double", count, size = size, endian = endian)
+}
+
+widened <- function(bits, dtype) {
+  w <- values_of_bits[[dtype]][bits + 1L]
+  dim(w) <- dim(bits)
+  w
+}
+
+float16_values <- function(bits) {
+  exponent <- bits %/% 1024 %% 32
+  fraction <- bits %% 1024
+  magnitude <- ifelse(exponent == 0, fraction * 2^-24, (1024 + fraction) * 2^(exponent - 25))
+  magnitude[exponent == 31] <- ifelse(fraction[exponent == 31] == 0, Inf, NaN)
+  ifelse(bits < 32768, magnitude, -magnitude)
+}
+
+# A bfloat16 is the upper half of a float32.
+bfloat16_values <- function(bits) {
+  halves <- matrix(writeBin(bits, raw(), size = 2, endian = "little"), nrow = 2)
+  lower <- matrix(raw(1), nrow = 2, ncol = length(bits))
+  readBin(as.vector(rbind(lower, halves)), "double", length(bits), size = 4, endian = "little")
+}
+
+# Of all 65536, computed when the package is built: looking them up is several times as fast.
+values_of_bits <- list(float16 = float16_values(0:65535), bfloat16 = bfloat16_values(0:65535))

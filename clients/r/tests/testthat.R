@@ -1,0 +1,4 @@
+library(testthat)
+library(weightinit)
+
+test_check("weightinit")
