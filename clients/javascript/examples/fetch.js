@@ -1,0 +1,15 @@
+/** Fetches 64 MiB for each line on stdin, and prints the seconds that it took. */
+
+import { createInterface } from "node:readline";
+
+import { Client } from "weight-init-client";
+
+const client = new Client();
+const fetchOnce = () => client.init([4096, 4096], { scheme: "normal", seed: 7 });
+
+await fetchOnce(); // what is compiled and connected at the first time is not what is measured
+for await (const _line of createInterface({ input: process.stdin })) {
+  const began = performance.now();
+  await fetchOnce();
+  console.log((performance.now() - began) / 1000);
+}
