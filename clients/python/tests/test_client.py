@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import io
 import json
 import pickle
+import re
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +25,18 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from safetensors.numpy import load_file
-from weight_init import Client, ConnectionFailed, FieldError, InvalidAnswer, ProblemError, WeightInitError
+from weight_init import AsyncClient, Client, ConnectionFailed, FieldError, InvalidAnswer, ProblemError, TimedOut, WeightInitError, Weights
 from weight_init.request import init_request
 
 LARGEST_SEED = 2**64 - 1
 
 
+Connect = Callable[..., AbstractContextManager[Client]]
+
+
 @pytest.fixture(scope="module")
-def client(server_url: str) -> Iterator[Client]:
-    with Client(server_url) as client:
+def client(connect: Connect, server_url: str) -> Iterator[Client]:
+    with connect(server_url) as client:
         yield client
 
 
@@ -120,11 +127,11 @@ def test_every_digit_of_a_seed_counts(client: Client, server_url: str, seed: int
 
 @pytest.mark.parametrize(("seed", "sent"), [(2**53, 2**53), (2**53 + 1, "9007199254740993"), (np.uint64(LARGEST_SEED), str(LARGEST_SEED))])
 def test_a_seed_that_json_readers_may_round_is_sent_as_text(seed: int, sent: int | str) -> None:
-    assert json.loads(init_request((4, 3), format="raw", seed=seed).body or b"")["seed"] == sent
+    assert json.loads(init_request(shape=(4, 3), seed=seed).content or b"")["seed"] == sent
 
 
 def test_what_is_left_out_is_not_sent() -> None:
-    assert json.loads(init_request((4, 3), format="raw", name=None).body or b"") == {"shape": [4, 3], "format": "raw"}
+    assert json.loads(init_request(shape=(4, 3), name=None).content or b"") == {"shape": [4, 3]}
 
 
 def test_without_a_seed_the_one_chosen_is_told(client: Client) -> None:
@@ -140,19 +147,53 @@ def test_the_array_is_writable_and_contiguous(client: Client) -> None:
     assert (weights[0] == 5.0).all()
 
 
-def test_several_threads_may_share_a_client(client: Client) -> None:
-    expected = [client.init((300, 200), activation="relu", seed=seed) for seed in range(8)]
-    found: dict[int, npt.NDArray[Any]] = {}
-    threads = [
-        threading.Thread(target=lambda seed=seed: found.update({seed: client.init((300, 200), activation="relu", seed=seed)}))
-        for seed in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for seed in range(8):
-        np.testing.assert_array_equal(found[seed], expected[seed])
+SEEDS = range(8)
+
+
+@pytest.fixture(scope="module")
+def expected(server_url: str) -> list[npt.NDArray[Any]]:
+    return [as_npy(server_url, f"shape=300,200&activation=relu&seed={seed}") for seed in SEEDS]
+
+
+def test_several_threads_may_share_a_client(server_url: str, expected: list[npt.NDArray[Any]]) -> None:
+    with Client(server_url) as client, ThreadPoolExecutor(len(SEEDS)) as threads:
+        found = list(threads.map(lambda seed: client.init((300, 200), activation="relu", seed=seed), SEEDS))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_several_tasks_may_share_a_client(server_url: str, expected: list[npt.NDArray[Any]]) -> None:
+    async def fetch_all() -> list[Weights]:
+        async with AsyncClient(server_url) as client:
+            return await asyncio.gather(*(client.init((300, 200), activation="relu", seed=seed) for seed in SEEDS))
+
+    np.testing.assert_array_equal(asyncio.run(fetch_all()), expected)
+
+
+@pytest.mark.parametrize(
+    ("query", "shape", "fields"),
+    [
+        ("shape=12,4,3,3&layer=conv&groups=2&activation=relu", (12, 4, 3, 3), {"layer": "conv", "groups": 2, "activation": "relu"}),
+        ("shape=96,32&packed=3&activation=tanh", (96, 32), {"packed": 3, "activation": "tanh"}),
+        ("shape=64,48&fan_convention=keras&activation=relu", (64, 48), {"fan_convention": "keras", "activation": "relu"}),
+        ("shape=64,48&scheme=gpt2_residual&num_layers=12", (64, 48), {"scheme": "gpt2_residual", "num_layers": 12}),
+    ],
+)
+def test_every_field_reaches_the_service(
+    client: Client, server_url: str, tmp_path: Path, query: str, shape: tuple[int, ...], fields: dict[str, Any]
+) -> None:
+    expected = as_npy(server_url, f"{query}&seed=7")
+    client.download(tmp_path / "w.npy", shape, **fields, seed=7)
+    np.testing.assert_array_equal(client.init(shape, **fields, seed=7), expected, strict=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "w.npy"), expected, strict=True)
+
+
+def test_every_field_of_the_service_has_a_name(client: Client, server_url: str) -> None:
+    paths = httpx.get(f"{server_url}/openapi.json").json()["paths"]
+    of_activations = {parameter["name"] for row in client.activations() for parameter in row["parameters"]}
+    of_schemes = {parameter["name"] for row in client.schemes() for parameter in row["parameters"]}
+    for method, parameters in ((Client.init, of_activations | of_schemes | {"format"}), (Client.recommend, of_activations)):
+        known = {row["name"] for row in paths[f"/{method.__name__}"]["get"]["parameters"] if row["in"] == "query"}
+        assert set(inspect.signature(method).parameters) - {"self", "parameters"} == known - parameters
 
 
 # Metadata
@@ -219,6 +260,19 @@ def test_recommend(client: Client) -> None:
     assert advice["stddev"] == pytest.approx((2 / (1.04 * 100)) ** 0.5, rel=1e-9)
 
 
+def test_recommend_for_a_layer(client: Client) -> None:
+    assert client.recommend(layer="residual_output", num_layers=12)["scheme"] == "gpt2_residual"
+    rare = client.recommend(layer="sigmoid_head", class_prior=0.01)
+    assert rare["bias_value"] == pytest.approx(np.log(0.01 / 0.99))
+
+
+def test_an_activation_may_be_an_object(client: Client) -> None:
+    advice = client.recommend({"expression": "x*tanh(softplus(x))"}, fan_in=100)
+    assert advice["activation"] == {"expression": "x*tanh(softplus(x))"}
+    inside = client.recommend({"name": "leaky_relu", "negative_slope": np.float64(0.2)}, fan_in=100)
+    assert inside == client.recommend("leaky_relu", negative_slope=0.2, fan_in=100)
+
+
 def test_the_catalogues(client: Client) -> None:
     assert {"zeros", "xavier_uniform", "he_normal"} <= {row["name"] for row in client.schemes()}
     assert {row["name"]: row["recommended"] for row in client.activations()}["relu"] == "he_normal"
@@ -245,13 +299,30 @@ def test_download_in_a_format_that_the_name_does_not_say(client: Client, tmp_pat
     assert (tmp_path / "w.bin").read_bytes() == client.init((4, 3), activation="relu", seed=7).tobytes()
 
 
-def test_a_download_that_fails_leaves_what_was_there(client: Client, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["w.bin", "w.BIN"])
+def test_a_name_that_says_raw(client: Client, tmp_path: Path, name: str) -> None:
+    client.download(tmp_path / name, (4, 3), activation="relu", seed=7)
+    assert (tmp_path / name).read_bytes() == client.init((4, 3), activation="relu", seed=7).tobytes()
+
+
+def test_a_download_that_fails_leaves_what_was_there(client: Client, connect: Connect, tmp_path: Path) -> None:
     (tmp_path / "w.npy").write_text("before")
     with pytest.raises(ProblemError, match="scheme"):
         client.download(tmp_path / "w.npy", (4, 3), scheme="he_norml")
-    with truncating(b"x" * 20) as url, Client(url) as broken, pytest.raises(ConnectionFailed):
+    with truncating(b"x" * 20) as url, connect(url, retries=0) as broken, pytest.raises(ConnectionFailed):
         broken.download(tmp_path / "w.npy", (4, 3), activation="relu")
     assert [file.read_text() for file in tmp_path.iterdir()] == ["before"]
+
+
+def test_a_download_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
+    async def give_up(url: str) -> None:
+        async with AsyncClient(url) as client:
+            async with asyncio.timeout(0.2):
+                await client.download(tmp_path / "w.npy", (4, 3), activation="relu")
+
+    with hanging() as url, pytest.raises(TimeoutError):
+        asyncio.run(give_up(url))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_download_needs_a_file_name(client: Client, tmp_path: Path) -> None:
@@ -296,18 +367,26 @@ def test_what_json_cannot_say_is_not_sent(client: Client) -> None:
         client.init((4, 3), scheme="normal", stddev={1})
 
 
-def test_a_url_that_leads_nowhere_in_the_service(server_url: str) -> None:
-    with Client(f"{server_url}/nowhere/") as client, pytest.raises(ProblemError, match="/nowhere/schemes") as caught:
+def test_a_url_that_leads_nowhere_in_the_service(connect: Connect, server_url: str) -> None:
+    with connect(f"{server_url}/nowhere/") as client, pytest.raises(ProblemError, match="/nowhere/schemes") as caught:
         client.schemes()
     assert caught.value.status == 404
 
 
 def test_a_problem_survives_pickling() -> None:
-    problem = ProblemError(
-        422, "Unprocessable Entity", "seed: expected an integer.", [FieldError("seed", "an integer", "1.5", "Round it.")]
-    )
+    errors = [FieldError("seed", "an integer", "1.5", "Round it.")]
+    problem = ProblemError("seed: expected an integer.", status=422, title="Unprocessable Entity", errors=errors)
     copy = pickle.loads(pickle.dumps(problem))
-    assert (copy.status, copy.title, str(copy), copy.errors) == (422, problem.title, problem.detail, problem.errors)
+    assert type(copy) is ProblemError
+    assert (copy.status, copy.title, str(copy), copy.detail, copy.errors) == (422, problem.title, problem.detail, problem.detail, errors)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(WeightInitError("x"), 0), (ConnectionFailed("x"), 0), (TimedOut("x"), 0), (InvalidAnswer("x"), 200)]
+)
+def test_every_error_has_what_a_problem_has(error: WeightInitError, status: int) -> None:
+    assert (error.status, error.detail, str(error), error.errors) == (status, "x", "x", [])
+    assert error.title
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8000", "localhost", "ftp://127.0.0.1", "http://", "http://127.0.0.1:port", ""])
@@ -316,30 +395,78 @@ def test_a_url_must_be_one_of_http(url: str) -> None:
         Client(url)
 
 
+@pytest.mark.parametrize("key", ["line\n", "ключ"])
+def test_a_key_must_fit_into_a_header(key: str) -> None:
+    with pytest.raises(ValueError, match="line break") as caught:
+        Client(api_key=key)
+    assert key not in str(caught.value)
+
+
+# Defaults
+
+
+def test_the_environment_says_where_the_service_is(connect: Connect, server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIGHT_INIT_URL", server_url)
+    with connect() as client:
+        assert client.init((4, 3), scheme="zeros").shape == (4, 3)
+    assert Client("http://elsewhere").url == "http://elsewhere"
+
+
+@pytest.mark.parametrize("environment", [None, ""])
+def test_without_an_environment_the_service_is_here(monkeypatch: pytest.MonkeyPatch, environment: str | None) -> None:
+    monkeypatch.delenv("WEIGHT_INIT_URL", raising=False)
+    if environment is not None:
+        monkeypatch.setenv("WEIGHT_INIT_URL", environment)
+    assert Client().url == "http://127.0.0.1:8000"
+
+
+@pytest.mark.parametrize(
+    ("environment", "given", "sent"), [(None, None, None), ("e", None, "Bearer e"), ("e", "g", "Bearer g"), ("e", "", None)]
+)
+def test_a_key_is_sent(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, environment: str | None, given: str | None, sent: str | None
+) -> None:
+    monkeypatch.delenv("WEIGHT_INIT_API_KEY", raising=False)
+    if environment is not None:
+        monkeypatch.setenv("WEIGHT_INIT_API_KEY", environment)
+    asked: list[str] = []
+    with answering(json_answer('{"schemes": []}'), asked=asked) as url, connect(url, api_key=given) as client:
+        assert client.schemes() == []
+    assert re.findall(r"(?i)^authorization: (.*?)\r$", asked[0], re.MULTILINE) == ([] if sent is None else [sent])
+
+
 # Servers that misbehave
 
 
 @contextmanager
-def answering(*parts: bytes) -> Iterator[str]:
-    """A server that sends these bytes to whoever asks, and no more; without any, it keeps the client waiting."""
+def answering(*answers: bytes, asked: list[str] | None = None) -> Iterator[str]:
+    """A server that gives each connection the next of these answers, and closes it; then it is gone. `asked`: the requests."""
 
     def answer() -> None:
-        with listener.accept()[0] as connection, suppress(OSError):  # of a client that leaves first
-            connection.recv(1)
-            for part in parts:
-                connection.sendall(part)
-            if parts:
-                connection.shutdown(socket.SHUT_WR)
-            while connection.recv(65536):  # until the client leaves; to close before it has sent all would be a reset
-                pass
+        with listener:
+            for content in answers:
+                with listener.accept()[0] as connection, suppress(OSError):  # of a client that leaves first
+                    request = connection.recv(65536).decode()
+                    if asked is not None:
+                        asked.append(request)
+                    connection.sendall(content)
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(65536):  # until the client leaves; to close before it has sent all would be a reset
+                        pass
 
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    thread = threading.Thread(target=answer)
+    thread.start()
+    yield url
+    thread.join()
+
+
+@contextmanager
+def hanging() -> Iterator[str]:
+    """A server that takes connections and never says anything."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=answer)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            thread.join()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 WEIGHT_INIT = b'Weight-Init: {"shape": [4, 3], "dtype": "float32"}\r\n'
@@ -347,75 +474,93 @@ WEIGHT_INIT = b'Weight-Init: {"shape": [4, 3], "dtype": "float32"}\r\n'
 
 def truncating(body: bytes) -> Any:
     """A server that announces the 48 bytes of a [4, 3] tensor and sends `body`."""
-    return answering(b"HTTP/1.1 200 OK\r\nContent-Length: 48\r\n" + WEIGHT_INIT + b"\r\n", body)
+    return answering(b"HTTP/1.1 200 OK\r\nContent-Length: 48\r\n" + WEIGHT_INIT + b"\r\n" + body)
 
 
-def error_of(server: Any, **options: Any) -> WeightInitError:
-    with server as url, Client(url, **options) as client, pytest.raises(WeightInitError) as caught:
-        client.init((4, 3), activation="relu")
-    return caught.value
+def json_answer(body: str, status: str = "200 OK", headers: str = "") -> bytes:
+    return f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
-def test_nothing_listens() -> None:
+Failing = Callable[..., WeightInitError]
+
+
+@pytest.fixture(scope="module")
+def error_of(connect: Connect) -> Failing:
+    """The error of a request to a server, asked once."""
+
+    def error_of(server: AbstractContextManager[str], **options: Any) -> WeightInitError:
+        with server as url, connect(url, **({"retries": 0} | options)) as client, pytest.raises(WeightInitError) as caught:
+            client.init((4, 3), activation="relu")
+        return caught.value
+
+    return error_of
+
+
+@contextmanager
+def nobody() -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
-    with Client(f"http://127.0.0.1:{port}") as client, pytest.raises(ConnectionFailed) as caught:
-        client.init((4, 3), activation="relu")
-    assert f"http://127.0.0.1:{port}" in str(caught.value)
-    assert "weight-init serve" in str(caught.value)
+    yield f"http://127.0.0.1:{port}"
 
 
-def test_a_server_that_says_nothing() -> None:
-    start = time.monotonic()
-    error = error_of(answering(), timeout_s=0.1)
-    assert time.monotonic() - start < 2.0
+def test_nothing_listens(error_of: Failing) -> None:
+    error = error_of(nobody())
     assert isinstance(error, ConnectionFailed)
+    assert "No service answers at http://127.0.0.1:" in str(error)
+    assert "weight-init serve" in str(error)
+
+
+def test_a_server_that_says_nothing(error_of: Failing) -> None:
+    start = time.monotonic()
+    error = error_of(hanging(), timeout_s=0.1, retries=4)
+    assert time.monotonic() - start < 2.0
+    assert isinstance(error, TimedOut)
+    assert (error.status, error.title) == (0, "Timeout")
     assert "for 0.1 s" in str(error)
     assert "larger timeout_s" in str(error)
 
 
-def test_an_answer_that_breaks_off() -> None:
+def test_an_answer_that_breaks_off(error_of: Failing) -> None:
     error = error_of(truncating(b"x" * 20))
     assert isinstance(error, ConnectionFailed)
     assert "broke before the whole answer came" in str(error)
 
 
-def test_an_answer_of_unknown_length_that_breaks_off() -> None:
+def test_an_answer_of_unknown_length_that_breaks_off(error_of: Failing) -> None:
     error = error_of(answering(b"HTTP/1.1 200 OK\r\n" + WEIGHT_INIT + b"\r\n" + b"x" * 20))
     assert isinstance(error, ConnectionFailed)
     assert "Expected 48 bytes, as announced; received 20" in str(error)
 
 
-def test_an_answer_that_is_too_long() -> None:
+def test_an_answer_that_is_too_long(error_of: Failing) -> None:
     error = error_of(answering(b"HTTP/1.1 200 OK\r\n" + WEIGHT_INIT + b"\r\n" + b"x" * 49))
     assert isinstance(error, InvalidAnswer)
     assert "received more" in str(error)
 
 
-def test_an_answer_of_another_length_than_its_shape() -> None:
+def test_an_answer_of_another_length_than_its_shape(error_of: Failing) -> None:
     error = error_of(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n" + WEIGHT_INIT + b"\r\n" + b"x" * 20))
     assert isinstance(error, InvalidAnswer)
     assert "Expected 48 bytes" in str(error)
 
 
-def test_a_dtype_of_the_future() -> None:
+def test_a_dtype_of_the_future(error_of: Failing) -> None:
     head = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\nWeight-Init: {"shape": [4, 3], "dtype": "float8_e4m3"}\r\n\r\n'
-    error = error_of(answering(head, b"x" * 12))
+    error = error_of(answering(head + b"x" * 12))
     assert isinstance(error, InvalidAnswer)
     assert "Update weight-init-client" in str(error)
 
 
 @pytest.mark.parametrize("header", [b"", b"Weight-Init: none\r\n"], ids=["none", "not JSON"])
-def test_an_answer_of_another_service(header: bytes) -> None:
+def test_an_answer_of_another_service(error_of: Failing, header: bytes) -> None:
     error = error_of(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n" + header + b"\r\nhello"))
     assert isinstance(error, InvalidAnswer)
     assert "Is the URL that of a weight-init service?" in str(error)
 
 
-@pytest.mark.parametrize("body", [b"<html>", b'{"rows": []}'], ids=["HTML", "JSON"])
-def test_a_catalogue_of_another_service(body: bytes) -> None:
-    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    with answering(head, body) as url, Client(url) as client, pytest.raises(InvalidAnswer, match="weight-init service"):
+@pytest.mark.parametrize("body", ["<html>", '{"rows": []}'], ids=["HTML", "JSON"])
+def test_a_catalogue_of_another_service(connect: Connect, body: str) -> None:
+    with answering(json_answer(body)) as url, connect(url) as client, pytest.raises(InvalidAnswer, match="weight-init service"):
         client.schemes()
 
 
@@ -427,18 +572,70 @@ def test_a_catalogue_of_another_service(body: bytes) -> None:
         ("application/json", '{"message": "no such host"}'),
     ],
 )
-def test_the_page_of_a_proxy(media_type: str, body: str) -> None:
-    head = f"HTTP/1.1 502 Whatever\r\nContent-Type: {media_type}; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n"
-    error = error_of(answering(head.encode(), body.encode()))
+def test_the_page_of_a_proxy(error_of: Failing, media_type: str, body: str) -> None:
+    error = error_of(answering(json_answer(body, "502 Whatever", f"Content-Type: {media_type}; charset=utf-8\r\n")))
     assert isinstance(error, ProblemError)
     assert (error.status, error.title, error.errors) == (502, "Bad Gateway", [])
     assert f"received 502 Bad Gateway with {body!r} ({media_type})" in str(error)
     assert "Check the URL, and the proxy" in str(error)
 
 
-def test_the_problem_of_a_gateway() -> None:
-    body = b'{"title": "Slow down", "detail": "Come back in a minute.", "errors": ["too many requests"]}'
-    head = f"HTTP/1.1 429 Whatever\r\nContent-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n\r\n"
-    error = error_of(answering(head.encode(), body))
+def test_the_problem_of_a_gateway(error_of: Failing) -> None:
+    body = '{"title": "Slow down", "detail": "Come back in a minute.", "errors": ["too many requests"]}'
+    error = error_of(answering(json_answer(body, "429 Whatever", "Retry-After: 61\r\nContent-Type: application/problem+json\r\n")))
     assert isinstance(error, ProblemError)
     assert (error.status, error.title, str(error), error.errors) == (429, "Slow down", "Come back in a minute.", [])
+    assert error.retry_after_s == 61
+
+
+# What is asked again
+
+
+BUSY = json_answer("busy", "503 Service Unavailable", "Retry-After: 0\r\n")
+TENSOR = np.arange(12, dtype=np.float32).reshape(4, 3)
+LASTING = WEIGHT_INIT + b'ETag: "a"\r\nAccept-Ranges: bytes\r\n'
+BEGINNING = b"HTTP/1.1 200 OK\r\nContent-Length: 48\r\n" + LASTING + b"\r\n" + TENSOR.tobytes()[:20]
+
+
+def rest(start: int, stop: int = 48) -> bytes:
+    head = f"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {start}-47/48\r\nContent-Length: {48 - start}\r\n".encode()
+    return head + LASTING + b"\r\n" + TENSOR.tobytes()[start:stop]
+
+
+def test_a_busy_service_is_asked_again(connect: Connect) -> None:
+    with answering(BUSY, BUSY, json_answer('{"schemes": [{"name": "zeros"}]}')) as url, connect(url, retries=2) as client:
+        assert client.schemes() == [{"name": "zeros"}]
+
+
+def test_a_busy_service_is_asked_so_often_and_no_more(error_of: Failing) -> None:
+    error = error_of(answering(BUSY, BUSY), retries=1)
+    assert (error.status, error.title) == (503, "Service Unavailable")
+
+
+def test_an_array_goes_on_where_the_connection_broke(connect: Connect) -> None:
+    asked: list[str] = []
+    with answering(BEGINNING, rest(20, 24), b"", rest(24), asked=asked) as url, connect(url, retries=2) as client:
+        np.testing.assert_array_equal(client.init((4, 3)), TENSOR, strict=True)
+    ranges = [re.findall(r"(?i)^(range|if-range): (.*?)\r$", request, re.MULTILINE) for request in asked]
+    assert ranges == [[], *([("Range", f"bytes={start}-"), ("If-Range", '"a"')] for start in (20, 24, 24))]
+
+
+def test_a_file_goes_on_where_the_connection_broke(connect: Connect, tmp_path: Path) -> None:
+    with answering(BEGINNING, rest(20, 24), rest(24)) as url, connect(url, retries=1) as client:
+        client.download(tmp_path / "w.bin", (4, 3))
+    np.testing.assert_array_equal(np.fromfile(tmp_path / "w.bin", np.float32), TENSOR.ravel())
+    assert [file.name for file in tmp_path.iterdir()] == ["w.bin"]
+
+
+def test_a_file_begins_anew_where_it_has_changed(connect: Connect, tmp_path: Path) -> None:
+    other = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n" + WEIGHT_INIT + b"\r\nOTHER VALUES"
+    with answering(BEGINNING, other) as url, connect(url) as client:
+        client.download(tmp_path / "w.bin", (4, 3))
+    assert (tmp_path / "w.bin").read_bytes() == b"OTHER VALUES"
+
+
+def test_a_file_must_say_where_it_ends(connect: Connect, tmp_path: Path) -> None:
+    endless = b"HTTP/1.1 200 OK\r\n" + WEIGHT_INIT + b"\r\n" + bytes(20)
+    with answering(endless) as url, connect(url) as client, pytest.raises(InvalidAnswer, match="where the file ends"):
+        client.download(tmp_path / "w.npy", (4, 3))
+    assert list(tmp_path.iterdir()) == []

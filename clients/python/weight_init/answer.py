@@ -4,52 +4,59 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-import numpy as np
-
-from weight_init.dtypes import WIRE_DTYPES, values_of
-from weight_init.errors import ConnectionFailed, FieldError, InvalidAnswer, ProblemError
-from weight_init.weights import Weights
-
-Headers = Mapping[str, str]  # found whatever the case of their names
+from weight_init.dtypes import WIRE_DTYPES
+from weight_init.errors import FieldError, InvalidAnswer, ProblemError
 
 _PROBLEM = "application/problem+json"
+_BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+_DEFAULT_RETRY_AFTER_S = 1
 
 
-class IncomingWeights:
-    """A tensor while its bytes arrive, by whatever way: memory for all of it from the start, and no second copy."""
+@dataclass(frozen=True)
+class Head:
+    """The beginning of an answer. Headers are found whatever the case of their names."""
 
-    def __init__(self, headers: Headers) -> None:
-        """Read the announcement. Raises InvalidAnswer."""
-        self._metadata = metadata_in(headers)
-        self._buffer = np.empty(_announced_nbytes(self._metadata, headers), np.uint8)
-        self._filled = 0
+    status: int
+    headers: Mapping[str, str]
 
-    def add(self, part: bytes) -> None:
-        """Put the next bytes in their place. Raises InvalidAnswer when they are more than announced."""
-        stop = self._filled + len(part)
-        if stop > self._buffer.nbytes:
-            raise InvalidAnswer(f"Expected {self._buffer.nbytes} bytes, as announced; received more. Check the proxy if there is one.")
-        self._buffer[self._filled : stop] = np.frombuffer(part, np.uint8)
-        self._filled = stop
+    @property
+    def lasting_etag(self) -> str | None:
+        """The tag by which the rest of the body can be asked for, if it can."""
+        etag = self.headers.get("ETag", "")
+        return etag if etag.startswith('"') and self.headers.get("Accept-Ranges") == "bytes" else None
 
-    def complete(self) -> Weights:
-        """The tensor. Raises ConnectionFailed when fewer bytes came than announced."""
-        if self._filled < self._buffer.nbytes:
-            raise ConnectionFailed(f"Expected {self._buffer.nbytes} bytes, as announced; received {self._filled}. Ask again.")
-        values = values_of(self._buffer, self._metadata["dtype"])
-        return Weights(values.reshape(self._metadata["shape"]), self._metadata)
+    def is_rest(self, start: int, etag: str) -> bool:
+        """Whether the body is that with this tag, from byte `start` on."""
+        begins_there = self.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+        return self.status == HTTPStatus.PARTIAL_CONTENT and begins_there and self.headers.get("ETag") == etag
 
 
-def metadata_in(headers: Headers) -> dict[str, Any]:
+def metadata_in(headers: Mapping[str, str]) -> dict[str, Any]:
     """The metadata of a tensor, from the header Weight-Init. Raises InvalidAnswer."""
     text = headers.get("Weight-Init")
     if text is None:
         raise InvalidAnswer("Expected the header Weight-Init; received none. Is the URL that of a weight-init service?")
     return json_object(text)
+
+
+def announced_nbytes(metadata: Mapping[str, Any], headers: Mapping[str, str]) -> int:
+    """The bytes of a tensor, as metadata and Content-Length agree; a proxy may have left out the latter. Raises InvalidAnswer."""
+    dtype, shape = str(metadata.get("dtype")), metadata.get("shape")
+    if dtype not in WIRE_DTYPES:
+        raise InvalidAnswer(f"Expected a dtype among {', '.join(WIRE_DTYPES)}; received {dtype!r}. Update weight-init-client.")
+    if not isinstance(shape, list) or not all(isinstance(length, int) and length >= 0 for length in shape):
+        raise InvalidAnswer(f"Expected the lengths of the dimensions as `shape`; received {shape!r}. Update weight-init-client.")
+    nbytes = math.prod(shape) * WIRE_DTYPES[dtype].itemsize
+    announced = headers.get("Content-Length", str(nbytes))
+    if announced != str(nbytes):
+        raise InvalidAnswer(f"Expected {nbytes} bytes of the shape {shape}; received {announced} of them. Check the proxy.")
+    return nbytes
 
 
 def json_object(text: str | bytes) -> dict[str, Any]:
@@ -71,45 +78,44 @@ def rows_in(body: bytes, name: str) -> list[dict[str, Any]]:
     return rows
 
 
-def problem_in(status: int, headers: Headers, body: bytes) -> ProblemError:
-    """The error that an answer of another status than 200 tells of."""
-    media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+def problem_in(head: Head, body: bytes) -> ProblemError:
+    """The error that an answer of another status than 200 and 206 tells of."""
+    media_type = head.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    content = _problem_object(body) if media_type == _PROBLEM else {}
+    title = str(content.get("title", _phrase(head.status)))
+    return ProblemError(
+        str(content.get("detail", title)) if content else _foreign(head.status, media_type, body),
+        status=head.status,
+        title=title,
+        errors=[_field_error(row) for row in content.get("errors", []) if isinstance(row, dict)],
+        retry_after_s=_retry_after_s(head),
+    )
+
+
+def _problem_object(body: bytes) -> dict[str, Any]:
     try:
-        content = json_object(body) if media_type == _PROBLEM else None
+        return json_object(body)
     except InvalidAnswer:
-        content = None
-    return _foreign_problem(status, media_type, body) if content is None else _problem(status, content)
+        return {}
 
 
-def _problem(status: int, content: Mapping[str, Any]) -> ProblemError:
-    title = str(content.get("title", _phrase(status)))
-    errors = [_field_error(row) for row in content.get("errors", []) if isinstance(row, dict)]
-    return ProblemError(status, title, str(content.get("detail", title)), errors)
+def _foreign(status: int, media_type: str, body: bytes) -> str:
+    """What to say of a proxy's own page, or another service's."""
+    return (
+        f"Expected an answer of weight-init; received {status} {_phrase(status)} with {_beginning(body)} ({media_type or 'no type'})."
+        " Check the URL, and the proxy if there is one."
+    )
 
 
 def _field_error(row: Mapping[str, Any]) -> FieldError:
     return FieldError(*(str(row.get(name, "")) for name in ("field", "expected", "received", "action")))
 
 
-def _foreign_problem(status: int, media_type: str, body: bytes) -> ProblemError:
-    """A proxy's own page, or another service's."""
-    detail = (
-        f"Expected an answer of weight-init; received {status} {_phrase(status)} with {_beginning(body)} ({media_type or 'no type'})."
-        " Check the URL, and the proxy if there is one."
-    )
-    return ProblemError(status, _phrase(status), detail)
-
-
-def _announced_nbytes(metadata: Mapping[str, Any], headers: Headers) -> int:
-    """The bytes to come, as metadata and Content-Length say in agreement; a proxy may have left out the latter."""
-    dtype = str(metadata.get("dtype"))
-    if dtype not in WIRE_DTYPES:
-        raise InvalidAnswer(f"Expected a dtype among {', '.join(WIRE_DTYPES)}; received {dtype!r}. Update weight-init-client.")
-    nbytes: int = math.prod(metadata["shape"]) * WIRE_DTYPES[dtype].itemsize
-    announced = headers.get("Content-Length", str(nbytes))
-    if announced != str(nbytes):
-        raise InvalidAnswer(f"Expected {nbytes} bytes of the shape {metadata['shape']}; received {announced} of them. Check the proxy.")
-    return nbytes
+def _retry_after_s(head: Head) -> int | None:
+    if head.status not in _BUSY:
+        return None
+    text = head.headers.get("Retry-After", "")
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else _DEFAULT_RETRY_AFTER_S
 
 
 def _phrase(status: int) -> str:
