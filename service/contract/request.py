@@ -173,7 +173,9 @@ class InitRequest(Request):
     layout: Text = Field(
         default="torch", description="torch ([out, in, *kernel]), or keras, jax or flax ([*kernel, in, out]): the same numbers, transposed"
     )
-    dtype: Text = Field(default="float32", description="float32, float64, float16 or bfloat16: the same numbers, rounded")
+    dtype: Text = Field(
+        default="float32", description="float32, float64 (the same draws with more digits), float16 or bfloat16 (the same numbers, rounded)"
+    )
     seed: Seed | None = Field(
         default=None, description="an integer from 0 to 2^64 - 1, as a number or as a decimal string; left out, a fresh one, reported back"
     )

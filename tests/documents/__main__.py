@@ -1,4 +1,4 @@
-"""Write the generated parts of the documents; with --check compare them, and fail where one is old."""
+"""Write the generated documents, and the generated parts of others; with --check compare them, and fail where one is old."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.documents import readme, stream
+from tests.documents import openapi, readme, stream
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,6 +19,16 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
         "vectors": stream.vectors,
     },
 }
+
+# document -> what makes the whole of it
+WHOLES: dict[str, Callable[[], str]] = {"clients/openapi.json": openapi.document}
+
+
+def made(path: str) -> tuple[str, str]:
+    """The page as it is, and as it should be."""
+    document = ROOT / path
+    page = document.read_text("utf-8") if document.exists() else ""
+    return page, WHOLES[path]() if path in WHOLES else renewed(page, PARTS[path])
 
 
 def renewed(page: str, parts: dict[str, Callable[[], str]]) -> str:
@@ -35,17 +45,15 @@ def renewed(page: str, parts: dict[str, Callable[[], str]]) -> str:
 def main(arguments: list[str]) -> int:
     """The exit status: 1 when a compared document is old."""
     old = 0
-    for path, parts in PARTS.items():
-        document = ROOT / path
-        page = document.read_text("utf-8")
-        new = renewed(page, parts)
+    for path in (*PARTS, *WHOLES):
+        page, new = made(path)
         if new == page:
             continue
         if "--check" in arguments:
             print(f"{path} is old: run `make documents`", file=sys.stderr)
             old = 1
         else:
-            document.write_text(new, "utf-8")
+            (ROOT / path).write_text(new, "utf-8")
             print(f"wrote {path}")
     return old
 

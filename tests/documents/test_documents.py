@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from tests.documents.__main__ import PARTS, ROOT, renewed
+from tests.documents import openapi
+from tests.documents.__main__ import PARTS, WHOLES, made, renewed
 
 
-@pytest.mark.parametrize("path", PARTS)
+@pytest.mark.parametrize("path", [*PARTS, *WHOLES])
 def test_a_document_is_current(path: str) -> None:
-    page = (ROOT / path).read_text("utf-8")
-    assert renewed(page, PARTS[path]) == page
+    page, new = made(path)
+    assert page == new
+
+
+def test_the_openapi_document_is_the_same_in_every_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = openapi.document()
+    monkeypatch.setenv("WEIGHT_INIT_API_KEYS", "k" * 32)
+    monkeypatch.setenv("WEIGHT_INIT_METRICS_PORT", "9000")
+    assert openapi.document() == before
 
 
 def test_a_stale_part_is_made_anew() -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
+import jsonschema_rs
 import pytest
 
 from service.core.activations import ACTIVATIONS
 from service.core.schemes import SCHEMES
 from service.web.openapi import INIT_EXAMPLES
+from tests.golden.__main__ import FILE
+
+GOLDEN = [row["request"] for row in json.loads(FILE.read_text("utf-8"))]
 
 
 @pytest.fixture(scope="module")
@@ -74,19 +79,41 @@ def test_the_examples_of_post_run(http: httpx.Client, document: dict[str, Any], 
 @pytest.mark.parametrize("path", ["/init", "/recommend"])
 def test_the_examples_of_get_run(http: httpx.Client, document: dict[str, Any], path: str) -> None:
     rows = document["paths"][path]["get"]["parameters"]
-    query = {row["name"]: row["example"] for row in rows if "example" in row}
-    written = {name: ",".join(map(str, value)) if isinstance(value, list) else value for name, value in query.items()}
-    assert http.get(path, params=written).status_code == 200
+    assert http.get(path, params={row["name"]: row["example"] for row in rows if "example" in row}).status_code == 200
 
 
 def test_the_document_describes_every_field_and_parameter(document: dict[str, Any]) -> None:
-    schema = document["paths"]["/init"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert schema["required"] == ["shape"]
-    assert all(field.get("description") for field in schema["properties"].values())
+    schemas = document["components"]["schemas"]
+    body = document["paths"]["/init"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body == {"$ref": "#/components/schemas/InitRequest"}
+    request = schemas["InitRequest"]
+    assert request["required"] == ["shape"]
+    assert all(field.get("description") for field in request["properties"].values())
     parameters = {parameter.name for row in SCHEMES.values() for parameter in row.parameters}
-    assert parameters <= set(schema["properties"])
-    objects = {option["title"] for option in schema["properties"]["scheme"]["anyOf"] if option["type"] == "object"}
-    assert objects == set(SCHEMES)
+    assert parameters <= set(request["properties"])
+    objects = [schemas[option["$ref"].rpartition("/")[2]] for option in request["properties"]["scheme"]["anyOf"] if "$ref" in option]
+    assert [row["properties"]["name"]["const"] for row in objects] == list(SCHEMES)
+
+
+def test_no_field_of_a_request_has_a_default_which_generated_clients_would_send(document: dict[str, Any]) -> None:
+    schemas = [*document["components"]["schemas"].values()]
+    fields = {name: row for schema in schemas for name, row in schema.get("properties", {}).items() if "default" in row}
+    assert set(fields) == {"name"}, "that of a scheme or an activation, which is constant"
+
+
+def test_bytes_come_before_json_for_generated_clients_which_take_the_first_that_they_know(document: dict[str, Any]) -> None:
+    for method in ("get", "post"):
+        types = list(document["paths"]["/init"][method]["responses"]["200"]["content"])
+        assert types.index("application/octet-stream") < types.index("application/json")
+        assert types[0] == "application/x-npy", "what /docs asks for"
+
+
+@pytest.mark.parametrize("request_", GOLDEN, ids=lambda request: request.get("scheme", "auto"))
+def test_the_document_knows_all_of_the_metadata(http: httpx.Client, document: dict[str, Any], request_: dict[str, Any]) -> None:
+    metadata = json.loads(http.post("/init", json=request_).headers["Weight-Init"])
+    schema = {"$ref": "#/components/schemas/Metadata", "components": document["components"]}
+    jsonschema_rs.validator_for(schema).validate(metadata)
+    assert set(metadata) <= set(document["components"]["schemas"]["Metadata"]["properties"])
 
 
 def test_every_reference_in_the_document_resolves(document: dict[str, Any]) -> None:

@@ -1,0 +1,215 @@
+"""The schemas of requests: fields and parameters as the registry has them.
+
+No field has a `default`: generators would send it, or demand it, for one that is left out. The description says it instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from service.contract.request import (
+    PARAMETER_NAMES,
+    InitRequest,
+    RecommendRequest,
+    Request,
+    choices_of,
+    described_parameter,
+    parameter_row,
+)
+from service.core.activations import ACTIVATIONS, Activation
+from service.core.dtypes import DTYPES
+from service.core.expressions import FUNCTIONS, MAX_CHARACTERS
+from service.core.fans import FanConvention
+from service.core.layers import LayerKind
+from service.core.parameters import Kind, Parameter
+from service.core.roles import ROLES
+from service.core.schemes import SCHEMES, Scheme
+from service.core.tensor import MAX_RANK
+from service.core.views import LAYOUTS
+from service.files.formats import FORMATS
+from service.web.schemas import Schema, described, ref
+
+_OWNERS: tuple[Scheme | Activation, ...] = (*SCHEMES.values(), *ACTIVATIONS.values())
+
+
+def _pascal(name: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
+def _one_of(choices: Iterable[str]) -> Schema:
+    return {"type": "string", "enum": [str(choice) for choice in choices]}
+
+
+# the choices of fields, and of parameters that stand beside the fields
+_ENUMERATIONS: dict[str, Schema] = {
+    "LayerKind": described(_one_of(LayerKind), "what the axes of a weight mean"),
+    "LayerRole": described(_one_of(ROLES), "what a weight is in the network"),
+    "FanConvention": described(_one_of(FanConvention), "who counts the fans"),
+    "Layout": described(_one_of(LAYOUTS), "the order of the axes"),
+    "Dtype": described(_one_of(DTYPES), "the type of the elements"),
+    "Format": described(_one_of(FORMATS), "the format of the file"),
+    "NamedGain": described(_one_of(choices_of("gain")), "a gain of the activation"),
+} | {
+    _pascal(name): described(_one_of(choices_of(name)), described_parameter(name))
+    for name in PARAMETER_NAMES
+    if parameter_row(name).kind is Kind.CHOICE
+}
+
+_ENUMERATED: dict[type[Request], dict[str, str]] = {
+    InitRequest: {
+        "layer": "LayerKind",
+        "fan_convention": "FanConvention",
+        "layout": "Layout",
+        "dtype": "Dtype",
+        "format": "Format",
+    },
+    RecommendRequest: {"layer": "LayerRole", "distribution": "Distribution"},
+}
+
+
+def _parameter(row: Parameter) -> Schema:
+    match row.kind:
+        case Kind.BOOLEAN:
+            return {"type": "boolean"}
+        case Kind.CHOICE:
+            choices, name = _one_of(row.choices), _pascal(row.name)
+            return ref(name) if choices["enum"] == _ENUMERATIONS[name]["enum"] else choices
+        case Kind.INTEGER:
+            return {"type": "integer"} | ({} if row.minimum is None else {"minimum": int(row.minimum)})
+        case Kind.NUMBER:
+            return _number(row)
+        case Kind.NUMBER_OR_CHOICE:
+            return {"anyOf": [_number(row), ref("NamedGain")]}
+
+
+def _number(row: Parameter) -> Schema:
+    return {"type": "number"} | ({} if row.minimum is None else {"minimum": row.minimum})
+
+
+def _with_default(description: str, default: object) -> str:
+    match default:
+        case None:
+            return description
+        case bool():
+            return f"{description}; left out, {str(default).lower()}"
+        case float():
+            return f"{description}; left out, {default:g}"
+    return f"{description}; left out, {default}"
+
+
+def _named(name: str, rows: tuple[Parameter, ...], description: str) -> Schema:
+    """The object of a name and parameters."""
+    return {
+        "type": "object",
+        "description": description,
+        "properties": {"name": {"type": "string", "const": name, "default": name}}
+        | {row.name: described(_parameter(row), _with_default(row.summary, row.default)) for row in rows},
+        "required": ["name", *(row.name for row in rows if row.required)],
+        "additionalProperties": False,
+    }
+
+
+_SCHEMES = {f"{_pascal(row.name)}Scheme": _named(row.name, row.parameters, row.summary) for row in SCHEMES.values()}
+_ACTIVATIONS = {f"{_pascal(row.name)}Activation": _named(row.name, row.parameters, row.formula) for row in ACTIVATIONS.values()}
+_ACTIVATIONS["Expression"] = {
+    "type": "object",
+    "description": f"a formula in x: numbers, pi, e, + - * / ^, parentheses and {', '.join(FUNCTIONS)}",
+    "properties": {"expression": {"type": "string", "maxLength": MAX_CHARACTERS, "examples": ["x*tanh(softplus(x))"]}},
+    "required": ["expression"],
+    "additionalProperties": False,
+}
+
+_NAMES: dict[str, Schema] = {
+    "scheme": {"type": "string", "description": "a scheme's name or one of its aliases", "examples": list(SCHEMES)},
+    "activation": {"type": "string", "description": "an activation's name or one of its aliases", "examples": list(ACTIVATIONS)},
+}
+_OBJECTS = {"scheme": _SCHEMES, "activation": _ACTIVATIONS}
+
+_SEED: Schema = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": 2**64 - 1},
+        {"type": "string", "pattern": "^[0-9]{1,20}$"},
+    ]
+}
+
+
+def _fields(model: type[Request]) -> dict[str, Schema]:
+    """The fields of a request, in full, and the parameters that may stand beside them."""
+    generated = model.model_json_schema(ref_template="#/{model}")["properties"]
+    fields = {name: described(_field(name, generated[name], model), _description(name, model)) for name in model.model_fields}
+    return fields | {name: described(_beside(name), described_parameter(name)) for name in model.parameter_names()}
+
+
+def _description(name: str, model: type[Request]) -> str:
+    field = model.model_fields[name]
+    return _with_default(field.description or "", None if field.is_required() else field.default)
+
+
+def _field(name: str, generated: Schema, model: type[Request]) -> Schema:
+    if name in _ENUMERATED[model]:
+        return ref(_ENUMERATED[model][name])
+    if name in _NAMES:
+        return {"anyOf": [_NAMES[name], *map(ref, _OBJECTS[name])]}
+    if name == "seed":
+        return _SEED
+    if name == "shape":
+        return {"type": "array", "items": {"type": "integer", "minimum": 1}, "maxItems": MAX_RANK}
+    kinds = [kind for kind in generated.get("anyOf", [generated]) if kind["type"] != "null"]
+    return {"type": kinds[0]["type"]}
+
+
+def _beside(name: str) -> Schema:
+    """Whoever has it: with the lowest of the minimums, if all have one."""
+    row = parameter_row(name)
+    if row.kind is Kind.CHOICE:
+        return ref(_pascal(name))
+    minimums = [other.minimum for owner in _OWNERS for other in owner.parameters if other.name == name]
+    lowest = None if None in minimums else min(minimum for minimum in minimums if minimum is not None)
+    return _parameter(replace(row, minimum=lowest))
+
+
+def query(model: type[Request], examples: dict[str, Any]) -> list[Schema]:
+    """The same fields as query parameters."""
+    return [_query_parameter(name, schema, model, examples) for name, schema in _fields(model).items()]
+
+
+def _query_parameter(name: str, schema: Schema, model: type[Request], examples: dict[str, Any]) -> Schema:
+    """With the description in both places: pages show the one, generators the other."""
+    field = model.model_fields.get(name)
+    text = _as_text(name, schema)
+    parameter: Schema = {
+        "name": name,
+        "in": "query",
+        "required": field is not None and field.is_required(),
+        "description": text["description"],
+        "schema": text,
+    }
+    return parameter | ({"example": examples[name]} if name in examples else {})
+
+
+def _as_text(name: str, schema: Schema) -> Schema:
+    """A name without an object; and a shape as one text, since not every client joins the items of a list with commas."""
+    if name in _NAMES:
+        return described(_NAMES[name], schema["description"])
+    if name == "shape":
+        text = {"type": "string", "pattern": rf"^(\(\)|[1-9][0-9]*(,[1-9][0-9]*){{0,{MAX_RANK - 1}}})$"}
+        return described(text, f"{schema['description']}; with commas between them, as 256,784")
+    return schema
+
+
+REQUESTS: dict[str, Schema] = (
+    {
+        "InitRequest": {
+            "type": "object",
+            "description": "One tensor to initialize.",
+            "properties": _fields(InitRequest),
+            "required": ["shape"],
+            "additionalProperties": False,
+        }
+    }
+    | _ENUMERATIONS
+    | _SCHEMES
+    | _ACTIVATIONS
+)
