@@ -5,13 +5,13 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 
 BIN := .venv/bin
-SOURCES := service tests conftest.py benchmarks clients/python
+SOURCES := service tests conftest.py benchmarks clients
 
 CONTAINER ?= docker
 CONTAINER_BUILD ?=
 IMAGE ?= weight-init
 
-.PHONY: help serve test test-frameworks test-conformance image test-container fuzz bench load lint format documents lock audit sbom clean
+.PHONY: help serve test test-clients test-frameworks test-conformance image test-container fuzz bench load lint format documents lock audit sbom clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -46,6 +46,13 @@ test-frameworks: .venv/frameworks  ## run the README's examples of torch and JAX
 test-conformance: .venv/conformance  ## compare with torch, Keras, JAX and timm themselves; installs them, which is large
 	$(BIN)/pytest -n auto --dist loadfile tests/conformance
 
+.venv/clients: .venv/develop clients/install-toolchains
+	clients/install-toolchains
+	@touch $@
+
+test-clients: .venv/clients  ## build, check and test each client in its own language; as root installs what they need from Debian
+	$(BIN)/pytest clients/conformance clients/curl
+
 image:  ## build the container image, with CONTAINER (docker, podman ...)
 	$(CONTAINER) build $(CONTAINER_BUILD) -t $(IMAGE) .
 
@@ -58,7 +65,7 @@ fuzz: .venv/develop  ## make 20,000 requests from the OpenAPI document, and hold
 load: .venv/develop  ## 200 connections for a minute, and 1,000 clients that vanish; write it to benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks load
 
-bench: .venv/frameworks  ## measure against torch, JAX, NumPy and nginx, and write benchmarks/RESULTS.md; takes some minutes
+bench: .venv/frameworks .venv/clients  ## measure against torch, JAX, NumPy, nginx and curl, and write benchmarks/RESULTS.md; takes some minutes
 	$(BIN)/python -m benchmarks
 
 lint: .venv/develop  ## style, types, and whether the generated documents are current

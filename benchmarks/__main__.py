@@ -24,6 +24,7 @@ SECTIONS = {
     "fetching": ("Fetching over HTTP", "benchmarks.fetching:measure"),
     "small": ("Small requests", "benchmarks.small_requests:figures"),
     "footprint": ("Memory, reach and start", "benchmarks.footprint:measure"),
+    "clients": ("Clients", "benchmarks.clients:measure"),
     "load": ("Under load", "benchmarks.load:measure"),
 }
 _HEAD = ("what", "weight-init", "against", "ratio", "goal")

@@ -1,0 +1,128 @@
+"""The clients, a row each: where it is, and the commands of its own ecosystem that check it. All run in its folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client in a language.
+
+    `quickstart`: the program that its README shows, in a block of the language `fence`; `run` runs it. `bench`: a program that fetches
+    64 MiB into `array` at each line that it reads, and writes the seconds; `max_ratio`: how much longer than curl it may take.
+    """
+
+    folder: str
+    language: str
+    fence: str
+    quickstart: str
+    build: str
+    lint: str
+    test: str
+    run: str
+    bench: str
+    array: str
+    max_ratio: float | None
+
+    @property
+    def path(self) -> Path:
+        """Its folder."""
+        return FOLDER / self.folder
+
+
+def _cargo(command: str) -> str:
+    """With the crates of Debian's packages, and no network."""
+    return f"cargo {command} --config debian.toml --offline"
+
+
+CLIENTS: dict[str, Client] = {
+    row.folder: row
+    for row in (
+        Client(
+            folder="python",
+            language="Python",
+            fence="python",
+            quickstart="examples/quickstart.py",
+            build="true",
+            lint="ruff check . && ruff format --check . && mypy",
+            test="pytest -q tests/conformance.py",
+            run="python examples/quickstart.py",
+            bench="python examples/fetch.py",
+            array="a NumPy array",
+            max_ratio=2.0,
+        ),
+        Client(
+            folder="javascript",
+            language="JavaScript",
+            fence="javascript",
+            quickstart="examples/quickstart.js",
+            build="npm ci --silent && npm run --silent build",
+            lint="npm run --silent lint",
+            test="npm test --silent",
+            run="node examples/quickstart.js",
+            bench="node examples/fetch.js",
+            array="JavaScript's Float32Array",
+            max_ratio=2.0,
+        ),
+        Client(
+            folder="go",
+            language="Go",
+            fence="go",
+            quickstart="examples/quickstart/main.go",
+            build="go build ./...",
+            lint='test -z "$(gofmt -l .)" && go vet ./...',
+            test="go test -count=1 ./...",
+            run="go run ./examples/quickstart",
+            bench="go run ./examples/fetch",
+            array="Go's []float32",
+            max_ratio=2.0,
+        ),
+        Client(
+            folder="rust",
+            language="Rust",
+            fence="rust",
+            quickstart="examples/quickstart.rs",
+            build=f"{_cargo('build')} --quiet --release --examples && {_cargo('test')} --quiet --no-run",
+            lint=f"cargo fmt --check && {_cargo('clippy')} --quiet --all-targets -- -D warnings"
+            f" && {_cargo('clippy')} --quiet --no-default-features -- -D warnings"
+            f" && RUSTDOCFLAGS='-D warnings' {_cargo('doc')} --quiet --no-deps",
+            test=f'WEIGHT_INIT_URL="$(jq -r .url "$WEIGHT_INIT_STAGE")" {_cargo("test")}',  # the README's programs ask it
+            run=f"{_cargo('run')} --quiet --release --example quickstart",
+            bench=f"{_cargo('run')} --quiet --release --example fetch",
+            array="Rust's Vec<f32>",
+            max_ratio=2.0,
+        ),
+        Client(
+            folder="java",
+            language="Java",
+            fence="java",
+            quickstart="examples/Quickstart.java",
+            build="mvn -B -q -s debian-settings.xml -DskipTests package",
+            lint="javac -Xlint:all -Werror --release 17 -d target/lint/classes $(find src/main -name '*.java')"
+            " && javac -Xlint:all -Werror --release 17 -cp target/lint/classes -d target/lint/examples examples/*.java"
+            " && javadoc -quiet -Xdoclint:all -Werror --release 17 -d target/lint/javadoc $(find src/main -name '*.java')",
+            test="mvn -B -q -s debian-settings.xml test",
+            run="java -cp target/classes examples/Quickstart.java",
+            bench="java -cp target/classes examples/Fetch.java",
+            array="Java's float[]",
+            max_ratio=2.0,
+        ),
+        Client(
+            folder="r",
+            language="R",
+            fence="r",
+            quickstart="examples/quickstart.R",
+            build="mkdir -p build/library && R CMD INSTALL --library=build/library .",
+            lint="""R_LIBS=build/library Rscript -e 'lints <- lintr::lint_dir("."); print(lints); quit(status = length(lints) > 0)'""",
+            test="Rscript tests/stage/run.R",
+            run="R_LIBS=build/library Rscript examples/quickstart.R",
+            bench="R_LIBS=build/library Rscript examples/fetch.R",
+            array="R's array, of doubles by columns",
+            max_ratio=None,
+        ),
+    )
+}

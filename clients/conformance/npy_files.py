@@ -1,0 +1,65 @@
+"""Files in NumPy's format, written by NumPy, for whoever reads them in another language."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+_MATRIX = np.arange(6, dtype=np.float64).reshape(2, 3) / 4 - 0.5
+
+_READABLE = {
+    "version-1": (_MATRIX.astype("<f4"), (1, 0)),
+    "version-2": (_MATRIX.astype("<f4"), (2, 0)),
+    "version-3": (_MATRIX.astype("<f4"), (3, 0)),
+    "fortran-order": (np.asfortranarray(_MATRIX.astype("<f4")), (1, 0)),
+    "fortran-order-rank-3": (np.asfortranarray(np.arange(24, dtype="<f8").reshape(2, 3, 4)), (1, 0)),
+    "big-endian": (_MATRIX.astype(">f4"), (1, 0)),
+    "big-endian-float64": (np.asfortranarray(_MATRIX.astype(">f8")), (1, 0)),
+    "float64": (_MATRIX.astype("<f8"), (1, 0)),
+    "float16": (_MATRIX.astype("<f2"), (1, 0)),
+    "rank-0": (np.array(0.25, "<f4"), (1, 0)),
+    "empty": (np.zeros((0, 3), "<f4"), (1, 0)),
+    "rank-1": (np.array([1.5, -2.0], "<f4"), (1, 0)),
+}
+
+
+def write_npy_files(folder: Path) -> list[dict[str, Any]]:
+    """Write them; a row for each file: its values in C order, shape and dtype, or that it must be refused."""
+    rows = [_readable(folder / f"{name}.npy", array, version) for name, (array, version) in _READABLE.items()]
+    return rows + [_refused(folder / f"{name}.npy", content) for name, content in _broken().items()]
+
+
+def _readable(path: Path, array: np.ndarray, version: tuple[int, int]) -> dict[str, Any]:
+    path.write_bytes(_written(array, version))
+    values = array.astype(np.float64).ravel(order="C").tolist()
+    return {"file": str(path), "refused": False, "dtype": array.dtype.name, "shape": list(array.shape), "values": values}
+
+
+def _refused(path: Path, content: bytes) -> dict[str, Any]:
+    path.write_bytes(content)
+    return {"file": str(path), "refused": True}
+
+
+def _broken() -> dict[str, bytes]:
+    whole = _written(_MATRIX, (1, 0))
+    objects = io.BytesIO()
+    np.save(objects, np.array([{}, None], dtype=object), allow_pickle=True)
+    return {
+        "objects": objects.getvalue(),
+        "truncated-values": whole[:-1],
+        "truncated-header": whole[:40],
+        "truncated-magic": whole[:5],
+        "no-npy": b"<!doctype html><title>502 Bad Gateway</title>",
+        "version-9": whole[:6] + b"\x09\x00" + whole[8:],
+        "nothing": b"",
+    }
+
+
+def _written(array: np.ndarray, version: tuple[int, int]) -> bytes:
+    file = io.BytesIO()
+    npy.write_array(file, array, version=version)
+    return file.getvalue()

@@ -1,0 +1,115 @@
+"""The stage on which clients are tested: real services in every state, and a network that breaks. Nothing is mocked."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from clients.conformance.cutting import cutting
+from clients.conformance.npy_files import write_npy_files
+from tests.golden.__main__ import FILE as GOLDEN
+from tests.processes import Process, until
+
+CUT_AFTER_BYTES = 1 << 20
+_STREAMED = "/init?shape=1073741824&scheme=normal&seed=7&format=raw"  # 4 GiB: more than any buffer between holds
+
+
+@contextmanager
+def set_stage(folder: Path) -> Iterator[dict[str, Any]]:
+    """Start everything; the value is what a client's test reads as JSON from the file that WEIGHT_INIT_STAGE names."""
+    key = secrets.token_hex(16)
+    with (
+        _service() as plain,
+        _service(api_keys=key) as keyed,
+        _service(rate="1/second") as limited,
+        _service(max_streams=1, reader_timeout_s=3600) as busy,
+        _service() as hanging,
+        cutting(plain.port, CUT_AFTER_BYTES) as cutting_url,
+        _other_service(folder) as foreign_url,
+        socket.create_server(("127.0.0.1", 0)) as closed,
+    ):
+        closed_url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        closed.close()
+        with _occupied(busy), _stopped(hanging):
+            yield {
+                "url": plain.url,
+                "keyed_url": keyed.url,
+                "key": key,
+                "limited_url": limited.url,
+                "busy_url": busy.url,
+                "hanging_url": hanging.url,
+                "cutting_url": cutting_url,
+                "foreign_url": foreign_url,
+                "closed_url": closed_url,
+                "golden": _golden(),
+                "npy": write_npy_files(folder),
+            }
+
+
+@contextmanager
+def _service(**settings: object) -> Iterator[Process]:
+    service = Process(**settings)
+    try:
+        yield service
+    finally:
+        service.kill()
+
+
+@contextmanager
+def _occupied(service: Process) -> Iterator[None]:
+    """The only stream that the service may send goes to somebody who does not read it."""
+    with service.asked(_STREAMED) as connection:
+        until(lambda: connection.recv(1, socket.MSG_PEEK) != b"")
+        yield
+
+
+@contextmanager
+def _stopped(service: Process) -> Iterator[None]:
+    """The system accepts its connections, and it answers none of them."""
+    service.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        service.signal(signal.SIGCONT)
+
+
+@contextmanager
+def _other_service(folder: Path) -> Iterator[str]:
+    """It answers 200 and a page to whatever is asked."""
+    page = folder / "index.html"
+    page.write_text("<!doctype html><title>Welcome</title>", "utf-8")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_OnePage, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class _OnePage(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.path = "/index.html"
+        super().do_GET()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: pytest shows what is wrong."""
+
+
+def _golden() -> list[dict[str, Any]]:
+    """Those that are the same on every machine."""
+    return [row for row in json.loads(GOLDEN.read_text("utf-8")) if "sha256" in row["answer"]]
