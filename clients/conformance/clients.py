@@ -124,5 +124,19 @@ CLIENTS: dict[str, Client] = {
             array="R's array, of doubles by columns",
             max_ratio=None,
         ),
+        Client(
+            folder="cpp",
+            language="C++",
+            fence="cpp",
+            quickstart="examples/quickstart.cpp",
+            build="cmake --preset dev && cmake --build --preset dev",
+            lint="clang-format --dry-run --Werror $(find include examples tests -name '*.[ch]pp')"
+            " && printf '%s\\n' examples/*.cpp tests/test_npy.cpp | xargs -P 2 -n 1 clang-tidy --quiet -p build",
+            test="ctest --preset dev",
+            run="build/examples/quickstart",
+            bench="build/examples/fetch",
+            array="C++'s std::vector<float>",
+            max_ratio=2.0,
+        ),
     )
 }
