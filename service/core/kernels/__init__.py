@@ -41,9 +41,6 @@ name = "numba"
 def fill(out: Floats, values: Distribution, stream: Stream, view: View, start: int) -> None:
     """As `reference.fill`. Rows that follow the canonical order, and rows across it four at a time, need no array of positions."""
     view, stop = view.merged, start + len(out)
-    if view.strides[-1] == 1 and start % view.shape[-1] + len(out) <= view.shape[-1]:
-        _fill_consecutive(out.reshape(1, -1), _positions_of(view, start, 1), values, stream)
-        return
     begin, end = _whole_rows(view, start, stop)
     if start < begin:
         _fill_some(out[: begin - start], values, stream, view, start)
@@ -81,6 +78,8 @@ def load(cache: Path) -> None:
 
 def _whole_rows(view: View, start: int, stop: int) -> tuple[int, int]:
     """The elements, within [start, stop), of whole rows that can be filled without positions; none: (stop, stop)."""
+    if _is_of_one_row(view, start, stop):
+        return stop, stop
     length = view.shape[-1]
     first, last = -(-start // length), stop // length
     if _stands_across(view):
@@ -91,13 +90,21 @@ def _whole_rows(view: View, start: int, stop: int) -> tuple[int, int]:
     return (first * length, last * length) if first < last else (stop, stop)
 
 
+def _is_of_one_row(view: View, start: int, stop: int) -> bool:
+    """Whether elements follow each other in the canonical order, in one row: they need one position."""
+    return view.strides[-1] == 1 and start // view.shape[-1] == (stop - 1) // view.shape[-1]
+
+
 def _stands_across(view: View) -> bool:
     """Whether it is a transposed matrix, four rows of which hold the four words of a block in each column."""
     return len(view.shape) == 2 and view.strides[0] == 1 and view.strides[1] % 4 == 0 and view.strides[1] > 0
 
 
 def _fill_some(out: Floats, values: Distribution, stream: Stream, view: View, start: int) -> None:
-    """Any elements, each at its position."""
+    """Any elements: a part of one row in the canonical order at once, others each at its position."""
+    if _is_of_one_row(view, start, start + len(out)):
+        _fill_consecutive(out.reshape(1, -1), _positions_of(view, start, 1), values, stream)
+        return
     for first in range(0, len(out), _CHUNK):
         part = out[first : first + _CHUNK]
         fill_at(part, values, stream, _positions_of(view, start + first, len(part)))
