@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from benchmarks.timing import Figure, alternate, median, ratio
-from service.core import engines
-from service.core.distributions import Distribution, Draw
-from service.core.dtypes import DTYPES
-from service.core.tensor import TensorSpec, VirtualTensor
-from service.core.views import view_of
+from service.core.layers.layouts import view_of
+from service.core.stream import engines
+from service.core.stream.distributions import Distribution, Draw
+from service.core.tensors.dtypes import DTYPES
+from service.core.tensors.tensor import TensorSpec, VirtualTensor
 
 _SHAPE = (4096, 4096)
 _SIZE = _SHAPE[0] * _SHAPE[1]

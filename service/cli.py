@@ -28,8 +28,8 @@ from service.contract import catalogue
 from service.contract.advice import recommend as advise
 from service.contract.answer import Answer, answer
 from service.contract.request import InitRequest, InvalidRequest, RecommendRequest, Request, described_parameter
-from service.core import engines
 from service.core.errors import InitError
+from service.core.stream import engines
 from service.files.formats import DEFAULT_FORMAT, FORMATS, Format, find_format
 from service.files.writing import STANDARD_OUTPUT, Advance, is_standard_output, write_file
 from service.settings import Settings
@@ -273,7 +273,7 @@ def kernels() -> None:
     from multiprocessing import get_context
 
     try:
-        from service.core.kernels.compiling import levels_here
+        from service.core.stream.kernels.compiling import levels_here
     except ImportError as error:
         _fail(f"there is nothing to compile: {error}", EXIT_IO)
 

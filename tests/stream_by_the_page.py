@@ -8,7 +8,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-PAGE = Path(__file__).parents[1] / "service" / "core" / "STREAM.md"
+PAGE = Path(__file__).parents[1] / "service" / "core" / "stream" / "STREAM.md"
 TOP = 1 << 63
 LOW = 0xFFFFFFFF
 

@@ -19,7 +19,7 @@ PROGRAM = """
 import importlib, sys
 from pathlib import Path
 room = importlib.import_module(sys.argv[1])
-kernels = "service.core.kernels"  # they alone are Numba's, and are loaded when they are asked for
+kernels = "service.core.stream.kernels"  # they alone are Numba's, and are loaded when they are asked for
 for folder in map(Path, getattr(room, "__path__", [])):
     for file in folder.rglob("*.py"):
         name = ".".join((sys.argv[1], *file.relative_to(folder).with_suffix("").parts)).removesuffix(".__init__")

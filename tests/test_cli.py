@@ -18,7 +18,7 @@ import pytest
 import safetensors.numpy
 
 from service import __version__, cli
-from service.core import engines
+from service.core.stream import engines
 
 COMMAND = [sys.executable, "-m", "service"]
 SPEC = ["--shape", "16,8", "--activation", "relu", "--seed", "7"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from service import cli
-from service.core.kernels import compiling
+from service.core.stream.kernels import compiling
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def _fail(_: Path | None) -> None:
 
 
 def test_where_there_is_no_numba_it_says_so(cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setitem(sys.modules, "service.core.kernels.compiling", None)
+    monkeypatch.setitem(sys.modules, "service.core.stream.kernels.compiling", None)
     with pytest.raises(SystemExit) as ended:
         cli.kernels()
     assert ended.value.code == cli.EXIT_IO

@@ -9,13 +9,13 @@ from typing import Any
 from service.contract.request import RecommendRequest
 from service.contract.resolve import activation_of
 from service.core.activations import EXPRESSION, ActivationWithParameters
-from service.core.distributions import Distribution
 from service.core.errors import InvalidValue
-from service.core.fans import Fans, fans_of
 from service.core.initializer import Recommended, initialize, recommended
-from service.core.recommend import ASSUMED_ACTIVATION, Alternative, alternatives_for, recommendation_for
-from service.core.roles import ROLES, Circumstances, Role, find_role
+from service.core.layers.fans import Fans, fans_of
+from service.core.layers.roles import ROLES, Circumstances, Role, find_role
 from service.core.schemes import find_scheme
+from service.core.schemes.auto import ASSUMED_ACTIVATION, Alternative, alternatives_for, recommendation_for
+from service.core.stream.distributions import Distribution
 
 Description = dict[str, Any]
 

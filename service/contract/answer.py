@@ -13,11 +13,11 @@ import orjson
 
 from service.contract.request import InitRequest
 from service.contract.specification import OF_THE_TENSOR, Specified, as_ascii, described, specified_by
-from service.core.dtypes import find_dtype
 from service.core.errors import TooLarge
-from service.core.philox import STREAM_VERSION
-from service.core.rules import is_bitwise, structure_in
-from service.core.tensor import TensorSpec, VirtualTensor, check_name, check_seed, fresh_seed
+from service.core.stream.philox import STREAM_VERSION
+from service.core.tensors.dtypes import find_dtype
+from service.core.tensors.rules import is_bitwise, structure_in
+from service.core.tensors.tensor import TensorSpec, VirtualTensor, check_name, check_seed, fresh_seed
 from service.files.formats import Format
 from service.files.virtual import Buffer, VirtualFile
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from service.core.activations import ACTIVATIONS
 from service.core.parameters import Parameter
-from service.core.recommend import recommendation_for
 from service.core.schemes import SCHEMES, Scheme
+from service.core.schemes.auto import recommendation_for
 
 Description = dict[str, Any]
 

@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.core.activations import ACTIVATIONS, Activation
 from service.core.errors import InitError, InvalidValue, unknown_name
+from service.core.layers.roles import ROLES
 from service.core.parameters import Kind, Parameter
-from service.core.roles import ROLES
 from service.core.schemes import DEFAULT_SCHEME, SCHEMES, Scheme
-from service.core.tensor import MAX_RANK
+from service.core.tensors.tensor import MAX_RANK
 
 _PARAMETERS: dict[str, list[tuple[str, Parameter]]] = {}
 _OWNERS: list[Scheme | Activation] = [*SCHEMES.values(), *ACTIVATIONS.values()]

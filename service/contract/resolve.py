@@ -7,10 +7,11 @@ from typing import Any
 from service.contract.request import Expression, InitRequest, Named
 from service.core.activations import ActivationWithParameters, expressed, find_activation
 from service.core.errors import InvalidValue
-from service.core.fans import find_fan_convention
 from service.core.initializer import Initializer, initialize
-from service.core.layers import Layer, Shape, find_layer
+from service.core.layers.fans import find_fan_convention
+from service.core.layers.layer import Layer, find_layer
 from service.core.schemes import find_scheme
+from service.core.stream.view import Shape
 
 Parameters = dict[str, Any]
 

@@ -10,12 +10,13 @@ from typing import Any
 from service.contract.advice import advice_for, described_activation
 from service.contract.request import InitRequest
 from service.contract.resolve import initializer_of, layer_of
-from service.core.assess import warnings_for
+from service.core.advice.warnings import warnings_for
 from service.core.initializer import Initializer, recommended
-from service.core.layers import LayerKind, Shape
-from service.core.rules import is_bitwise
-from service.core.tensor import check_shape
-from service.core.views import View, canonical_shape, find_layout, view_of
+from service.core.layers.layer import LayerKind
+from service.core.layers.layouts import canonical_shape, find_layout, view_of
+from service.core.stream.view import Shape, View
+from service.core.tensors.rules import is_bitwise
+from service.core.tensors.tensor import check_shape
 
 Description = dict[str, Any]
 

@@ -9,15 +9,16 @@ from types import MappingProxyType
 from typing import Any
 
 from service.core.activations import ActivationWithParameters, find_activation
-from service.core.distributions import Distribution, Draw
 from service.core.errors import InvalidValue
-from service.core.fans import FanConvention, Fans, fans_of
-from service.core.layers import Layer, Shape
+from service.core.layers.fans import FanConvention, Fans, fans_of
+from service.core.layers.layer import Layer
 from service.core.names import library_of
 from service.core.parameters import Values, fill
-from service.core.recommend import EXACT, choice_for
-from service.core.rules import Rule
 from service.core.schemes import DEFAULT_SCHEME, FAMILIES, SCHEMES, Scheme, family_named, family_of, find_scheme, translated
+from service.core.schemes.auto import EXACT, choice_for
+from service.core.stream.distributions import Distribution, Draw
+from service.core.stream.view import Shape
+from service.core.tensors.rules import Rule
 
 # a name of a library has its fans too, which are read off the shape alone
 FAN_CONVENTION_OF: dict[str | None, FanConvention] = {

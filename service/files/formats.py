@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.core.errors import unknown_name
-from service.core.tensor import VirtualTensor
+from service.core.tensors.tensor import VirtualTensor
 from service.files.json import json_stream
 from service.files.npy import npy_file
 from service.files.npz import npz_stream

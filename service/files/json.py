@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from service.core.tensor import VirtualTensor
+from service.core.tensors.tensor import VirtualTensor
 
 
 def json_stream(tensor: VirtualTensor, metadata: dict[str, Any]) -> Iterator[bytes]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import struct
 from functools import lru_cache
 
-from service.core.dtypes import DType
 from service.core.errors import Unsupported
-from service.core.layers import Shape
-from service.core.tensor import VirtualTensor
+from service.core.stream.view import Shape
+from service.core.tensors.dtypes import DType
+from service.core.tensors.tensor import VirtualTensor
 from service.files.virtual import Literal, TensorBytes, VirtualFile
 
 _MAGIC = b"\x93NUMPY\x01\x00"

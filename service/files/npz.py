@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from service.core.tensor import VirtualTensor
+from service.core.tensors.tensor import VirtualTensor
 from service.files.npy import npy_file
 from service.files.safetensors import DEFAULT_TENSOR_NAME
 from service.files.virtual import Buffer, block_ranges

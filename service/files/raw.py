@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.core.tensor import VirtualTensor
+from service.core.tensors.tensor import VirtualTensor
 from service.files.virtual import TensorBytes, VirtualFile
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from service.core.tensor import VirtualTensor
+from service.core.tensors.tensor import VirtualTensor
 from service.files.virtual import Literal, TensorBytes, VirtualFile
 
 DEFAULT_TENSOR_NAME = "weight"

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from service.core.tensor import VirtualTensor
+from service.core.tensors.tensor import VirtualTensor
 
 Buffer = bytes | memoryview
 

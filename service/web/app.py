@@ -21,8 +21,8 @@ from service.contract import catalogue
 from service.contract.advice import recommend
 from service.contract.answer import answer
 from service.contract.request import Expression, InitRequest, RecommendRequest
-from service.core import engines
 from service.core.activations import expressed
+from service.core.stream import engines
 from service.files.formats import find_format
 from service.settings import Settings
 from service.web import metrics, problems

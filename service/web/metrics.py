@@ -34,8 +34,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.contract.specification import lookups
-from service.core import engines
-from service.core.structured import WHOLES
+from service.core.stream import engines
+from service.core.tensors.wholes import WHOLES
 from service.web.exchange import ANSWER, Exchange
 
 PATH = "/metrics"

@@ -13,8 +13,8 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from service.contract.answer import Answer
-from service.core.rules import structure_in
-from service.core.tensor import VirtualTensor
+from service.core.tensors.rules import structure_in
+from service.core.tensors.tensor import VirtualTensor
 from service.files.virtual import Buffer, VirtualFile
 from service.web.digests import DigestedResponse, wanted_algorithm
 from service.web.limits import Computations

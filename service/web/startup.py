@@ -13,7 +13,7 @@ from types import FrameType
 
 from fastapi import FastAPI
 
-from service.core import engines
+from service.core.stream import engines
 from service.settings import Settings
 from service.web import metrics
 

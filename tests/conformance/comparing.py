@@ -12,12 +12,13 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from service.core.distributions import Distribution
-from service.core.dtypes import DTYPES
 from service.core.initializer import Initializer, initialize
-from service.core.layers import Layer, LayerKind, Shape
-from service.core.tensor import TensorSpec, VirtualTensor
-from service.core.views import canonical_shape, view_of
+from service.core.layers.layer import Layer, LayerKind
+from service.core.layers.layouts import canonical_shape, view_of
+from service.core.stream.distributions import Distribution
+from service.core.stream.view import Shape
+from service.core.tensors.dtypes import DTYPES
+from service.core.tensors.tensor import TensorSpec, VirtualTensor
 
 Sample = npt.NDArray[np.float64]
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.core.distributions import Draw
-from service.core.fans import Fans, Mode
-from service.core.layers import Layer, LayerKind
+from service.core.layers.fans import Fans, Mode
+from service.core.layers.layer import Layer, LayerKind
+from service.core.stream.distributions import Draw
 from tests.conformance.comparing import (
     IN_KERAS,
     IN_TORCH,

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.core.distributions import Distribution, Draw
-from service.core.layers import Shape
+from service.core.stream.distributions import Distribution, Draw
+from service.core.stream.view import Shape
 from tests.conformance.comparing import (
     IN_KERAS,
     Weight,

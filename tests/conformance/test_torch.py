@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.core.distributions import Distribution, Draw
 from service.core.initializer import activate
-from service.core.layers import Layer, LayerKind, Shape
+from service.core.layers.layer import Layer, LayerKind
+from service.core.stream.distributions import Distribution, Draw
+from service.core.stream.view import Shape
 from tests.conformance.comparing import (
     IN_TORCH,
     Weight,

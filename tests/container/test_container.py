@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.core.kernels.compiling import levels_here, runs_here
+from service.core.stream.kernels.compiling import levels_here, runs_here
 from tests.container.containers import HARDENED, IMAGE, PATIENCE_S, Service, run, said, service, until, words_of_the_program
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
@@ -45,8 +45,8 @@ def test_what_is_wrong_with_a_request_is_status_2_and_no_output() -> None:
 # the kernels
 
 _COMPILED_AGAIN = """
-from service.core import engines
-from service.core.kernels.compiling import _kept
+from service.core.stream import engines
+from service.core.stream.kernels.compiling import _kept
 from service.settings import Settings
 engines.load_kernels(Settings().kernel_cache)
 kernels = [kernel.stats for kernel, _ in _kept]

@@ -12,7 +12,7 @@ from service.contract.advice import recommend
 from service.contract.request import RecommendRequest
 from service.core.errors import InitError, InvalidValue, UnknownName
 from service.core.initializer import initialize
-from service.core.roles import ROLES, find_role
+from service.core.layers.roles import ROLES, find_role
 from service.core.schemes import SCHEMES, find_scheme
 
 KNOWN = {"fan_in": "768", "fan_out": "768", "num_layers": "12"}

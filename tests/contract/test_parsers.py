@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from service.contract.request import InitRequest, InvalidRequest, RecommendRequest
 from service.core.activations import expressed
+from service.core.activations.expressions import parse
 from service.core.errors import InitError
-from service.core.expressions import parse
-from service.core.views import view_of
+from service.core.layers.layouts import view_of
 from service.web.digests import ALGORITHMS, wanted_algorithm
 from service.web.negotiation import accepted_format
 from service.web.problems import HttpProblem

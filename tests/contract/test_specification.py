@@ -12,7 +12,7 @@ from service.contract.answer import Answer, Limits, answer
 from service.contract.request import InitRequest
 from service.contract.specification import REMEMBERED, described, specified_by
 from service.core.errors import InitError
-from service.core.recommend import choice_for
+from service.core.schemes.auto import choice_for
 from service.files.formats import FORMATS
 
 POOR: dict[str, Any] = {"shape": [8, 6], "scheme": "xavier_normal", "activation": "relu"}  # draws a warning, which names a better one

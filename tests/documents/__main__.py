@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 # document -> the name of a part -> what makes it
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"schemes": readme.schemes, "activations": readme.activations, "settings": readme.settings},
-    "service/core/STREAM.md": {
+    "service/core/stream/STREAM.md": {
         "float32 coefficients": stream.float32_coefficients,
         "float64 coefficients": stream.float64_coefficients,
         "vectors": stream.vectors,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from service.core.activations import ACTIVATIONS
 from service.core.parameters import Parameter
-from service.core.recommend import recommendation_for
 from service.core.schemes import SCHEMES, Scheme
+from service.core.schemes.auto import recommendation_for
 from service.settings import Settings
 
 _LIBRARIES = {"torch": "torch", "keras": "Keras", "jax": "JAX", "timm": "timm"}

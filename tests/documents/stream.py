@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from service.core import quantiles
-from service.core.distributions import Distribution, Draw
-from service.core.dtypes import DTYPES
-from service.core.philox import Stream
-from service.core.quantiles import Table, join, normal32, normal64, quantile_range, truncated32, truncated64, uniform32, uniform64
-from service.core.tensor import TensorSpec, VirtualTensor
-from service.core.views import view_of
+from service.core.layers.layouts import view_of
+from service.core.stream import quantiles
+from service.core.stream.distributions import Distribution, Draw
+from service.core.stream.philox import Stream
+from service.core.stream.quantiles import Table, join, normal32, normal64, quantile_range, truncated32, truncated64, uniform32, uniform64
+from service.core.tensors.dtypes import DTYPES
+from service.core.tensors.tensor import TensorSpec, VirtualTensor
 
 # the ends, the seams between the pieces, and words whose draw shows a wrong logarithm, threshold or clamp
 _WORDS = (0, 1, 0x5CAC, (1 << 23) - 1, 1 << 23, 0x820B67, (1 << 31) - 1, 1 << 31, (1 << 32) - 1)

@@ -17,11 +17,11 @@ import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core.distributions import Distribution, Draw
-from service.core.dtypes import DTYPES
 from service.core.errors import UnknownName, Unsupported
-from service.core.tensor import TensorSpec, VirtualTensor
-from service.core.views import view_of
+from service.core.layers.layouts import view_of
+from service.core.stream.distributions import Distribution, Draw
+from service.core.tensors.dtypes import DTYPES
+from service.core.tensors.tensor import TensorSpec, VirtualTensor
 from service.files.formats import FORMATS, find_format
 from service.files.virtual import VirtualFile, block_ranges, merged
 

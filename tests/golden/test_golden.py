@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.core import engines
 from service.core.schemes import SCHEMES, find_scheme
+from service.core.stream import engines
 from tests.golden.__main__ import FILE, golden_answer, requests
 
 ROWS: list[dict[str, Any]] = json.loads(FILE.read_text("utf-8"))
@@ -22,9 +22,9 @@ def engine(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "numba":
         engines.load_kernels()
     else:
-        engines.use_reference()
+        engines.use_numpy()
     yield request.param
-    engines.use_reference()
+    engines.use_numpy()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: json.dumps(row["request"])[:80])

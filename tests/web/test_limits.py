@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from service.core.activations import expressed
 from service.core.schemes import SCHEMES
-from service.core.structured import WHOLES
+from service.core.tensors.wholes import WHOLES
 from service.settings import Settings
 from service.web import app as web_app
 from service.web.limits import Computations, client_of
@@ -208,7 +208,7 @@ def test_every_scheme_that_is_computed_whole_has_an_estimate() -> None:
     from service.contract.request import InitRequest
     from service.contract.specification import specified_by
     from service.core.errors import InitError
-    from service.core.rules import structure_in
+    from service.core.tensors.rules import structure_in
 
     wholes = set()
     for scheme in SCHEMES.values():

@@ -11,7 +11,7 @@ from typing import Literal
 import httpx
 import pytest
 
-from service.core import engines
+from service.core.stream import engines
 from service.settings import Settings
 from tests.serving import serving
 
@@ -20,9 +20,9 @@ REQUEST = {"shape": [300, 200], "activation": "relu", "seed": 7, "format": "raw"
 
 @pytest.fixture(autouse=True)
 def _reference() -> Iterator[None]:
-    engines.use_reference()
+    engines.use_numpy()
     yield
-    engines.use_reference()
+    engines.use_numpy()
 
 
 @contextmanager

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from service.core.activations.quadrature import NotIntegrable, second_moment_rule
 from service.core.errors import InvalidValue
 from service.core.parameters import Parameter, Values, fill
-from service.core.portable import portable
 from service.core.references import Reference
+from service.core.stream.portable import portable
 
 Float64s = npt.NDArray[np.float64]
 Function = Callable[[Float64s, Values], Float64s]

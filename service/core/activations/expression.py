@@ -7,9 +7,9 @@ from functools import lru_cache
 import numpy as np
 
 from service.core.activations.activation import EXPRESSION, Activation, ActivationWithParameters
+from service.core.activations.expressions import MAX_KINKS, kinks, parse, value_and_slope
 from service.core.activations.quadrature import REACH
 from service.core.errors import InvalidValue
-from service.core.expressions import MAX_KINKS, kinks, parse, value_and_slope
 
 _GRID = np.linspace(-REACH, REACH, 3201)  # a hundredth a step
 

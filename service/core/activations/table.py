@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from service.core import references
 from service.core.activations.activation import Activation
+from service.core.activations.expressions.tree import erf, sigmoid
 from service.core.errors import unknown_name
-from service.core.expressions.tree import erf, sigmoid
 from service.core.names import name_key
 from service.core.parameters import Parameter, Values
 

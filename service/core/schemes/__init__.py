@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.core.errors import unknown_name
-from service.core.fans import Mode
+from service.core.layers.fans import Mode
 from service.core.names import name_key
 from service.core.parameters import Kind, Parameter
-from service.core.schemes import depth, elementary, scaled, special, structured
+from service.core.schemes import depth, elementary, placed, scaled, special
 from service.core.schemes.scheme import GAIN_OR_CHOICE, Alias, Scheme
 
 __all__ = ["DEFAULT_SCHEME", "FAMILIES", "SCHEMES", "Alias", "Scheme", "family_named", "family_of", "find_scheme", "translated"]
@@ -38,7 +38,7 @@ _AUTO = Scheme(
     ),
 )
 
-_ROWS = (_AUTO, *elementary.ROWS, *scaled.ROWS, *structured.ROWS, *depth.ROWS, *special.ROWS)
+_ROWS = (_AUTO, *elementary.ROWS, *scaled.ROWS, *placed.ROWS, *depth.ROWS, *special.ROWS)
 
 SCHEMES: dict[str, Scheme] = {row.name: row for row in _ROWS}
 

@@ -9,12 +9,12 @@ import math
 from collections.abc import Callable
 
 from service.core import references
-from service.core.distributions import Distribution, Draw, constant
-from service.core.fans import Fans, Mode
+from service.core.layers.fans import Fans, Mode
 from service.core.parameters import Kind, Parameter, Values, missing_parameter
-from service.core.portable import portable
 from service.core.schemes.scaled import scaled_variance
 from service.core.schemes.scheme import GAIN, Resolve, Scheme, names
+from service.core.stream.distributions import Distribution, Draw, constant
+from service.core.stream.portable import portable
 
 
 def _size(name: str, summary: str, *, minimum: int = 1, required: bool = False) -> Parameter:

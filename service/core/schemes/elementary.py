@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from service.core import references
-from service.core.distributions import Distribution, Draw, constant, truncated_stddev, widened_stddev
 from service.core.errors import InvalidValue
-from service.core.fans import Fans
+from service.core.layers.fans import Fans
 from service.core.parameters import Kind, Parameter, Values
-from service.core.quantiles import quantile_range
 from service.core.schemes.scheme import GAIN, Scheme, names
+from service.core.stream.distributions import Distribution, Draw, constant, truncated_stddev, widened_stddev
+from service.core.stream.quantiles import quantile_range
 
 _MEAN = Parameter("mean", "the mean of the normal before any cut", default=0.0)
 _STDDEV = Parameter("stddev", "the standard deviation of the normal", default=1.0, minimum=0.0)

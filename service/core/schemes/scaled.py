@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from service.core import references
-from service.core.distributions import Distribution, Draw, truncated_stddev
-from service.core.fans import Fans, Mode
+from service.core.layers.fans import Fans, Mode
 from service.core.parameters import Kind, Parameter, Values
 from service.core.schemes.scheme import GAIN, GAIN_OR_CHOICE, Alias, Resolve, Scheme, names
+from service.core.stream.distributions import Distribution, Draw, truncated_stddev
 
 NEGATIVE_SLOPE = Parameter("negative_slope", "the slope left of zero; left out, that of the activation (leaky_relu, prelu), else 0")
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.core.activations import GAIN_CHOICES
-from service.core.distributions import Distribution
-from service.core.fans import Fans
-from service.core.layers import Layer, Shape
+from service.core.layers.fans import Fans
+from service.core.layers.layer import Layer
 from service.core.parameters import Kind, Parameter, Values
 from service.core.references import Reference
-from service.core.rules import Rule
+from service.core.stream.distributions import Distribution
+from service.core.stream.view import Shape
+from service.core.tensors.rules import Rule
 
 Resolve = Callable[[Values, Fans], Distribution]
 Build = Callable[[Values, Shape, Layer], Rule]

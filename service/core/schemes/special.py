@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 from service.core import references
-from service.core.distributions import Distribution, Draw
 from service.core.errors import InvalidValue
-from service.core.fans import Fans, Mode
+from service.core.layers.fans import Fans, Mode
 from service.core.parameters import Kind, Parameter, Values
-from service.core.portable import portable
 from service.core.schemes.scaled import scaled_variance
 from service.core.schemes.scheme import GAIN, Scheme, names
+from service.core.stream.distributions import Distribution, Draw
+from service.core.stream.portable import portable
 
 
 def _fan_in(fans: Fans, scheme: str) -> float:

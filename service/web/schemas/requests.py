@@ -19,15 +19,15 @@ from service.contract.request import (
     parameter_row,
 )
 from service.core.activations import ACTIVATIONS, Activation
-from service.core.dtypes import DTYPES
-from service.core.expressions import FUNCTIONS, MAX_CHARACTERS
-from service.core.fans import FanConvention
-from service.core.layers import LayerKind
+from service.core.activations.expressions import FUNCTIONS, MAX_CHARACTERS
+from service.core.layers.fans import FanConvention
+from service.core.layers.layer import LayerKind
+from service.core.layers.layouts import LAYOUTS
+from service.core.layers.roles import ROLES
 from service.core.parameters import Kind, Parameter
-from service.core.roles import ROLES
 from service.core.schemes import SCHEMES, Scheme
-from service.core.tensor import MAX_RANK
-from service.core.views import LAYOUTS
+from service.core.tensors.dtypes import DTYPES
+from service.core.tensors.tensor import MAX_RANK
 from service.files.formats import FORMATS
 from service.web.schemas import Schema, described, ref
 

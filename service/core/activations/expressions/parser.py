@@ -1,0 +1,202 @@
+"""A formula's text becomes a tree, by recursive descent over this grammar and nothing else:
+
+    sum      = product { ("+" | "-") product }
+    product  = signed { ("*" | "/") signed }
+    signed   = { "-" | "+" } power
+    power    = atom [ ("^" | "**") signed ]                   so that -x^2 is -(x^2), and 2^3^2 is 2^(3^2)
+    atom     = number | "x" | "pi" | "e" | "(" sum ")" | function "(" sum { "," sum } ")"
+    function = exp log sqrt abs sin cos tanh sigmoid softplus erf relu, and max min of two
+
+No text is ever executed. The limits (characters, nesting, nodes) bound what a formula costs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from dataclasses import dataclass
+
+from service.core.activations.expressions.tree import (
+    ADD,
+    DIVIDE,
+    FUNCTIONS,
+    MULTIPLY,
+    NEGATE,
+    POWER,
+    SUBTRACT,
+    Constant,
+    Node,
+    Operation,
+    Variable,
+)
+from service.core.errors import InvalidValue
+
+MAX_CHARACTERS, MAX_DEPTH, MAX_NODES = 200, 20, 100
+FIELD = "activation.expression"
+
+_CONSTANTS = {"pi": math.pi, "e": math.e}
+_SUMS = {"+": ADD, "-": SUBTRACT}
+_PRODUCTS = {"*": MULTIPLY, "/": DIVIDE}
+_POWERS = ("^", "**")
+_END = "the end"
+_BLANKS = " \t\r\n"
+_HELP = f"Write it with x, numbers, pi, e, + - * / ^, parentheses and {', '.join(FUNCTIONS)}."
+_TOKEN = re.compile(
+    r"""[ \t\r\n]*(?:(?P<number>([0-9]++\.?[0-9]*+|\.[0-9]++)(e[+-]?[0-9]++)?)
+               |(?P<name>[a-z_][a-z0-9_]*)
+               |(?P<sign>\*\*|[-+*/^(),]))""",
+    re.VERBOSE | re.ASCII | re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str
+    text: str
+    position: int  # of its first character, from 1
+
+
+def parse(text: str) -> Node:
+    """The tree of a formula in x. Raises InvalidValue, which names the position.
+
+    >>> import numpy as np
+    >>> from service.core.activations.expressions import value_and_slope
+    >>> value_and_slope(parse("x^2"), np.array([3.0]))
+    (array([9.]), array([6.]))
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise _refusal(f"at most {MAX_CHARACTERS} characters", f"{len(text)} characters")
+    parser = _Parser(_tokens(text))
+    tree = parser.sum()
+    parser.expect(_END)
+    return tree
+
+
+def _tokens(text: str) -> list[_Token]:
+    tokens, start, end = [], 0, len(text.rstrip(_BLANKS))
+    while start < end:
+        found = _TOKEN.match(text, start)
+        if found is None or found.lastgroup is None:
+            wrong = text[start:end].lstrip(_BLANKS)
+            raise _refusal(f"a sign of the grammar at position {end - len(wrong) + 1}", wrong[0])
+        tokens.append(_Token(found.lastgroup, found[found.lastgroup].lower(), found.start(found.lastgroup) + 1))
+        start = found.end()
+    return [*tokens, _Token("end", _END, end + 1)]
+
+
+def _refusal(expected: str, received: object, action: str = _HELP) -> InvalidValue:
+    return InvalidValue(FIELD, expected=expected, received=received, action=action)
+
+
+class _Parser:
+    """One method a rule of the grammar; each takes its tokens off the front and returns their tree."""
+
+    def __init__(self, tokens: list[_Token]) -> None:
+        self._tokens = tokens
+        self._next = 0
+        self._depth = 0
+        self._nodes = 0
+
+    def sum(self) -> Node:
+        """sum = product { ("+" | "-") product }."""
+        tree = self._product()
+        while rule := _SUMS.get(self._token.text):
+            self._take()
+            tree = self._node(Operation(rule, (tree, self._product())))
+        return tree
+
+    def expect(self, text: str) -> None:
+        """Take this token. Raises InvalidValue when the next is another."""
+        if self._token.text != text:
+            raise self._unexpected("an operator or the end" if text == _END else f"'{text}'")
+        self._take()
+
+    def _product(self) -> Node:
+        tree = self._signed()
+        while rule := _PRODUCTS.get(self._token.text):
+            self._take()
+            tree = self._node(Operation(rule, (tree, self._signed())))
+        return tree
+
+    def _signed(self) -> Node:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise _refusal(f"at most {MAX_DEPTH} levels of nesting", f"more at position {self._token.position}", "Write it flatter.")
+        if self._token.text in _SUMS:
+            negative = self._take().text == "-"
+            operand = self._signed()
+            tree = self._node(Operation(NEGATE, (operand,))) if negative else operand
+        else:
+            tree = self._power()
+        self._depth -= 1
+        return tree
+
+    def _power(self) -> Node:
+        base = self._atom()
+        if self._token.text not in _POWERS:
+            return base
+        self._take()
+        return self._node(Operation(POWER, (base, self._signed())))
+
+    def _atom(self) -> Node:
+        match self._token.kind:
+            case "number":
+                return self._number()
+            case "name":
+                return self._named()
+        if self._token.text != "(":
+            raise self._unexpected("x, a number, a function or '('")
+        self._take()
+        tree = self.sum()
+        self.expect(")")
+        return tree
+
+    def _number(self) -> Node:
+        value = float(self._token.text)
+        if math.isinf(value):
+            raise self._unexpected("a number below 1e308")
+        self._take()
+        return self._node(Constant(value))
+
+    def _named(self) -> Node:
+        name = self._token.text
+        if name in FUNCTIONS:
+            return self._call()
+        if name != "x" and name not in _CONSTANTS:
+            near = difflib.get_close_matches(name, FUNCTIONS, n=1)
+            raise self._unexpected("x, pi, e or a function", f"Did you mean '{near[0]}'?" if near else _HELP)
+        self._take()
+        return self._node(Variable() if name == "x" else Constant(_CONSTANTS[name]))
+
+    def _call(self) -> Node:
+        function = self._take()
+        rule = FUNCTIONS[function.text]
+        self.expect("(")
+        operands = [self.sum()]
+        while self._token.text == ",":
+            self._take()
+            operands.append(self.sum())
+        self.expect(")")
+        if len(operands) != rule.arity:
+            arguments = f"{rule.arity} {'argument' if rule.arity == 1 else 'arguments'}"
+            raise _refusal(f"{arguments} of {function.text} at position {function.position}", len(operands))
+        return self._node(Operation(rule, tuple(operands)))
+
+    @property
+    def _token(self) -> _Token:
+        return self._tokens[self._next]
+
+    def _take(self) -> _Token:
+        token = self._token
+        self._next = min(self._next + 1, len(self._tokens) - 1)
+        return token
+
+    def _node(self, node: Node) -> Node:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise _refusal(f"at most {MAX_NODES} numbers, names and operations", f"more at position {self._token.position}", "Shorten it.")
+        return node
+
+    def _unexpected(self, expected: str, action: str = _HELP) -> InvalidValue:
+        return _refusal(f"{expected} at position {self._token.position}", self._token.text, action)

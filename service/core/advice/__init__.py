@@ -1,0 +1,1 @@
+"""What to think of an initializer."""

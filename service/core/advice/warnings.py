@@ -1,0 +1,169 @@
+"""What is poor about an initializer for its layer, said plainly: the warnings that go with an answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.core.initializer import Initializer, Recommended, recommended
+from service.core.layers.fans import Mode
+from service.core.schemes import family_of
+from service.core.schemes.auto import recommendation_for
+from service.core.stream.distributions import Distribution, Draw
+from service.core.stream.view import Shape
+
+# A variance within these factors of the recommended one is a matter of taste; He under tanh (2) and Xavier under ReLU (½)
+# are outside. Nobody named the activation: only what is poor under each of them.
+_TOO_LARGE, _TOO_SMALL = 1.9, 0.55
+_TOO_LARGE_FOR_ANY, _TOO_SMALL_FOR_ANY = 4.0, 0.1
+_OFF_CENTRE = 0.1  # of a standard deviation
+_DEPTH = 10  # layers, for the example
+
+
+def warnings_for(initializer: Initializer, shape: Shape, best: Recommended | None = None) -> list[str]:
+    """What is poor about it beside the best, and why; empty when nothing is. A bias (rank 0 or 1) may be anything.
+
+    `best` is what is recommended for its activation and true fans, where the caller has that already.
+    """
+    if len(shape) < 2 or not isinstance(initializer.rule, Distribution) or _is_meant(initializer):
+        return []
+    best = best or recommended(initializer.activation, initializer.true_fans)
+    if initializer.distribution.stddev == 0:
+        return [_symmetry(initializer, best)]
+    found = (_off_centre(initializer, best), _wrong_size(initializer, best), _other_fans(initializer))
+    return [warning for warning in found if warning]
+
+
+def _is_meant(initializer: Initializer) -> bool:
+    """Whether a constant is the rule itself (the last layer of a Fixup branch), not a rule scaled to nothing."""
+    return not initializer.scheme.judged and initializer.distribution.draw is Draw.CONSTANT
+
+
+def _symmetry(initializer: Initializer, best: Recommended) -> str:
+    what = "zeros" if initializer.distribution.mean == 0 else "a constant"
+    silent = " and, at zero, passes no gradient back" if what == "zeros" else ""
+    return (
+        f"{what}: every unit of this layer computes the same and gets the same update{silent}, so nothing breaks the symmetry and"
+        f" the layer never learns more than one feature; use {_better(best)}. Fine for biases, and for a last"
+        " layer or a residual branch's output."
+    )
+
+
+def _off_centre(initializer: Initializer, best: Recommended) -> str | None:
+    values = initializer.distribution
+    if abs(values.mean) <= _OFF_CENTRE * values.stddev:
+        return None
+    return (
+        f"not centred: the mean is {values.mean:.3g} beside a standard deviation of {values.stddev:.3g}, so every unit is pushed the"
+        f" same way, the more the larger fan_in; centre it, or use {_better(best)}."
+    )
+
+
+def _other_fans(initializer: Initializer) -> str | None:
+    counted, true = initializer.fans, initializer.true_fans
+    if counted == true or not initializer.scheme.needs_fans:
+        return None
+    return (
+        f"{initializer.fan_convention} reads fan_in {counted.fan_in} and fan_out {counted.fan_out} off the shape alone; what feeds a unit"
+        f" and what an input feeds is fan_in {true.fan_in} and fan_out {true.fan_out}; use fan_convention true for these."
+    )
+
+
+@dataclass(frozen=True)
+class _Size:
+    """What the weights do to a signal of variance 1, or to a gradient where the scheme divides by fan_out."""
+
+    against_best: float  # their variance, times the fan it is meant for, against the recommended one's
+    pre_activation: float  # variance of the units' inputs: fan_in·E[w²]
+    per_layer: float  # factor on the second moment of what is kept steady
+    of_what: str
+
+
+def _wrong_size(initializer: Initializer, best: Recommended) -> str | None:
+    if not initializer.scheme.judged or None in (initializer.true_fans.fan_in, initializer.true_fans.fan_out):
+        return None
+    size, scheme, activation = _size(initializer, best), initializer.scheme.name, initializer.activation
+    name = activation.name if activation else "any activation"
+    large, small = (_TOO_LARGE, _TOO_SMALL) if activation else (_TOO_LARGE_FOR_ANY, _TOO_SMALL_FOR_ANY)
+    if initializer.parameters.get("gain") == "forward":  # it keeps the signal exactly, for inputs of variance 1
+        return None
+    if confusion := _confusion(initializer, size, best):
+        return confusion
+    if size.against_best >= large:
+        return f"{scheme} is too large for {name}: {_what_happens_above(initializer, size)}; use {_better(best)}."
+    if size.against_best <= small:
+        return f"{scheme} is too small for {name}: {_what_happens_below(size)}; use {_better(best)}."
+    return None
+
+
+def _confusion(initializer: Initializer, size: _Size, best: Recommended) -> str | None:
+    """The two confusions everybody meets, named even where the fans of this layer happen to soften them."""
+    if initializer.activation is None or isinstance(initializer.parameters.get("gain"), str):
+        return None
+    scheme, name, better = initializer.scheme.name, initializer.activation.name, _better(best)
+    match family_of(scheme), family_of(better):
+        case (("xavier" | "lecun"), "he") if size.per_layer < 1:
+            why = f"does not make up for the half of the signal that {name} drops"
+            return f"{scheme} under {name} {why}: {_what_happens_below(size)}; use {better}."
+        case "he", "xavier" if size.pre_activation > 1:
+            why = f"makes up for a loss that {name} does not have"
+            return f"{scheme} under {name} {why}: {_what_happens_above(initializer, size)}; use {better}."
+    return None
+
+
+def _what_happens_above(initializer: Initializer, size: _Size) -> str:
+    activation = initializer.activation
+    if activation and recommendation_for(activation.name).saturates:
+        return (
+            f"the units' inputs start with standard deviation {size.pre_activation**0.5:.3g} where about 1 is wanted, so"
+            f" {activation.name} saturates and its gradient vanishes"
+        )
+    return f"{_over_layers(size)}, so it explodes with depth"
+
+
+def _what_happens_below(size: _Size) -> str:
+    return f"{_over_layers(size)}, so it vanishes with depth"
+
+
+def _over_layers(size: _Size) -> str:
+    after = _power(size.per_layer)
+    return f"each layer multiplies the {size.of_what} second moment by {size.per_layer:.3g}, {_DEPTH} layers by {after:.2g}"
+
+
+def _power(factor: float) -> float:
+    try:
+        return factor**_DEPTH
+    except OverflowError:
+        return float("inf")
+
+
+def _size(initializer: Initializer, best: Recommended) -> _Size:
+    values, fans = initializer.distribution, initializer.true_fans
+    second_moment = values.stddev * values.stddev + values.mean * values.mean  # inf beyond 1e308, where ** would raise
+    mode = Mode(initializer.parameters.get("mode", Mode.FAN_IN))
+    # Glorot's variance is a compromise between the directions, so that it is compared as it is
+    one_direction = family_of(best.scheme.name) != "xavier"
+    meant_for = fans.by(mode, scheme=initializer.scheme.name) if one_direction else 1.0
+    best_is_for = fans.by(Mode.FAN_IN, scheme=best.scheme.name) if one_direction else 1.0
+    return _Size(
+        against_best=second_moment * meant_for / (best.distribution.stddev**2 * best_is_for),
+        pre_activation=second_moment * fans.by(Mode.FAN_IN, scheme=best.scheme.name),
+        per_layer=second_moment * fans.by(mode, scheme=initializer.scheme.name) * _kept(initializer, mode),
+        of_what={Mode.FAN_IN: "signal's", Mode.FAN_OUT: "gradient's"}.get(mode, "signal's and the gradient's"),
+    )
+
+
+def _kept(initializer: Initializer, mode: Mode) -> float:
+    """The share of the second moment that the activation lets through; a saturating one is taken at its linear part."""
+    activation = initializer.activation
+    gains = activation.gains if activation else None
+    if activation is None or gains is None or recommendation_for(activation.name).saturates:
+        return 1.0
+    gain = gains.backward if mode is Mode.FAN_OUT else gains.forward
+    return 1.0 if gain is None else 1 / (gain * gain)
+
+
+def _better(best: Recommended) -> str:
+    if best.activation is None:
+        return "auto, with the layer's activation"
+    scale = best.parameters.get("scale")
+    return best.scheme.name if scale is None else f"{best.scheme.name} with scale {scale:.4g}"

@@ -1,6 +1,0 @@
-"""Formulas in one variable, written by a user: read by a closed grammar, computed with their slope, never executed as code."""
-
-from service.core.expressions.parser import MAX_CHARACTERS, parse
-from service.core.expressions.tree import FUNCTIONS, MAX_KINKS, Node, kinks, value_and_slope
-
-__all__ = ["FUNCTIONS", "MAX_CHARACTERS", "MAX_KINKS", "Node", "kinks", "parse", "value_and_slope"]

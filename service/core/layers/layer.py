@@ -1,0 +1,76 @@
+"""What a weight is a weight of: the kind of layer, and how the axes of its shape are to be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from service.core.errors import InvalidValue, unknown_name
+from service.core.stream.view import Shape
+
+
+class LayerKind(StrEnum):
+    """The kinds of layer, by what their axes mean."""
+
+    DENSE = "dense"  # [out, in]
+    CONV = "conv"  # [out, in/groups, *kernel]
+    CONV_TRANSPOSE = "conv_transpose"  # [in, out/groups, *kernel]
+    DEPTHWISE = "depthwise"  # [channels·multiplier, 1, *kernel]; groups = channels
+    EMBEDDING = "embedding"  # [entries, features]
+    RECURRENT = "recurrent"  # [gates·hidden, in]; packed = gates
+
+
+# kind -> the ranks that a weight of it can have; a bias (rank 0 or 1) may belong to any
+_RANKS: dict[LayerKind, range] = {
+    LayerKind.DENSE: range(2, 3),
+    LayerKind.CONV: range(3, 17),
+    LayerKind.CONV_TRANSPOSE: range(3, 17),
+    LayerKind.DEPTHWISE: range(3, 17),
+    LayerKind.EMBEDDING: range(2, 3),
+    LayerKind.RECURRENT: range(2, 3),
+}
+
+
+def find_layer(name: str) -> LayerKind:
+    """The kind of a layer by name. Raises UnknownName."""
+    try:
+        return LayerKind(name.casefold())
+    except ValueError:
+        raise unknown_name("layer", name, list(LayerKind), kind="layer") from None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer's kind (None: dense or convolution, as the rank says), groups, and matrices packed along the outputs.
+
+    `packed` is 3 for queries, keys and values in one matrix, 4 for the gates of an LSTM, 3 for those of a GRU.
+    """
+
+    kind: LayerKind | None = None
+    groups: int | None = None
+    packed: int = 1
+
+    def check(self, shape: Shape) -> None:
+        """Whether a canonical shape can be a weight of this layer. Raises InvalidValue."""
+        _at_least_1("groups", self.groups)
+        _at_least_1("packed", self.packed)
+        if len(shape) < 2:
+            return
+        if self.kind is not None and len(shape) not in _RANKS[self.kind]:
+            ranks = _RANKS[self.kind]
+            wanted = f"rank {ranks.start}" if len(ranks) == 1 else f"a rank of at least {ranks.start}"
+            raise _misfit(f"{wanted} for a weight of a {self.kind} layer", shape, "Name another layer, or correct the shape.")
+        if self.kind is LayerKind.DEPTHWISE and shape[1] != 1:
+            raise _misfit("[channels·multiplier, 1, *kernel] of a depthwise layer", shape, "Give the layout if it is keras's.")
+        if shape[0] % ((self.groups or 1) * self.packed):
+            parts = f"{self.groups or 1} groups and {self.packed} packed matrices"
+            raise _misfit(f"a first dimension (in torch's layout) that {parts} divide", shape, "Correct groups, packed or the shape.")
+
+
+def _at_least_1(field: str, value: int | None) -> None:
+    if value is not None and value < 1:
+        raise InvalidValue(field, expected="an integer of at least 1", received=value, action=f"Leave {field} out where there are none.")
+
+
+def _misfit(expected: str, shape: Shape, action: str) -> InvalidValue:
+    return InvalidValue("shape", expected=expected, received=list(shape), action=action)

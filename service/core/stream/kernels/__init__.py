@@ -1,0 +1,147 @@
+"""The compiled engine: what numpy_engine.py computes, bit for bit, several times faster. Only this folder imports Numba.
+
+compiling   how, for which processors, and where the result is kept
+words       the words of the stream
+draws32     words become float32 values;  draws64: float64
+elements    which words: by rows, by columns, or each at its position
+rounding    float32 becomes float16 and bfloat16
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from service.core.stream.distributions import Distribution, Draw
+from service.core.stream.kernels.compiling import LEVEL, Kept, compile_all
+from service.core.stream.kernels.draws32 import NORMAL, TRUNCATED, UNIFORM
+from service.core.stream.kernels.elements import at32, at64, columns32, columns64, rows32, rows64
+from service.core.stream.kernels.elements import positions as fill_positions
+from service.core.stream.kernels.rounding import to_bfloat16, to_float16
+from service.core.stream.numpy_engine import Floats, Positions
+from service.core.stream.philox import Stream
+from service.core.stream.quantiles import quantile_range
+from service.core.stream.view import View
+
+_CHUNK = 1 << 16  # elements computed at once where they need an array of positions
+_SHORTEST_ROW = 32  # below, the block of each element is computed alone
+_CODES = {Draw.UNIFORM: UNIFORM, Draw.NORMAL: NORMAL, Draw.TRUNCATED_NORMAL: TRUNCATED}
+
+_log = logging.getLogger("weight_init")
+
+name = "numba"
+
+
+def fill(out: Floats, values: Distribution, stream: Stream, view: View, start: int) -> None:
+    """As `numpy_engine.fill`. Rows that follow the canonical order, and rows across it four at a time, need no array of positions."""
+    view, stop = view.merged, start + len(out)
+    begin, end = _whole_rows(view, start, stop)
+    if start < begin:
+        _fill_some(out[: begin - start], values, stream, view, start)
+    if begin < end:
+        rows = out[begin - start : end - start].reshape(-1, view.shape[-1])
+        fill_rows = _fill_rows if view.strides[-1] == 1 else _fill_columns
+        fill_rows(rows, values, stream, view, begin // view.shape[-1])
+    if end < stop:
+        _fill_some(out[end - start :], values, stream, view, end)
+
+
+def fill_at(out: Floats, values: Distribution, stream: Stream, positions: Positions) -> None:
+    """As `numpy_engine.fill_at`."""
+    at = at32 if out.itemsize == 4 else at64
+    at(out, positions, _ids(stream), *_draw(values, out.dtype))
+
+
+def round_into(out: npt.NDArray[Any], values: Floats) -> None:
+    """As `numpy_engine.round_into`."""
+    rounded = to_float16 if out.dtype == np.float16 else to_bfloat16
+    rounded(values, out.view(np.uint16))
+
+
+def load(cache: Path) -> None:
+    """Compile everything for this processor, or load what `cache` keeps of it. Takes a second, or the first time many."""
+    kept, since = Kept(cache, LEVEL), time.monotonic()
+    to_compile = not kept.is_complete
+    if to_compile:
+        _log.info("compiling the kernels for %s; they are kept in %s, so that the next start is quick", LEVEL, cache)
+    kept.use()
+    compile_all()
+    kept.complete()
+    _log.log(logging.INFO if to_compile else logging.DEBUG, "kernels for %s ready after %.1f s", LEVEL, time.monotonic() - since)
+
+
+def _whole_rows(view: View, start: int, stop: int) -> tuple[int, int]:
+    """The elements, within [start, stop), of whole rows that can be filled without positions; none: (stop, stop)."""
+    if _is_of_one_row(view, start, stop):
+        return stop, stop
+    length = view.shape[-1]
+    first, last = -(-start // length), stop // length
+    if _stands_across(view):
+        first += -(first + view.offset) % 4
+        last = first + (last - first) // 4 * 4
+    elif view.strides[-1] != 1 or length < _SHORTEST_ROW:
+        last = first
+    return (first * length, last * length) if first < last else (stop, stop)
+
+
+def _is_of_one_row(view: View, start: int, stop: int) -> bool:
+    """Whether elements follow each other in the canonical order, in one row: they need one position."""
+    return view.strides[-1] == 1 and start // view.shape[-1] == (stop - 1) // view.shape[-1]
+
+
+def _stands_across(view: View) -> bool:
+    """Whether it is a transposed matrix, four rows of which hold the four words of a block in each column."""
+    return len(view.shape) == 2 and view.strides[0] == 1 and view.strides[1] % 4 == 0 and view.strides[1] > 0
+
+
+def _fill_some(out: Floats, values: Distribution, stream: Stream, view: View, start: int) -> None:
+    """Any elements: a part of one row in the canonical order at once, others each at its position."""
+    if _is_of_one_row(view, start, start + len(out)):
+        _fill_consecutive(out.reshape(1, -1), _positions_of(view, start, 1), values, stream)
+        return
+    for first in range(0, len(out), _CHUNK):
+        part = out[first : first + _CHUNK]
+        fill_at(part, values, stream, _positions_of(view, start + first, len(part)))
+
+
+def _fill_rows(out: Floats, values: Distribution, stream: Stream, view: View, row: int) -> None:
+    starts = View(view.shape[:-1], view.strides[:-1], view.offset)
+    _fill_consecutive(out, _positions_of(starts, row, len(out)), values, stream)
+
+
+def _fill_consecutive(out: Floats, positions: Positions, values: Distribution, stream: Stream) -> None:
+    rows = rows32 if out.itemsize == 4 else rows64
+    rows(out, positions, _ids(stream), *_draw(values, out.dtype))
+
+
+def _fill_columns(out: Floats, values: Distribution, stream: Stream, view: View, row: int) -> None:
+    columns = columns32 if out.itemsize == 4 else columns64
+    columns(out, view.offset + row, view.strides[1], _ids(stream), *_draw(values, out.dtype))
+
+
+def _positions_of(view: View, start: int, count: int) -> Positions:
+    if count == 1:
+        return np.array([view.position(start)], np.uint64)
+    positions = np.empty(count, np.uint64)
+    fill_positions(positions, start, np.array(view.shape or (1,), np.int64), np.array(view.strides or (1,), np.int64), view.offset)
+    return positions
+
+
+# Arrays, because Numba takes tens of microseconds to look at a tuple.
+
+
+def _ids(stream: Stream) -> npt.NDArray[np.uint64]:
+    return np.array([stream.seed, stream.id, stream.second.id], np.uint64)
+
+
+@lru_cache(maxsize=1024)
+def _draw(values: Distribution, dtype: np.dtype[Any]) -> tuple[npt.NDArray[np.uint64], Floats]:
+    cut = None if values.cut is None else quantile_range(*values.cut)
+    first, count, low, high = (0, 0, -np.inf, np.inf) if cut is None else (cut.first, cut.count, cut.low, cut.high)
+    return np.array([_CODES[values.draw], first, count], np.uint64), np.array([values.loc, values.scale, low, high], dtype)

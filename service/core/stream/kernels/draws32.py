@@ -1,0 +1,148 @@
+"""Words become float32 draws and values, compiled: quantiles.py says how, and why.
+
+A branch for the tail of the normal would stop the vectors. So the formula of the centre is evaluated for all, the few elements
+of the tail are flagged in bytes, eight flags are looked at at once, and the flagged elements are mended one by one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import float32, int32, int64, uint8, uint32, uint64
+
+from service.core.stream.kernels.compiling import compiled, inlined
+from service.core.stream.quantiles import LN2, LOG32, P32, Q32, SQRT_HALF_BITS_32, T32, T32_CENTRE, TAIL_WORDS
+
+
+class How(NamedTuple):
+    """How words become values, in the precision of the draw; `first` and `count` are the quantile range of a truncated normal."""
+
+    draw: Any
+    first: Any
+    count: Any
+    loc: Any
+    scale: Any
+    low: Any
+    high: Any
+
+
+UNIFORM, NORMAL, TRUNCATED = 0, 1, 2
+
+
+@inlined
+def how_of(draw, numbers):
+    """From [draw, first, count] as uint64 and [loc, scale, low, high] in the precision of the draw."""
+    return How(int64(draw[0]), draw[1], draw[2], numbers[0], numbers[1], numbers[2], numbers[3])
+
+
+# a power of two moved from q into the denominator: not a bit changes, and a multiplication is saved
+_SCALED_Q32 = tuple(coefficient * np.float32(2.0**32) for coefficient in Q32)
+
+
+@inlined
+def horner(table, x):
+    """A polynomial, constant term first in the table."""
+    value = table[-1]
+    for k in range(len(table) - 2, -1, -1):
+        value = value * x + table[k]
+    return value
+
+
+@inlined
+def _centred32(word):
+    """The quantile less ½ in units of 2⁻³², less the half: negative below ½."""
+    return int32(word ^ uint32(1 << 31))
+
+
+@inlined
+def _from_centre32(centred):
+    return int32(centred ^ int32(centred >> int32(31)))
+
+
+@inlined
+def _from_edge32(from_centre):
+    return int32(int32(0x7FFFFFFF) - from_centre)
+
+
+@inlined
+def _quantile32(steps):
+    return (float32(steps) + float32(0.5)) * float32(2.0**-32)
+
+
+@inlined
+def _signed32(z, centred):
+    """-z where `centred` is negative: z > 0, so that its sign bit can be written."""
+    bits = int32(np.float32(z).view(np.int32) | int32(centred & int32(-(1 << 31))))
+    return np.int32(bits).view(np.float32)
+
+
+@compiled
+def _uniform32(words, out, how):
+    for j in range(words.shape[0]):
+        odd = int32(int32(words[j] >> uint32(7)) | int32(1))
+        draw = float32(int32(odd - int32(1 << 24))) * float32(2.0**-24)
+        out[j] = how.loc + how.scale * draw
+
+
+@compiled
+def _centre32(words, out, flags, loc, scale):
+    for j in range(words.shape[0]):
+        centred = _centred32(words[j])
+        from_centre = _from_centre32(centred)
+        from_edge = _from_edge32(from_centre)
+        p = _quantile32(from_edge)
+        y = p - p * p
+        z = (float32(from_centre) + float32(0.5)) * horner(P32, y) / horner(_SCALED_Q32, y)
+        out[j] = loc + scale * _signed32(z, centred)
+        flags[j] = uint8(from_edge < TAIL_WORDS)
+
+
+@compiled
+def _tail32(word):
+    centred = _centred32(word)
+    p = _quantile32(_from_edge32(_from_centre32(centred)))
+    bits = np.float32(p).view(np.int32)
+    exponent = int32(int32(bits - SQRT_HALF_BITS_32) >> int32(23))
+    mantissa = np.int32(bits - int32(exponent << int32(23))).view(np.float32)
+    s = (mantissa - float32(1)) / (mantissa + float32(1))
+    log = float32(exponent) * float32(LN2) + float32(2) * s * horner(LOG32, s * s)
+    return _signed32(horner(T32, np.sqrt(-log) - T32_CENTRE), centred)
+
+
+@compiled
+def _mend_tail32(words, out, flags, loc, scale):
+    groups = (words.shape[0] + 7) // 8
+    flags[words.shape[0] : 8 * groups] = 0
+    eights = flags.view(np.uint64)
+    for group in range(groups):
+        if eights[group] != uint64(0):
+            for j in range(8 * group, 8 * group + 8):
+                if flags[j]:
+                    out[j] = loc + scale * _tail32(words[j])
+
+
+@compiled
+def _normal32(words, out, flags, loc, scale):
+    _centre32(words, out, flags, loc, scale)
+    _mend_tail32(words, out, flags, loc, scale)
+
+
+@compiled
+def _truncated32(words, out, flags, how):
+    for j in range(words.shape[0]):
+        words[j] = uint32(how.first + (uint64(words[j]) * how.count >> uint64(32)))
+    _normal32(words, out, flags, float32(0), float32(1))
+    for j in range(words.shape[0]):
+        out[j] = how.loc + how.scale * min(max(out[j], how.low), how.high)
+
+
+@compiled
+def draw32(words, out, flags, how):
+    """Values of words, both of shape [n]. `flags`: room for as many bytes, up to a multiple of 8. The words may be changed."""
+    if how.draw == UNIFORM:
+        _uniform32(words, out, how)
+    elif how.draw == NORMAL:
+        _normal32(words, out, flags, how.loc, how.scale)
+    else:
+        _truncated32(words, out, flags, how)

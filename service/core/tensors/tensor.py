@@ -1,0 +1,182 @@
+"""A tensor that is computed where it is read: element i is a pure function of (seed, name, distribution, i)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from service.core.errors import InvalidValue, Unsupported
+from service.core.stream import engines
+from service.core.stream.distributions import Distribution, Draw
+from service.core.stream.numpy_engine import Floats, Positions
+from service.core.stream.philox import MAX_SEED, Stream
+from service.core.stream.view import Shape, View
+from service.core.tensors.dtypes import DType
+from service.core.tensors.rules import Pattern, Repeated, Rule, Structure, structure_in
+from service.core.tensors.wholes import WHOLES
+
+MAX_RANK = 16
+MAX_SIZE = 2**62
+MAX_NAME_LENGTH = 256
+_CHUNK = 1 << 16  # elements computed at once where they need arrays beside them, which then stay in the cache
+
+
+def check_shape(shape: Sequence[int]) -> Shape:
+    """The shape, if it is one: at most 16 dimensions, each at least 1, and at most 2^62 elements. Raises InvalidValue."""
+    if len(shape) > MAX_RANK:
+        raise InvalidValue("shape", expected=f"at most {MAX_RANK} dimensions", received=list(shape), action="Ask for fewer dimensions.")
+    size = 1
+    for length in shape:
+        if length < 1:
+            raise InvalidValue(
+                "shape",
+                expected="dimensions of at least 1",
+                received=list(shape),
+                action="Give every dimension its length; leave out the ones that do not exist.",
+            )
+        size *= length
+        if size > MAX_SIZE:
+            raise InvalidValue("shape", expected="at most 2^62 elements", received=list(shape), action="Ask for a smaller tensor.")
+    return tuple(shape)
+
+
+def check_seed(seed: int) -> int:
+    """The seed, if it is in [0, 2^64). Raises InvalidValue."""
+    if not 0 <= seed <= MAX_SEED:
+        raise InvalidValue("seed", expected="an integer from 0 to 2^64 - 1", received=seed, action="Reduce it modulo 2^64.")
+    return seed
+
+
+def fresh_seed() -> int:
+    """A seed nobody chose, below 2^53 so that it survives every JSON reader."""
+    return secrets.randbelow(2**53)
+
+
+def check_name(name: str | None) -> str | None:
+    """The tensor's name, if it can be one: 1 to 256 printable characters. Raises InvalidValue."""
+    if name is not None and not (1 <= len(name) <= MAX_NAME_LENGTH and name.isprintable()):
+        raise InvalidValue(
+            "name",
+            expected=f"1 to {MAX_NAME_LENGTH} printable characters",
+            received=name,
+            action="Name the tensor as your model does, or leave the name out.",
+        )
+    return name
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """All that the bytes of a tensor depend on. `view` is its shape in the layout and slice asked for."""
+
+    rule: Rule
+    dtype: DType
+    view: View
+    seed: int
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        largest = self.rule.largest
+        if not largest <= self.dtype.largest:
+            raise Unsupported(
+                "dtype",
+                expected=f"values within ±{self.dtype.largest:g}, the range of {self.dtype.name}",
+                received=f"values up to {largest:g}",
+                action="Ask for float32 or float64, or for a smaller scale.",
+            )
+        if 0 < largest < self.dtype.smallest or 0 < (self.rule.stddev or 0) < self.dtype.smallest:
+            raise Unsupported(
+                "dtype",
+                expected=f"values of at least {self.dtype.smallest:g}, the smallest normal number of {self.dtype.name}",
+                received=f"values up to {largest:g}, of standard deviation {self.rule.stddev or 0:g}",
+                action="Ask for float32 or float64, or for a larger scale.",
+            )
+
+
+@dataclass(frozen=True)
+class VirtualTensor:
+    """The tensor of a spec. Nothing is computed before `read`, and then only what is read."""
+
+    spec: TensorSpec
+
+    @property
+    def shape(self) -> Shape:
+        """The shape in the layout and slice asked for."""
+        return self.spec.view.shape
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.spec.view.size
+
+    @property
+    def dtype(self) -> DType:
+        """The element type."""
+        return self.spec.dtype
+
+    @property
+    def computes_whole(self) -> bool:
+        """Whether reading any part of it computes all of it."""
+        return structure_in(self.spec.rule) is not None
+
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes of all elements."""
+        return self.size * self.dtype.itemsize
+
+    def read(self, start: int = 0, stop: int | None = None) -> npt.NDArray[Any]:
+        """Elements `start` to `stop` in C order of the shape, as a one-dimensional array of the dtype.
+
+        The cost and the memory are those of the elements read, not of the tensor (but for a Structure).
+        """
+        stop = self.size if stop is None else stop
+        if not 0 <= start <= stop <= self.size:
+            raise IndexError(f"expected 0 <= start <= stop <= {self.size}; received {start}, {stop}")
+        values = np.empty(stop - start, self.dtype.numpy)
+        self.fill(values, start)
+        return values
+
+    def fill(self, out: npt.NDArray[Any], start: int = 0) -> None:
+        """The elements from `start` on into `out`, a contiguous array of shape [n] and the tensor's dtype."""
+        if self.dtype.numpy == self.dtype.draws_in:
+            self._fill(out, start)
+            return
+        values = np.empty(min(len(out), _CHUNK), self.dtype.draws_in)
+        for first in range(0, len(out), _CHUNK):
+            part = out[first : first + _CHUNK]
+            self._fill(values[: len(part)], start + first)
+            engines.current().round_into(part, values[: len(part)])
+
+    def _fill(self, out: Floats, start: int) -> None:
+        """In the precision of the draw."""
+        rule, view = self.spec.rule, self.spec.view
+        if isinstance(rule, Distribution) and rule.draw is not Draw.CONSTANT:
+            engines.current().fill(out, rule, self._stream, view, start)
+        elif isinstance(rule, Distribution):
+            out[...] = out.dtype.type(rule.loc) + out.dtype.type(rule.scale)
+        else:
+            for first in range(0, len(out), _CHUNK):
+                part = out[first : first + _CHUNK]
+                self._fill_at(part, rule, view.positions(start + first, start + first + len(part)))
+
+    def _fill_at(self, out: Floats, rule: Rule, positions: Positions) -> None:
+        match rule:
+            case Distribution(draw=Draw.CONSTANT):
+                out[...] = out.dtype.type(rule.loc) + out.dtype.type(rule.scale)
+            case Distribution():
+                engines.current().fill_at(out, rule, self._stream, positions)
+            case Repeated():
+                self._fill_at(out, rule.base, rule.source(positions))
+            case Pattern():
+                out[...] = rule.at(positions, self._stream)
+            case Structure():
+                out[...] = WHOLES.get(rule, self._stream, out.dtype)[positions]
+
+    @cached_property
+    def _stream(self) -> Stream:
+        return Stream.of(self.spec.seed, self.spec.name)

@@ -1,0 +1,152 @@
+"""Wholes: orthogonal matrices and sparsity masks, computed at once, shared, and kept in a bounded cache."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from service.core.layers.layouts import view_of
+from service.core.stream import engines
+from service.core.stream.distributions import FARTHEST_NORMAL_DRAW, Distribution, Draw
+from service.core.stream.philox import Stream
+from service.core.stream.view import Shape
+from service.core.tensors.rules import Structure
+
+Floats = npt.NDArray[Any]
+Float64s = npt.NDArray[np.float64]
+
+_OPERATIONS_OF_AN_ELEMENT = 200  # to draw, to sort and to copy it: measured, as a share of the time of a QR
+
+
+def orthogonal(shape: Shape, gain: float) -> Structure:
+    """Orthonormal rows or columns, whichever are fewer, of the matrix [out, in·K], times gain.
+
+    Q of the QR decomposition of a normal matrix, each column times the sign of R's diagonal, so that it is uniform over all
+    such matrices (Mezzadri 2007, arXiv:math-ph/0609050, section 5). In float64, then rounded.
+    """
+    rows, columns = shape[0], math.prod(shape[1:])
+
+    def whole(stream: Stream, kind: np.dtype[Any]) -> Floats:
+        return (gain * _orthonormal(stream, rows, columns)).astype(kind)
+
+    stddev = gain / math.sqrt(max(rows, columns))
+    operations = _operations_of_qr(rows, columns)
+    return Structure("orthogonal", shape, (-gain, gain), gain * 1.000001, stddev, False, whole, (("gain", gain),), operations=operations)
+
+
+def delta_orthogonal(shape: Shape, gain: float) -> Structure:
+    """A convolution [out, in, *kernel], in ≤ out: an orthogonal [out, in] at the centre tap (k - 1)//2, 0 elsewhere."""
+    out, inside, *kernel = shape
+    at_centre: tuple[slice | int, ...] = (slice(None), slice(None), *((length - 1) // 2 for length in kernel))
+
+    def whole(stream: Stream, kind: np.dtype[Any]) -> Floats:
+        values = np.zeros(shape, kind)
+        values[at_centre] = gain * _orthonormal(stream, out, inside)
+        return values
+
+    stddev = gain / math.sqrt(out * math.prod(kernel))
+    operations = _operations_of_qr(out, inside) + math.prod(shape)
+    parameters = (("gain", gain),)
+    return Structure("delta_orthogonal", shape, (-gain, gain), gain * 1.000001, stddev, False, whole, parameters, operations=operations)
+
+
+def sparse(shape: Shape, sparsity: float, stddev: float) -> Structure:
+    """N(0, stddev²), but for ⌈sparsity·out⌉ zeros in each column: the rows whose words of the second stream are smallest."""
+    out, inside = shape
+    zeros = math.ceil(sparsity * out)
+
+    def whole(stream: Stream, kind: np.dtype[Any]) -> Floats:
+        values = _normal(stream, shape, kind, stddev)
+        order = np.argsort(stream.second.words(0, out * inside).reshape(shape), axis=0, kind="stable")
+        np.put_along_axis(values, order[:zeros], kind.type(0), axis=0)
+        return values
+
+    kept = 1 - zeros / out
+    parameters = (("sparsity", sparsity), ("stddev", stddev))
+    operations = _OPERATIONS_OF_AN_ELEMENT * math.prod(shape)
+    largest, deviation = FARTHEST_NORMAL_DRAW * stddev, stddev * math.sqrt(kept)
+    return Structure("sparse", shape, None, largest, deviation, True, whole, parameters, operations=operations)
+
+
+def _operations_of_qr(rows: int, columns: int) -> int:
+    """Householder reflections, found and then applied (Golub & Van Loan, Matrix Computations, section 5.2), and what each element costs."""
+    longer, shorter = max(rows, columns), min(rows, columns)
+    return 4 * longer * shorter**2 - 4 * shorter**3 // 3 + _OPERATIONS_OF_AN_ELEMENT * longer * shorter
+
+
+def _orthonormal(stream: Stream, rows: int, columns: int) -> Float64s:
+    normal = _normal(stream, (rows, columns), np.dtype(np.float64), 1.0)
+    q, r = np.linalg.qr(normal if rows >= columns else normal.T)
+    q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
+    return q if rows >= columns else q.T
+
+
+def _normal(stream: Stream, shape: Shape, kind: np.dtype[Any], stddev: float) -> Floats:
+    values = np.empty(math.prod(shape), kind)
+    engines.current().fill(values, Distribution(Draw.NORMAL, 0.0, stddev), stream, view_of((len(values),)), 0)
+    return values.reshape(shape)
+
+
+class SharedWholes:
+    """Computes each whole once, however many ask for it at once, and keeps the last ones within `max_bytes`."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._wholes: OrderedDict[tuple[Any, ...], Future[Floats]] = OrderedDict()
+        self._hits = self._misses = 0
+
+    def get(self, structure: Structure, stream: Stream, kind: np.dtype[Any]) -> Floats:
+        """The whole tensor, flat, read-only."""
+        key = (structure, stream, kind.str)
+        with self._lock:
+            found = self._wholes.get(key)
+            mine: Future[Floats] = found or Future()
+            if found is None:
+                self._wholes[key] = mine
+                self._misses += 1
+            else:
+                self._wholes.move_to_end(key)
+                self._hits += 1
+        if found is None:
+            self._compute(key, mine, structure, stream, kind)
+        return mine.result()
+
+    def lookups(self) -> tuple[int, int]:
+        """How often a whole was there already, or being computed, and how often not. Every block of an answer looks it up."""
+        return self._hits, self._misses
+
+    def _compute(self, key: tuple[Any, ...], result: Future[Floats], structure: Structure, stream: Stream, kind: np.dtype[Any]) -> None:
+        try:
+            values = structure.whole(stream, kind).reshape(-1)
+        except BaseException as error:
+            with self._lock:
+                del self._wholes[key]
+            result.set_exception(error)
+            return
+        values.flags.writeable = False
+        result.set_result(values)
+        with self._lock:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        """Drop the least recently used until the rest fits; who holds one keeps it until it is done.
+
+        The last one stays, however large: its answer asks for it again with each block.
+        """
+        done = [(key, future.result().nbytes) for key, future in self._wholes.items() if future.done()]
+        excess = sum(nbytes for _, nbytes in done) - self._max_bytes
+        for key, nbytes in done[:-1]:
+            if excess <= 0:
+                return
+            del self._wholes[key]
+            excess -= nbytes
+
+
+WHOLES = SharedWholes(max_bytes=256 << 20)

@@ -1,0 +1,232 @@
+"""Recommendations, and the warnings that go with poor choices."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.core.activations import ACTIVATIONS, expressed
+from service.core.advice.warnings import warnings_for
+from service.core.errors import InvalidValue
+from service.core.initializer import activate, initialize, recommended
+from service.core.layers.fans import fans_of
+from service.core.layers.layouts import view_of
+from service.core.schemes import find_scheme
+from service.core.schemes.auto import alternatives_for, recommendation_for
+from service.core.tensors.dtypes import DTYPES
+from service.core.tensors.tensor import TensorSpec, VirtualTensor
+
+WIDE = (256, 784)
+SQUARE = (256, 256)
+
+RECOMMENDED = {
+    "linear": "lecun_normal",
+    "relu": "he_normal",
+    "leaky_relu": "he_normal",
+    "prelu": "he_normal",
+    "elu": "he_normal",
+    "selu": "lecun_normal",
+    "gelu": "he_normal",
+    "silu": "he_normal",
+    "mish": "he_normal",
+    "tanh": "xavier_uniform",
+    "sigmoid": "xavier_uniform",
+    "softmax": "xavier_uniform",
+    "softplus": "he_normal",
+    "relu6": "he_normal",
+    "celu": "he_normal",
+    "gelu_tanh": "he_normal",
+    "quick_gelu": "he_normal",
+    "hardswish": "he_normal",
+    "scaled_tanh": "lecun_normal",
+    "hardtanh": "xavier_uniform",
+    "softsign": "xavier_uniform",
+    "hardsigmoid": "xavier_uniform",
+} | dict.fromkeys(
+    ["relu2", "tanhshrink", "softshrink", "hardshrink", "sin", "snake", "gaussian", "glu", "swiglu", "geglu", "reglu", "bilinear"],
+    "variance_scaling",
+)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_what_is_recommended(activation: str) -> None:
+    assert recommendation_for(activation).scheme == RECOMMENDED[activation]
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_recommendation_has_a_reason_a_reference_and_alternatives_that_exist(activation: str) -> None:
+    row = recommendation_for(activation)
+    assert len(row.reason) > 40
+    assert re.search(r"\d{4}", str(row.reference))
+    chosen = activate(activation)
+    assert chosen is not None
+    for alternative in alternatives_for(chosen):
+        assert initialize(WIDE, scheme=alternative.scheme, parameters=alternative.parameters).distribution.stddev >= 0
+        assert find_scheme(alternative.scheme)[0].name != row.scheme
+
+
+def test_the_exact_alternative_has_the_activations_own_gain() -> None:
+    gelu = activate("gelu")
+    assert gelu is not None
+    assert gelu.gains is not None
+    exact = next(row for row in alternatives_for(gelu) if row.scheme == "variance_scaling")
+    assert exact.parameters == {"scale": gelu.gains.forward * gelu.gains.forward}
+
+
+@pytest.mark.parametrize("activation", ["relu2", "swiglu", "gaussian"])
+def test_where_the_exact_scheme_is_recommended_its_scale_is_the_forward_gain_squared(activation: str) -> None:
+    chosen = activate(activation)
+    assert chosen is not None
+    assert chosen.gains is not None
+    made = initialize(WIDE, activation=chosen)
+    assert made.parameters["scale"] == chosen.gains.forward * chosen.gains.forward
+    assert made.distribution.stddev == pytest.approx(chosen.gains.forward / 28)
+
+
+@pytest.mark.parametrize("omega", [1.0, 30.0])
+def test_siren_has_its_bound(omega: float) -> None:
+    made = initialize(WIDE, activation=activate("sin", omega=omega))
+    assert made.distribution.bounds == pytest.approx((-math.sqrt(6 / 784) / omega, math.sqrt(6 / 784) / omega))
+
+
+def test_a_formula_is_given_its_exact_gain() -> None:
+    formula = expressed("x*tanh(softplus(x))")
+    made = initialize(WIDE, activation=formula)
+    assert made.scheme.name == "variance_scaling"
+    assert made.distribution.stddev == pytest.approx(1.486847581 / 28)
+    assert warnings_for(made, WIDE) == []
+    small = initialize(WIDE, scheme="normal", parameters={"stddev": 0.001}, activation=formula)
+    assert "too small for the expression" in warnings_for(small, WIDE)[0]
+    assert "use variance_scaling with scale 2.211" in warnings_for(small, WIDE)[0]
+
+
+NAMED_GAINS: list[tuple[str, dict[str, Any], str, dict[str, Any], float]] = [
+    ("he_normal", {"gain": "forward"}, "gelu", {}, 1.533530441),
+    ("he_normal", {"gain": "backward"}, "gelu", {}, 1.481114413),
+    ("he_normal", {"gain": "torch"}, "tanh", {}, 5 / 3),
+    ("he_normal", {"gain": "torch"}, "leaky_relu", {"negative_slope": 0.2}, math.sqrt(2 / 1.04)),
+    ("torch.kaiming_normal_", {"gain": "forward"}, "silu", {}, 1.67653247),
+    ("he_uniform", {"gain": "forward"}, "mish", {}, 1.486847581),
+    ("he_normal", {"gain": "forward", "distribution": "truncated_normal"}, "gelu", {}, 1.533530441),
+    ("variance_scaling", {"gain": "forward", "scale": 4.0}, "gelu", {}, 2 * 1.533530441),
+    ("auto", {"gain": "forward"}, "gelu", {}, 1.533530441),
+    ("auto", {"gain": "forward"}, "tanh", {}, 1.59253742),
+    ("auto", {"gain": "forward"}, "swiglu", {}, 1.67653247),
+]
+
+
+@pytest.mark.parametrize(("scheme", "parameters", "activation", "own", "gain"), NAMED_GAINS, ids=lambda value: str(value)[:40])
+def test_a_named_gain_is_the_activations(
+    scheme: str, parameters: dict[str, Any], activation: str, own: dict[str, Any], gain: float
+) -> None:
+    made = initialize(WIDE, scheme=scheme, parameters=parameters, activation=activate(activation, **own))
+    assert made.distribution.stddev == pytest.approx(gain / 28, rel=1e-12)
+    assert made.parameters["gain"] == parameters["gain"]
+    assert made.parameters.get("negative_slope") is None
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "gelu", "softplus", "swiglu"])
+def test_the_forward_gain_draws_no_warning(activation: str) -> None:
+    made = initialize(WIDE, scheme="he_normal", parameters={"gain": "forward"}, activation=activate(activation))
+    assert warnings_for(made, WIDE) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "activation", "message"),
+    [
+        ({"gain": "forward"}, None, "gain: expected an activation, whose forward gain to take"),
+        ({"gain": "forward"}, "softmax", r"a gain that softmax has \(none\)"),
+        ({"gain": "torch"}, "gelu", r"a gain that gelu has \(forward, backward\)"),
+        ({"gain": "backward"}, "swiglu", r"a gain that swiglu has \(forward\)"),
+        ({"gain": "sideways"}, "relu", "a finite number, at least 0, or one of forward, backward, torch for he_normal"),
+        ({"gain": -1.0}, "relu", "at least 0, or one of"),
+        ({"gain": "forward", "negative_slope": 0.2}, "relu", "no other slope than the activation's"),
+    ],
+)
+def test_a_gain_that_nobody_has_is_refused(parameters: dict[str, Any], activation: str | None, message: str) -> None:
+    with pytest.raises(InvalidValue, match=message):
+        initialize(WIDE, scheme="he_normal", parameters=parameters, activation=activate(activation))
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("shape", [SQUARE, WIDE, (1000, 100), (64, 3, 7, 7)])
+def test_the_recommended_scheme_draws_no_warning(activation: str, shape: tuple[int, ...]) -> None:
+    assert warnings_for(initialize(shape, activation=activate(activation)), shape) == []
+
+
+POOR: list[tuple[str, dict[str, Any], str | None, str]] = [
+    ("zeros", {}, "relu", "every unit of this layer computes the same.*nothing breaks the symmetry.*use he_normal"),
+    ("ones", {}, None, "a constant: every unit.*use auto"),
+    ("constant", {"value": 0.1}, "tanh", "a constant: every unit.*use xavier_uniform"),
+    ("normal", {}, "relu", "too large for relu: each layer multiplies the signal's second moment by 392.*explodes"),
+    ("normal", {}, "tanh", "too large for tanh: the units' inputs start with standard deviation 28 .*saturates"),
+    ("normal", {}, None, "too large for any activation"),
+    ("normal", {"stddev": 0.001}, "relu", "too small for relu.*vanishes with depth"),
+    ("normal", {"stddev": 0.001}, "tanh", "too small for tanh.*vanishes with depth"),
+    ("normal", {"stddev": 0.001}, None, "too small for any activation.*vanishes"),
+    ("xavier_uniform", {}, "relu", "xavier_uniform under relu does not make up for the half.*use he_normal"),
+    ("lecun_normal", {}, "leaky_relu", "lecun_normal under leaky_relu does not make up"),
+    ("he_normal", {}, "tanh", "he_normal under tanh makes up for a loss that tanh does not have.*1.41.*use xavier_uniform"),
+    ("he_uniform", {}, "sigmoid", "he_uniform under sigmoid makes up"),
+    ("he_normal", {}, "selu", "too large for selu"),
+    ("torch_default", {}, "relu", "too small for relu"),
+    ("uniform", {}, "relu", "not centred: the mean is 0.5"),
+    ("normal", {"stddev": 1e300}, "relu", "too large"),
+]
+
+
+@pytest.mark.parametrize(("scheme", "parameters", "activation", "message"), POOR)
+def test_a_poor_choice_is_said_to_be_one(scheme: str, parameters: dict[str, Any], activation: str | None, message: str) -> None:
+    initializer = initialize(WIDE, scheme=scheme, parameters=parameters, activation=activate(activation))
+    assert any(re.search(message, warning) for warning in warnings_for(initializer, WIDE)), warnings_for(initializer, WIDE)
+
+
+def test_xavier_under_relu_halves_the_second_moment_of_a_square_layer() -> None:
+    warning = warnings_for(initialize(SQUARE, scheme="xavier_normal", activation=activate("relu")), SQUARE)
+    assert "by 0.5, 10 layers by 0.00098" in warning[0]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "activation", "claimed"), [("xavier_normal", "relu", 0.5), ("he_normal", "relu", 1.0), ("torch_default", "relu", 1 / 6)]
+)
+def test_what_is_claimed_of_the_second_moment_is_what_happens(scheme: str, activation: str, claimed: float) -> None:
+    """A square layer of 512, its inputs the outputs of ReLU: E[y²] over E[x²]."""
+    shape = (512, 512)
+    initializer = initialize(shape, scheme=scheme, activation=activate(activation))
+    weights = VirtualTensor(TensorSpec(initializer.distribution, DTYPES["float64"], view_of(shape), seed=1)).read().reshape(shape)
+    x = np.maximum(np.random.default_rng(0).standard_normal((512, 2000)), 0)
+    y = np.maximum(weights @ x, 0)
+    # 512² weights: the relative standard error of their mean square is √(2/512²) = 0.3%, that of the inputs less
+    assert np.mean(y**2) / np.mean(x**2) == pytest.approx(claimed, rel=0.05)
+
+
+@pytest.mark.parametrize("activation", ["relu", None])
+def test_he_over_fan_out_is_judged_by_the_gradient_that_it_keeps(activation: str | None) -> None:
+    shape = (64, 3, 7, 7)  # fan_in 147, fan_out 3136
+    he = initialize(shape, scheme="he_normal", parameters={"mode": "fan_out"}, activation=activate(activation))
+    assert warnings_for(he, shape) == []
+
+
+def test_too_small_over_fan_out_is_said_of_the_gradient() -> None:
+    shape = (64, 3, 7, 7)
+    small = initialize(shape, scheme="variance_scaling", parameters={"mode": "fan_out", "scale": 0.1}, activation=activate("relu"))
+    assert "the gradient's second moment by 0.05" in warnings_for(small, shape)[0]
+
+
+@pytest.mark.parametrize("scheme", ["zeros", "ones", "normal"])
+def test_a_bias_may_be_anything(scheme: str) -> None:
+    assert warnings_for(initialize((256,), scheme=scheme, activation=activate("relu")), (256,)) == []
+
+
+@pytest.mark.parametrize("scheme", ["he_normal", "xavier_uniform", "lecun_normal", "torch_default"])
+def test_a_sound_scheme_draws_no_warning_where_nobody_named_the_activation(scheme: str) -> None:
+    assert warnings_for(initialize(WIDE, scheme=scheme), WIDE) == []
+
+
+def test_a_recommendation_has_the_numbers_of_the_fans() -> None:
+    assert recommended(activate("relu"), fans_of(WIDE)).distribution.stddev == pytest.approx((2 / 784) ** 0.5)
+    assert recommended(activate("tanh"), fans_of(WIDE)).distribution.stddev == pytest.approx((2 / 1040) ** 0.5)

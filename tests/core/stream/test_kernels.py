@@ -1,0 +1,276 @@
+"""The compiled kernels give the bytes of the reference: for every draw, precision, dtype, offset, length, layout and slice."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.core.layers.layouts import view_of
+from service.core.stream import engines, numpy_engine
+from service.core.stream.distributions import Distribution, Draw
+from service.core.stream.philox import MAX_SEED, Stream
+from service.core.stream.quantiles import TAIL_WORDS
+from service.core.stream.view import View
+from service.core.tensors.dtypes import BFLOAT16, DTYPES
+from service.core.tensors.rules import Repeated, Rule
+from service.core.tensors.tensor import TensorSpec, VirtualTensor
+
+RANDOM_BITS = np.random.Generator(np.random.PCG64(7))
+
+distributions = st.one_of(
+    st.builds(Distribution, st.just(Draw.UNIFORM), st.floats(-2, 2), st.floats(1e-3, 2)),
+    st.builds(Distribution, st.just(Draw.NORMAL), st.floats(-2, 2), st.floats(1e-3, 2)),
+    st.builds(
+        Distribution,
+        st.just(Draw.TRUNCATED_NORMAL),
+        st.floats(-2, 2),
+        st.floats(1e-3, 2),
+        st.tuples(st.floats(-5, -0.1), st.floats(-0.05, 5)),
+    ),
+)
+streams = st.builds(Stream.of, st.integers(0, MAX_SEED), st.none() | st.text("abc.é", min_size=1, max_size=8))
+kinds = st.sampled_from([np.dtype(np.float32), np.dtype(np.float64)])
+views = st.sampled_from(
+    [
+        View((1 << 61,), (1,), 3),
+        View((1 << 60,), (-1,), 1 << 60),
+        view_of((512, 4096), "keras"),
+        view_of((513, 31), "keras"),
+        view_of((1024, 1 << 40), "keras").slice("2:, 3:1000003"),
+        view_of((3, 3, 64, 96), "keras"),
+        view_of((16, 4096)).slice(":, 100:2500"),
+        view_of((4096, 96)).slice("1::3, 5:90"),
+        view_of((4096, 96)).slice("::-1, 5:20"),
+        view_of((64, 64, 64)).slice("3:60, :, ::-2"),
+    ]
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _kernels() -> Iterator[None]:
+    engines.load_kernels()
+    yield
+    engines.use_numpy()
+
+
+def both(kind: np.dtype[Any], size: int, fill: str, *arguments: Any) -> tuple[bytes, bytes]:
+    """The bytes of both engines."""
+    made = [np.full(size, np.nan, kind) for _ in range(2)]
+    for engine, out in zip((engines.current(), numpy_engine), made):
+        getattr(engine, fill)(out, *arguments)
+    return made[0].tobytes(), made[1].tobytes()
+
+
+@given(distributions, kinds, streams, views, st.data())
+def test_any_part_of_any_view(distribution: Distribution, kind: np.dtype[Any], stream: Stream, view: View, data: st.DataObject) -> None:
+    size = data.draw(st.integers(0, 9000))
+    start = data.draw(st.integers(0, max(0, view.size - size)) | st.just(max(0, view.size - size)))
+    size = min(size, view.size - start)
+    one, other = both(kind, size, "fill", distribution, stream, view, start)
+    assert one == other
+
+
+@given(distributions, kinds, streams, st.lists(st.integers(0, 2**62 - 1), max_size=40))
+def test_any_positions(distribution: Distribution, kind: np.dtype[Any], stream: Stream, positions: list[int]) -> None:
+    one, other = both(kind, len(positions), "fill_at", distribution, stream, np.array(positions, np.uint64))
+    assert one == other
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("start", [(1 << 34) - 5000, (1 << 44) - 1], ids=["where the high half changes", "far out"])
+def test_a_million_elements_in_a_row(kind: type[np.floating[Any]], start: int) -> None:
+    normal = Distribution(Draw.NORMAL, 0.0, 1.0)
+    one, other = both(np.dtype(kind), 1 << 20, "fill", normal, Stream(7), View((1 << 61,), (1,)), start)
+    assert one == other
+
+
+# the seams of the normal's pieces, from either end, and both ends of the words
+SEAMS = [0, 0x5CAC, int(TAIL_WORDS), 0x00820B67, 0x7FFFFFFF]
+
+
+def _words_around(seams: list[int], bits: int) -> npt.NDArray[np.uint64]:
+    top = (1 << bits) - 1
+    near = {max(0, seam + step) for seam in seams for step in range(-40, 40)}
+    return np.array(sorted(near | {top - word for word in near}), np.uint64)
+
+
+@pytest.mark.parametrize("draw", [Draw.UNIFORM, Draw.NORMAL])
+def test_the_words_at_the_seams_of_the_float32_draws(draw: Draw) -> None:
+    from service.core.stream.kernels import _draw, draws32
+
+    words = np.concatenate([_words_around(SEAMS, 32).astype(np.uint32), RANDOM_BITS.integers(0, 1 << 32, 1000, np.uint32)])
+    out, flags = np.empty(len(words), np.float32), np.empty(len(words) + 8, np.uint8)
+    how = draws32.how_of(*_draw(Distribution(draw, 0.0, 1.0), out.dtype))
+    draws32.draw32(words.copy(), out, flags[: (len(words) + 7) // 8 * 8], how)
+    assert out.tobytes() == numpy_engine._draw32(words, Distribution(draw, 0.0, 1.0)).tobytes()
+
+
+FAR = 0x0DF086DE  # below, the quantile is under 1.4e-11 and the far tail's formula begins
+SEAMS_64 = [0, FAR, 0x0F451BD1, 0x16C8487F, 0x13333333333331FF, 0x1334C15EC5EF714C, 0x7FE0B1E495E69B58, (1 << 63) - 1]
+
+
+@pytest.mark.parametrize("draw", [Draw.UNIFORM, Draw.NORMAL])
+def test_the_words_at_the_seams_of_the_float64_draws(draw: Draw) -> None:
+    from service.core.stream.kernels import _draw, draws32, draws64
+
+    words = np.concatenate([_words_around(SEAMS_64, 64), RANDOM_BITS.integers(0, 1 << 64, 1000, np.uint64, endpoint=False)])
+    high, low = (words >> np.uint64(32)).astype(np.uint32), words.astype(np.uint32)
+    size = len(words)
+    out = np.empty(size)
+    draws64.draw64(high, low, out, draws32.how_of(*_draw(Distribution(draw, 0.0, 1.0), out.dtype)))
+    assert out.tobytes() == numpy_engine._draw64(words, Distribution(draw, 0.0, 1.0)).tobytes()
+
+
+@pytest.mark.parametrize("dtype", [np.dtype(np.float16), BFLOAT16], ids=str)
+def test_rounding_to_16_bits(dtype: np.dtype[Any]) -> None:
+    bits = np.concatenate([RANDOM_BITS.integers(0, 1 << 32, 1 << 16, np.uint32), np.arange(1 << 16, dtype=np.uint32) << np.uint32(15)])
+    values = bits.view(np.float32)
+    largest = 65520.0 if dtype == np.float16 else np.inf  # beyond, a tensor of the dtype is refused
+    values = values[np.abs(values) < largest]
+    one, other = np.empty(len(values), dtype), np.empty(len(values), dtype)
+    engines.current().round_into(one, values)
+    numpy_engine.round_into(other, values)
+    assert one.tobytes() == other.tobytes()
+
+
+def test_what_is_loaded_is_all_that_is_used() -> None:
+    from service.core.stream.kernels import compiling
+
+    normal = Distribution(Draw.NORMAL, 0.0, 1.0)
+    for dtype, view in ((dtype, view) for dtype in DTYPES for view in (view_of((64, 64)), view_of((64, 64), "keras").slice("1:, ::3"))):
+        VirtualTensor(TensorSpec(normal, DTYPES[dtype], view, 7)).read(5)
+        VirtualTensor(TensorSpec(Repeated(normal, 9, 4), DTYPES[dtype], view, 7)).read()
+    assert {kernel.py_func.__name__: len(kernel.signatures) for kernel, _ in compiling._kept} == {
+        kernel.py_func.__name__: 1 for kernel, _ in compiling._kept
+    }
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("repeated", [False, True])
+def test_a_tensor_of_each_dtype(dtype: str, repeated: bool) -> None:
+    normal = Distribution(Draw.NORMAL, 0.1, 0.02)
+    rule: Rule = Repeated(normal, 9, 4) if repeated else normal
+    tensor = VirtualTensor(TensorSpec(rule, DTYPES[dtype], view_of((300, 500), "keras"), 7, "w"))
+    found = tensor.read(1234).tobytes()
+    try:
+        engines.use_numpy()
+        assert found == tensor.read(1234).tobytes()
+    finally:
+        engines.load_kernels()
+
+
+# what a processor of another level computes
+
+_PROGRAM = """
+import hashlib, numpy as np
+from service.core.stream import kernels
+from service.core.stream.distributions import Distribution, Draw
+from service.core.stream.kernels.compiling import LEVELS
+from service.core.stream.philox import Stream
+from service.core.stream.view import View
+from numba.core.registry import cpu_target
+assert cpu_target.target_context.codegen().magic_tuple()[1:] == ({level!r}, LEVELS.get({level!r}, ("",))[0])
+digest = hashlib.sha256()
+for kind in (np.float32, np.float64):
+    out = np.empty(100_003, kind)
+    kernels.fill(out, Distribution(Draw.NORMAL, 0.1, 0.02), Stream(7), View((1 << 60,), (1,)), 5)
+    digest.update(out)
+print(digest.hexdigest())
+"""
+
+
+def _levels_of_this_processor() -> list[str]:
+    from service.core.stream.kernels.compiling import levels_here, runs_here
+
+    return [level for level in levels_here() if runs_here(level)]
+
+
+@pytest.mark.parametrize("level", _levels_of_this_processor())
+def test_every_level_of_processors_gives_the_same_bytes(level: str) -> None:
+    expected = hashlib.sha256()
+    for kind in (np.float32, np.float64):
+        out = np.empty(100_003, kind)
+        numpy_engine.fill(out, Distribution(Draw.NORMAL, 0.1, 0.02), Stream(7), View((1 << 60,), (1,)), 5)
+        expected.update(out.tobytes())
+    run = _python(_PROGRAM.format(level=level), NUMBA_CPU_NAME=level)
+    assert run.stdout.strip() == expected.hexdigest(), run.stderr
+
+
+def _python(program: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment, timeout=110)
+
+
+# where the compiled code is kept
+
+_LOAD = """
+import logging, sys
+from pathlib import Path
+from service.core.stream import engines
+from service.core.stream.kernels import compiling, rounding
+compiling._kept[:] = [row for row in compiling._kept if row[0] is rounding.to_bfloat16]  # one of them is enough here
+logging.basicConfig(format="%(message)s", stream=sys.stdout)
+logging.getLogger("weight_init").setLevel(logging.DEBUG)
+engines.load_kernels(Path(sys.argv[1]) if sys.argv[1:] else None)
+print(engines.current().name)
+"""
+
+
+def _load(cache: Path, **environment: str) -> list[str]:
+    run = _python(_LOAD, str(cache), **environment)
+    assert run.returncode == 0, run.stderr
+    return run.stdout.splitlines()
+
+
+def test_a_first_start_says_what_it_does_and_the_next_finds_it_done(tmp_path: Path) -> None:
+    first, second = _load(tmp_path / "cache"), _load(tmp_path / "cache")
+    assert first[0].startswith("compiling the kernels for ")
+    assert str(tmp_path / "cache") in first[0]
+    assert second[0].startswith("kernels for ")
+    assert first[-1] == second[-1] == "numba"
+
+
+_LOAD_READ_ONLY = """
+import sys
+from pathlib import Path
+from service.core.stream import engines
+from service.core.stream.kernels import compiling, elements
+compiling._is_writable = lambda folder: False
+engines.load_kernels(Path(sys.argv[1]))
+print(sum(elements.rows32.stats.cache_hits.values()))
+"""
+
+
+def test_a_cache_that_cannot_be_written_to_is_copied(tmp_path: Path) -> None:
+    engines.load_kernels()
+    kept = engines.default_cache()
+    run = _python(_LOAD_READ_ONLY, str(kept), TMPDIR=str(tmp_path))
+    assert run.stdout.strip() == "1", run.stderr
+    assert not list(tmp_path.iterdir()), "the temporary copy is removed at the end"
+
+
+def test_where_nothing_can_be_kept_it_is_compiled_at_each_start(tmp_path: Path) -> None:
+    nowhere = tmp_path / "file"
+    nowhere.write_text("a file, in which no folder can be made")
+    assert _load(nowhere / "cache", TMPDIR=str(nowhere))[-1] == "numba"
+
+
+def test_without_numba_the_reference_goes_on() -> None:
+    run = _python(
+        "import sys; sys.modules['numba'] = None\n"
+        "from service.core.stream import engines\n"
+        "try:\n    engines.load_kernels()\n"
+        "except ImportError:\n    print(engines.current().name)"
+    )
+    assert run.stdout.strip() == "numpy", run.stderr

@@ -1,0 +1,48 @@
+"""The stream as STREAM.md describes it, against the stream as it is computed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.core.stream.distributions import Distribution, Draw
+from service.core.stream.philox import MAX_SEED
+from service.core.stream.quantiles import quantile_range
+from service.core.stream.view import View
+from service.core.tensors.dtypes import DTYPES
+from service.core.tensors.tensor import TensorSpec, VirtualTensor
+from tests import stream_by_the_page as page
+
+DRAWS = {"uniform": Draw.UNIFORM, "normal": Draw.NORMAL, "truncated_normal": Draw.TRUNCATED_NORMAL}
+CUT = (-2.0, 2.0)
+
+
+@given(
+    draw=st.sampled_from(list(DRAWS)),
+    dtype=st.sampled_from(list(DTYPES)),
+    seed=st.integers(0, MAX_SEED),
+    name=st.none() | st.text(min_size=1, max_size=12).filter(str.isprintable),
+    index=st.integers(0, 2**61),
+    loc=st.floats(-10, 10),
+    scale=st.floats(1e-3, 10),
+)
+def test_any_element_is_what_the_page_says(
+    draw: str, dtype: str, seed: int, name: str | None, index: int, loc: float, scale: float
+) -> None:
+    distribution = Distribution(DRAWS[draw], loc, scale, CUT if draw == "truncated_normal" else None)
+    spec = TensorSpec(distribution, DTYPES[dtype], View((1,), (1,), index), seed, name)
+    drawn = page.draw(draw, dtype, page.words(seed, name, index), CUT)
+    assert VirtualTensor(spec).read().tobytes() == page.value(dtype, drawn, loc, scale)
+
+
+@pytest.mark.parametrize("cut", [(-2.0, 2.0), (0.0, 1.5), (-0.3, 4.0), (-50.0, 50.0)])
+def test_the_quantile_range_is_what_the_page_says(cut: tuple[float, float]) -> None:
+    ours = quantile_range(*cut)
+    assert page.quantile_range(*cut) == (ours.first, ours.count)
+
+
+def test_the_page_is_read_and_not_remembered() -> None:
+    assert len(page.coefficients()) == 9
+    assert np.float32(page.coefficients()["P"][0]) == np.float32(7.50178528)
