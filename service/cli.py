@@ -13,7 +13,7 @@ import logging.config
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -25,9 +25,12 @@ from pydantic import ValidationError
 
 from service import __version__
 from service.contract import catalogue
-from service.contract.advice import recommend as advise
+from service.contract.advice import recommendation_of
 from service.contract.answer import Answer, answer
-from service.contract.request import InitRequest, InvalidRequest, RecommendRequest, Request, described_parameter
+from service.contract.errors import InvalidRequest
+from service.contract.reading import read_text
+from service.contract.request import InitRequest, RecommendRequest, Request
+from service.contract.vocabulary import described_parameter
 from service.core.errors import InitError
 from service.core.stream import engines
 from service.files.formats import DEFAULT_FORMAT, FORMATS, Format, find_format
@@ -108,7 +111,7 @@ def _with_fields_of(model: type[Request]) -> Callable[[Callable[..., None]], Cal
 
         def run(**given: Any) -> None:
             fields = [(name, given.pop(name)) for name in options]
-            command(model.from_text([(name, text) for name, text in fields if text is not None]), **given)
+            command(read_text(model, [(name, text) for name, text in fields if text is not None]), **given)
 
         keywords = [row.replace(kind=inspect.Parameter.KEYWORD_ONLY) for name, row in own.items() if name != "wanted"]
         run.__signature__ = inspect.Signature([*options.values(), *keywords])  # type: ignore[attr-defined]  # what typer reads
@@ -230,11 +233,12 @@ _JSON = Annotated[bool, typer.Option("--json", help="JSON, as the service answer
 @_with_fields_of(RecommendRequest)
 def recommend(wanted: RecommendRequest, json: _JSON = False) -> None:
     """Say which scheme fits an activation, and why."""
-    advice = advise(wanted)
+    advice = recommendation_of(wanted)
     if json or not sys.stdout.isatty():
         _print_json(advice)
         return
-    rows = [(name, str(advice[name])) for name in _ADVISED if advice[name] is not None]
+    shown = [(name, value) for name, value in advice.items() if name in _ADVISED]
+    rows = [(name, str(value)) for name, value in shown if value is not None]
     rows += [("or", f"{row['scheme']} {row['parameters'] or ''}: {row['when']}") for row in advice["alternatives"]]
     _print_table(rows)
 
@@ -242,14 +246,14 @@ def recommend(wanted: RecommendRequest, json: _JSON = False) -> None:
 @app.command()
 def schemes(json: _JSON = False) -> None:
     """List the schemes."""
-    rows = catalogue.schemes()
+    listed = catalogue.schemes()
     if json or not sys.stdout.isatty():
-        _print_json({"schemes": rows})
+        _print_json(listed)
         return
-    _print_table(((row["name"], row["formula"], row["summary"]) for row in rows), "scheme", "formula", "what it does")
+    _print_table(((row["name"], row["formula"], row["summary"]) for row in listed["schemes"]), "scheme", "formula", "what it does")
 
 
-def _print_json(content: dict[str, Any]) -> None:
+def _print_json(content: Mapping[str, Any]) -> None:
     text = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     write_file(iter([text]), STANDARD_OUTPUT)  # not print, whose errors would come at Python's end
 

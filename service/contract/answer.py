@@ -11,10 +11,10 @@ from typing import Any
 
 import orjson
 
+from service.contract.metadata import metadata_text, provenance_of
 from service.contract.request import InitRequest
-from service.contract.specification import OF_THE_TENSOR, Specified, as_ascii, described, specified_by
+from service.contract.specification import initializer_of, specification_of
 from service.core.errors import TooLarge
-from service.core.stream.philox import STREAM_VERSION
 from service.core.tensors.dtypes import find_dtype
 from service.core.tensors.rules import is_bitwise, structure_in
 from service.core.tensors.tensor import TensorSpec, VirtualTensor, check_name, check_seed, fresh_seed
@@ -22,8 +22,6 @@ from service.files.formats import Format
 from service.files.virtual import Buffer, VirtualFile
 
 Metadata = dict[str, Any]
-
-_EXACT_JSON_INTEGER = 2**53
 
 
 @dataclass(frozen=True)
@@ -76,25 +74,25 @@ class Answer:
 
 def answer(request: InitRequest, file_format: Format, limits: Limits) -> Answer:
     """The tensor that a request asks for, in a format. Nothing of it is computed yet. Raises InitError."""
-    specified = specified_by(request)
-    view = specified.view
+    initializer = initializer_of(specification_of(request))
+    whole = initializer.view
     spec = TensorSpec(
-        rule=specified.initializer.rule,
+        rule=initializer.rule,
         dtype=find_dtype(request.dtype),
-        view=view if request.slice is None else view.slice(request.slice),
+        view=whole if request.slice is None else whole.slice(request.slice),
         seed=fresh_seed() if request.seed is None else check_seed(int(request.seed)),
         name=check_name(request.name),
     )
     tensor = VirtualTensor(spec)
     _check_size(tensor, file_format, limits)
-    provenance = _provenance(request, specified, tensor)
-    metadata_text = _metadata_text(provenance, described(specified))
+    provenance = provenance_of(initializer, tensor, request.slice)
+    text = metadata_text(provenance, initializer)
     return Answer(
         tensor=tensor,
-        file=file_format.open(tensor, provenance, json.loads(metadata_text) if file_format.carries_advice else {}),
+        file=file_format.open(tensor, provenance, json.loads(text) if file_format.carries_advice else {}),
         format=file_format,
         provenance=provenance,
-        metadata_text=metadata_text,
+        metadata_text=text,
         repeatable=request.seed is not None,
     )
 
@@ -129,34 +127,3 @@ def _check_size(tensor: VirtualTensor, file_format: Format, limits: Limits) -> N
             received=tensor.size,
             action="Ask for npy, safetensors or raw, which have no such limit, or for a slice.",
         )
-
-
-def _provenance(request: InitRequest, specified: Specified, tensor: VirtualTensor) -> Metadata:
-    """All that determines the bytes, in the terms of STREAM.md, and nothing else: it is written into files, whose bytes may
-    never change. So no advice, no defaults of parameters, no version, and no field for what was not asked for.
-    """
-    spec = tensor.spec
-    facts = {
-        "stream": STREAM_VERSION,
-        "seed": spec.seed if spec.seed <= _EXACT_JSON_INTEGER else str(spec.seed),
-        "name": spec.name,
-        "shape": list(tensor.shape),
-        "layout": specified.layout,
-        "layer": specified.layer,
-        "slice": None if request.slice is None else {"of": list(specified.view.shape), "is": request.slice},
-        "dtype": tensor.dtype.name,
-        "scheme": specified.initializer.scheme.name,
-    } | spec.rule.facts
-    return {name: fact for name, fact in facts.items() if fact is not None}
-
-
-def _metadata_text(provenance: Metadata, description: str) -> str:
-    """The facts that the metadata begins with, null for what was not asked for, and then the description, which is text already."""
-    facts = _as_ascii({name: provenance.get(name) for name in OF_THE_TENSOR})
-    return f"{facts[:-1]},{description[1:]}"
-
-
-def _as_ascii(facts: Metadata) -> str:
-    """Most names are ASCII, and are written several times faster by who would leave others as they are."""
-    text = orjson.dumps(facts).decode("utf-8")
-    return text if text.isascii() else as_ascii(facts)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
-
-from service.core.activations import ACTIVATIONS
+from service.contract.advice import described_gains
+from service.contract.documents import (
+    ActivationCatalogue,
+    ActivationDescription,
+    ParameterDescription,
+    SchemeCatalogue,
+    SchemeDescription,
+)
+from service.core.activations import ACTIVATIONS, Activation
 from service.core.parameters import Parameter
 from service.core.schemes import SCHEMES, Scheme
-from service.core.schemes.auto import recommendation_for
-
-Description = dict[str, Any]
 
 
-def schemes() -> list[Description]:
-    """The catalogue of schemes."""
-    return [_scheme(row) for row in SCHEMES.values()]
+def schemes() -> SchemeCatalogue:
+    """The answer of /schemes."""
+    return {"schemes": [_scheme(row) for row in SCHEMES.values()]}
 
 
-def _scheme(row: Scheme) -> Description:
+def _scheme(row: Scheme) -> SchemeDescription:
     return {
         "name": row.name,
         "summary": row.summary,
@@ -30,26 +32,24 @@ def _scheme(row: Scheme) -> Description:
     }
 
 
-def activations() -> list[Description]:
-    """The catalogue of activations, with their gains and recommended schemes."""
-    return [_activation(name) for name in ACTIVATIONS]
+def activations() -> ActivationCatalogue:
+    """The answer of /activations, with gains and recommended schemes."""
+    return {"activations": [_activation(row) for row in ACTIVATIONS.values()]}
 
 
-def _activation(name: str) -> Description:
-    row = ACTIVATIONS[name]
-    gains = row().gains
+def _activation(row: Activation) -> ActivationDescription:
     return {
         "name": row.name,
         "formula": row.formula,
         "aliases": list(row.aliases),
         "parameters": [_parameter(parameter) for parameter in row.parameters],
-        "gain": None if gains is None else asdict(gains),
-        "recommended": recommendation_for(name).scheme,
+        "gain": described_gains(row().gains),
+        "recommended": row.recommendation.scheme,
         "reference": str(row.reference),
     }
 
 
-def _parameter(row: Parameter) -> Description:
+def _parameter(row: Parameter) -> ParameterDescription:
     return {
         "name": row.name,
         "summary": row.summary,

@@ -1,26 +1,30 @@
-"""A layer's specification becomes a scheme with its parameters, and the distribution that it comes to."""
+"""From a layer's specification to its initializer, in one pass: the scheme, its parameters, its rule, and what is recommended beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from service.core.activations import ActivationWithParameters, find_activation
 from service.core.errors import InvalidValue
 from service.core.layers.fans import FanConvention, Fans, fans_of
 from service.core.layers.layer import Layer
+from service.core.layers.layouts import CANONICAL_LAYOUT, canonical_shape, view_of
+from service.core.layers.roles import Role
 from service.core.names import library_of
-from service.core.parameters import Values, fill
-from service.core.schemes import DEFAULT_SCHEME, FAMILIES, SCHEMES, Scheme, family_named, family_of, find_scheme, translated
-from service.core.schemes.auto import EXACT, choice_for
+from service.core.parameters import NO_PARAMETERS, Values, fill
+from service.core.recommendation import Circumstances, Recommendation
+from service.core.schemes import DEFAULT_SCHEME, FAMILIES, SCHEMES, Scheme, family_named, find_scheme, translated
+from service.core.schemes.auto import Choice, choice_of, recommendation_for, with_named_gain
 from service.core.stream.distributions import Distribution, Draw
-from service.core.stream.view import Shape
+from service.core.stream.view import Shape, View
 from service.core.tensors.rules import Rule
+from service.core.tensors.tensor import check_shape
 
-# a name of a library has its fans too, which are read off the shape alone
+# A scheme asked for by a library's name counts the fans as that library does.
 FAN_CONVENTION_OF: dict[str | None, FanConvention] = {
     None: FanConvention.TRUE,
     "torch": FanConvention.TORCH,
@@ -30,18 +34,49 @@ FAN_CONVENTION_OF: dict[str | None, FanConvention] = {
     "jax": FanConvention.JAX,
 }
 
+_FOR_AUTO_ALONE = ("distribution", "num_layers")  # parameters of `auto` that take part in the choice and are not passed on
 
-@dataclass(frozen=True)
-class Initializer:
-    """A scheme as resolved for one layer. `requested` is the name that was asked for."""
+_ANY_LAYER = Layer()
+_UNIT_FANS = Fans(1, 1)
 
-    requested: str
+
+class LayerSpecification(NamedTuple):
+    """All that a request says about a layer, and nothing about the one tensor. Equal specifications have equal initializers.
+
+    It is hashable if its parameters are GivenParameters.
+
+    `shape` is in `layout`. `parameters` are the scheme's own (SCHEMES[...].parameters). `layer` says how to read the shape, and
+    `role` what the weight is in the network. `fan_convention` None: that of the library whose name the scheme was given, else what
+    truly feeds a unit. `fan_in` and `fan_out` replace those of the shape; a shape that has none, such as a bias, needs them.
+    """
+
+    shape: Shape
+    scheme: str = DEFAULT_SCHEME
+    parameters: Mapping[str, Any] = NO_PARAMETERS
+    activation: ActivationWithParameters | None = None
+    layer: Layer = _ANY_LAYER
+    role: Role | None = None
+    layout: str = CANONICAL_LAYOUT
+    fan_convention: FanConvention | None = None
+    fan_in: int | None = None
+    fan_out: int | None = None
+
+    @property
+    def canonical_shape(self) -> Shape:
+        """The shape in the canonical layout, [out, in, *kernel]."""
+        return canonical_shape(self.shape, self.layout, self.layer.kind)
+
+    def fans(self, convention: FanConvention) -> Fans:
+        """The fans as `convention` counts them. Raises InvalidValue where layer and shape do not fit."""
+        return fans_of(self.canonical_shape, self.layer, convention=convention, fan_in=self.fan_in, fan_out=self.fan_out)
+
+
+@dataclass(frozen=True, eq=False)
+class AppliedScheme:
+    """A scheme with all its parameters, and what it comes to for one weight."""
+
     scheme: Scheme
-    parameters: Mapping[str, Any] = field(hash=False)
-    activation: ActivationWithParameters | None
-    fans: Fans
-    true_fans: Fans
-    fan_convention: FanConvention
+    parameters: Values
     rule: Rule
 
     @property
@@ -52,29 +87,49 @@ class Initializer:
         return self.rule
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Recommended:
-    """The scheme recommended for an activation (for a linear layer, without one), and its numbers where the fans are known."""
+    """The scheme recommended for a weight: by its role in the network (`for_role`), or else by its activation.
 
+    `chosen` are the parameters that the recommendation names, and `parameters` all of the scheme's. `rule` None: it depends on a fan or
+    a circumstance that is not known.
+    """
+
+    recommendation: Recommendation
+    known: Circumstances
+    for_role: bool
     scheme: Scheme
-    parameters: Mapping[str, Any] = field(hash=False)
-    activation: ActivationWithParameters | None
-    fans: Fans
-
-    @cached_property
-    def distribution(self) -> Distribution:
-        """The distribution for these fans. Raises InvalidValue when one that it divides by is not known."""
-        return self._for(self.fans)
+    chosen: Values
+    parameters: Values
+    rule: Rule | None
 
     @property
-    def draw(self) -> Draw:
-        """What is drawn, whatever the fans."""
-        return self._for(Fans(1, 1)).draw
+    def draw(self) -> Draw | None:
+        """What is drawn, whatever the fans; None for what a role calls for, which need not be drawn."""
+        if self.for_role or self.scheme.resolve is None:
+            return None
+        return self.scheme.resolve(self.parameters, _UNIT_FANS).draw
 
-    def _for(self, fans: Fans) -> Distribution:
-        if self.scheme.resolve is None:
-            raise AssertionError(f"{self.scheme.name} is recommended and does not draw each element")
-        return self.scheme.resolve(self.parameters, fans)
+
+@dataclass(frozen=True, eq=False)
+class Initializer(AppliedScheme):
+    """The scheme of a specification, as resolved, with what is recommended beside it."""
+
+    specification: LayerSpecification
+    fans: Fans
+    true_fans: Fans
+    fan_convention: FanConvention
+    recommended: Recommended
+
+    @property
+    def activation(self) -> ActivationWithParameters | None:
+        """The activation after the layer, if one was named."""
+        return self.specification.activation
+
+    @cached_property
+    def view(self) -> View:
+        """The whole tensor in its layout."""
+        return view_of(self.specification.shape, self.specification.layout, self.specification.layer.kind)
 
 
 def activate(name: str | None, **parameters: Any) -> ActivationWithParameters | None:
@@ -82,75 +137,100 @@ def activate(name: str | None, **parameters: Any) -> ActivationWithParameters | 
     return None if name is None else find_activation(name)(**parameters)
 
 
-def initialize(
-    shape: Shape,
-    *,
-    scheme: str = DEFAULT_SCHEME,
-    parameters: Values | None = None,
-    activation: ActivationWithParameters | None = None,
-    layer: Layer | None = None,
-    fan_convention: FanConvention | None = None,
-    fan_in: int | None = None,
-    fan_out: int | None = None,
-) -> Initializer:
-    """Resolve a scheme for a weight of canonical shape [out, in, *kernel].
+def initialize(specification: LayerSpecification) -> Initializer:
+    """Resolve a specification. Raises InitError.
 
-    `parameters` are the scheme's own (SCHEMES[...].parameters); `layer` says how the shape is to be read; `fan_convention`
-    who counts the fans (left out, the library whose name the scheme was given, else what is true); `fan_in` and `fan_out`
-    replace those of the shape, and are needed where a shape has none. Raises UnknownName for a scheme or a parameter that
-    nobody knows, InvalidValue for a value outside its domain or a fan that is missing.
-
+    UnknownName for a scheme or a parameter that nobody knows, InvalidValue for a value outside its domain or a fan that is missing.
     A family's bare name (`he`, `glorot`) takes any `distribution`.
 
-    >>> initialize((256, 784), activation=activate("relu")).distribution.stddev
+    >>> initialize(LayerSpecification((256, 784), activation=activate("relu"))).distribution.stddev
     0.050507627227610534
     """
-    row, presets = find_scheme(scheme)
-    convention = fan_convention or FAN_CONVENTION_OF[library_of(scheme)]
-    fans = true_fans = fans_of(shape, layer, fan_in=fan_in, fan_out=fan_out)
+    check_shape(specification.shape)
+    scheme, presets = find_scheme(specification.scheme)
+    given = translated(specification.scheme, specification.parameters)
+    fans = true_fans = specification.fans(FanConvention.TRUE)
+    convention = specification.fan_convention or FAN_CONVENTION_OF[library_of(specification.scheme)]
     if convention is not FanConvention.TRUE:
-        fans = fans_of(shape, layer, convention=convention, fan_in=fan_in, fan_out=fan_out)
-    given = translated(scheme, parameters or {})
-    if row.name == DEFAULT_SCHEME:
-        row, presets, given = _choose(row, given, activation)
-    elif (family := family_named(scheme)) and given.get("distribution") in FAMILIES[family]:
-        row_name, presets = FAMILIES[family][given.pop("distribution")]
-        row = SCHEMES[row_name]
-    values = _filled(row, presets, given, activation)
-    rule = _resolve(row, _in_numbers(values, activation), fans, shape, layer or Layer())
-    return Initializer(scheme, row, values, activation, fans, true_fans, convention, rule)
+        fans = specification.fans(convention)
+    known = Circumstances(specification.activation, _num_layers(given))
+    row = recommendation_for(specification.role, specification.activation, is_weight=len(specification.shape) >= 2)
+    recommended = recommend(row, specification, known, true_fans)
+    if scheme.name == DEFAULT_SCHEME:
+        (scheme, presets), given = _chosen(specification, scheme, given, recommended)
+    elif (family := family_named(specification.scheme)) and given.get("distribution") in FAMILIES[family]:
+        name, presets = FAMILIES[family][given.pop("distribution")]
+        scheme = SCHEMES[name]
+    applied = apply_scheme(scheme, presets, given, specification, fans)
+    return Initializer(scheme, applied.parameters, applied.rule, specification, fans, true_fans, convention, recommended)
 
 
-def recommended(activation: ActivationWithParameters | None, fans: Fans, *, distribution: str | None = None) -> Recommended:
-    """The scheme recommended for an activation, drawing from this distribution or the recommended one.
+def recommend(
+    recommendation: Recommendation, specification: LayerSpecification, known: Circumstances, fans: Fans, *, distribution: str | None = None
+) -> Recommended:
+    """The recommended scheme for a weight of these fans, drawn from this distribution or the recommended one.
 
     Raises InvalidValue where the gains that it is made of are infinite.
     """
-    asked = {"distribution": distribution} if distribution else {}
-    row, presets, given = _choose(SCHEMES[DEFAULT_SCHEME], asked, activation)
-    return Recommended(row, _filled(row, presets, given, activation), activation, fans)
+    role, activation = specification.role, specification.activation
+    for_role = role is not None and recommendation is role.recommendation
+    if recommendation.lacks(known):
+        return Recommended(recommendation, known, for_role, SCHEMES[recommendation.scheme], {}, {}, None)
+    scheme, chosen = choice_of(recommendation, known, distribution)
+    values = _filled(scheme, chosen, {}, activation)
+    rule = _rule_if_known(scheme, values, specification, fans)
+    return Recommended(recommendation, known, for_role, scheme, chosen, values, rule)
 
 
-def _choose(
-    auto: Scheme, given: dict[str, Any], activation: ActivationWithParameters | None
-) -> tuple[Scheme, Mapping[str, Any], dict[str, Any]]:
-    """The recommended scheme. What `auto` was given goes on to it, except the distribution, which takes part in the choice."""
-    checked = fill(auto.parameters, given, owner=auto.name)
-    chosen, presets = choice_for(activation, checked["distribution"])
-    if isinstance(checked["gain"], str) and family_of(chosen) != "he":
-        chosen, presets = EXACT, {"distribution": checked["distribution"] or "normal"}
-    passed_on = {key: value for key, value in given.items() if key != "distribution"}
-    return SCHEMES[chosen], presets, passed_on
+def apply_scheme(scheme: Scheme, presets: Values, given: Values, specification: LayerSpecification, fans: Fans) -> AppliedScheme:
+    """The scheme for a weight of these fans; what is given goes before the presets. Raises UnknownName, InvalidValue."""
+    values = _filled(scheme, presets, given, specification.activation)
+    return AppliedScheme(scheme, values, _rule(scheme, values, specification, fans))
 
 
-def _filled(row: Scheme, presets: Values, given: Values, activation: ActivationWithParameters | None) -> Values:
-    """The values of all parameters, which whoever shares them cannot change."""
-    values = fill(row.parameters, {**presets, **given}, owner=row.name)
+def _num_layers(given: Values) -> int | None:
+    value = given.get("num_layers")
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _chosen(specification: LayerSpecification, auto: Scheme, given: Values, recommended: Recommended) -> tuple[Choice, dict[str, Any]]:
+    """What `auto` chooses, and the parameters given to it that are passed on to the chosen scheme."""
+    role, checked = specification.role, fill(auto.parameters, given, owner=auto.name)
+    if checked["num_layers"] is not None and role is None:
+        raise InvalidValue(
+            "num_layers",
+            expected="a layer whose size depends on the depth, such as residual_output, beside num_layers",
+            received=checked["num_layers"],
+            action="Give layer, name a scheme that takes num_layers, or leave num_layers out.",
+        )
+    if role is not None and role.recommendation is not None and not recommended.for_role:
+        raise InvalidValue(
+            "shape",
+            expected=f"a weight of rank 2 or more for the layer {role.name}",
+            received=list(specification.shape),
+            action="For its bias ask for layer=bias, or name a scheme.",
+        )
+    choice = choice_of(recommended.recommendation, recommended.known, checked["distribution"])
+    if isinstance(checked["gain"], str):
+        choice = with_named_gain(choice, checked["distribution"])
+    return choice, {name: value for name, value in given.items() if name not in _FOR_AUTO_ALONE}
+
+
+def _rule_if_known(scheme: Scheme, values: Values, specification: LayerSpecification, fans: Fans) -> Rule | None:
+    try:
+        return _rule(scheme, values, specification, fans)
+    except InvalidValue:  # a fan that it divides by is not known, or the shape is not one of its own
+        return None
+
+
+def _filled(scheme: Scheme, presets: Values, given: Values, activation: ActivationWithParameters | None) -> Values:
+    """The values of all parameters, read-only because initializers are shared."""
+    values = fill(scheme.parameters, {**presets, **given}, owner=scheme.name)
     return MappingProxyType(_with_slope(values, given, activation))
 
 
 def _with_slope(values: dict[str, Any], given: Values, activation: ActivationWithParameters | None) -> dict[str, Any]:
-    """The values with the activation's slope where none was given; without any beside a named gain, which stands for it."""
+    """The values with the activation's slope where none was given; without a slope beside a named gain, which includes it."""
     if "negative_slope" not in values:
         return values
     slope = activation.parameters.get("negative_slope", 0.0) if activation else 0.0
@@ -166,19 +246,20 @@ def _with_slope(values: dict[str, Any], given: Values, activation: ActivationWit
     return {**values, "negative_slope": None}
 
 
+def _rule(scheme: Scheme, values: Values, specification: LayerSpecification, fans: Fans) -> Rule:
+    numbers = _in_numbers(values, specification.activation)
+    if scheme.build is not None:
+        return scheme.build(numbers, specification.canonical_shape, specification.layer)
+    if scheme.resolve is None:
+        raise AssertionError(f"{scheme.name} is a choice, not a distribution")
+    return scheme.resolve(numbers, fans)
+
+
 def _in_numbers(values: Values, activation: ActivationWithParameters | None) -> Values:
-    """The values to compute with: a named gain is the activation's, instead of He's own √(2/(1 + slope²)), 1 for a slope of 1."""
+    """The values with a named gain replaced by the activation's, instead of He's own √(2/(1 + slope²)), which is 1 for a slope of 1."""
     choice = values.get("gain")
     if not isinstance(choice, str):
         return values
     if activation is None:
         raise InvalidValue("gain", expected=f"an activation, whose {choice} gain to take", received=None, action="Give activation.")
     return {**values, "gain": activation.gain(choice), "negative_slope": 1.0}
-
-
-def _resolve(row: Scheme, values: Values, fans: Fans, shape: Shape, layer: Layer) -> Rule:
-    if row.build is not None:
-        return row.build(values, shape, layer)
-    if row.resolve is None:
-        raise AssertionError(f"{row.name} is a choice, not a distribution")
-    return row.resolve(values, fans)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _LIBRARIES = {
     "torch": "torch",
@@ -16,6 +17,7 @@ _LIBRARIES = {
 }
 
 
+@lru_cache(maxsize=1024)  # each request asks for a few, and most ask for the same
 def name_key(name: str) -> str:
     """A name without its case, underscores, hyphens and spaces; of a library's path, the library and the last part.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,6 +13,38 @@ from service.core.errors import InvalidValue, unknown_name
 Values = Mapping[str, Any]
 
 _EXACT = 2**53  # beyond it an integer is not exact in JSON, nor in float64
+
+
+class GivenParameters(Mapping[str, Any]):
+    """Parameters as a caller gave them, before any check: immutable and hashable.
+
+    Unlike in a dict, 1, 1.0 and True differ, and so do 0.0 and -0.0: a domain may hold one of them and not the other.
+    """
+
+    def __init__(self, values: Values) -> None:
+        self._values = dict(values)
+        self._text = repr(sorted(self._values.items(), key=lambda item: item[0]))
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, GivenParameters) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return repr(self._values)
+
+
+NO_PARAMETERS = GivenParameters({})
 
 
 class Kind(StrEnum):

@@ -17,9 +17,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import __version__
-from service.contract import catalogue
-from service.contract.advice import recommend
+from service.contract import catalogue, documents
+from service.contract.advice import recommendation_of
 from service.contract.answer import answer
+from service.contract.reading import read_json, read_text
 from service.contract.request import Expression, InitRequest, RecommendRequest
 from service.core.activations import expressed
 from service.core.stream import engines
@@ -27,14 +28,15 @@ from service.files.formats import find_format
 from service.settings import Settings
 from service.web import metrics, problems
 from service.web.access import Access
+from service.web.body import json_body
 from service.web.digests import Digests
 from service.web.exchange import ANSWER
 from service.web.headers import CORS, SecurityHeaders
 from service.web.limits import Computations, Permits, Rate
 from service.web.negotiation import accepted_format
-from service.web.openapi import GET_INIT, GET_RECOMMEND, NOT_READY, POST_INIT, complete
+from service.web.openapi import complete
+from service.web.openapi.operations import GET_INIT, GET_RECOMMEND, NOT_READY, POST_INIT
 from service.web.problems import HttpProblem
-from service.web.reading import json_body
 from service.web.responses import answered, json_response
 from service.web.startup import Readiness, lifespan
 from service.web.watch import Watch
@@ -116,14 +118,14 @@ def _install_layers(app: FastAPI, settings: Settings) -> None:
 async def post_init(request: Request) -> Response:
     """A tensor from a JSON specification."""
     body = await json_body(request, request.app.state.settings)
-    return await _init(request, InitRequest.from_json(body))
+    return await _init(request, read_json(InitRequest, body))
 
 
 @routes.head("/init", include_in_schema=False)
 @routes.get("/init", tags=["weights"], summary="Initialize a tensor", openapi_extra=GET_INIT)
 async def get_init(request: Request) -> Response:
     """The same from a query: a plain URL, which can be cached, resumed and shared. The scheme's parameters stand beside the fields."""
-    return await _init(request, InitRequest.from_text(request.query_params.multi_items()))
+    return await _init(request, read_text(InitRequest, request.query_params.multi_items()))
 
 
 async def _init(request: Request, wanted: InitRequest) -> Response:
@@ -143,37 +145,69 @@ async def _gains(request: Request, wanted: InitRequest | RecommendRequest) -> No
 
 
 @routes.head("/recommend", include_in_schema=False)
-@routes.get("/recommend", tags=["advice"], summary="Recommend a scheme", openapi_extra=GET_RECOMMEND)
+@routes.get(
+    "/recommend",
+    tags=["advice"],
+    summary="Recommend a scheme",
+    response_model=documents.Recommendation,
+    response_description=documents.Recommendation.__doc__ or "",
+    openapi_extra=GET_RECOMMEND,
+)
 async def get_recommend(request: Request) -> Response:
     """The scheme that fits an activation, why, and what else may serve; with the fans, its standard deviation and bound too."""
-    wanted = RecommendRequest.from_text(request.query_params.multi_items())
+    wanted = read_text(RecommendRequest, request.query_params.multi_items())
     await _gains(request, wanted)
-    return json_response(recommend(wanted))
+    return json_response(recommendation_of(wanted))
 
 
 @routes.head("/schemes", include_in_schema=False)
-@routes.get("/schemes", tags=["advice"], summary="List the schemes")
+@routes.get(
+    "/schemes",
+    tags=["advice"],
+    summary="List the schemes",
+    response_model=documents.SchemeCatalogue,
+    response_description=documents.SchemeCatalogue.__doc__ or "",
+)
 async def get_schemes(_: Request) -> Response:
     """Every scheme: its names, parameters, formula and reference."""
-    return json_response({"schemes": catalogue.schemes()})
+    return json_response(catalogue.schemes())
 
 
 @routes.head("/activations", include_in_schema=False)
-@routes.get("/activations", tags=["advice"], summary="List the activations")
+@routes.get(
+    "/activations",
+    tags=["advice"],
+    summary="List the activations",
+    response_model=documents.ActivationCatalogue,
+    response_description=documents.ActivationCatalogue.__doc__ or "",
+)
 async def get_activations(_: Request) -> Response:
     """Every activation: its names, parameters, gains and recommended scheme."""
-    return json_response({"activations": catalogue.activations()})
+    return json_response(catalogue.activations())
 
 
 @routes.head("/healthz", include_in_schema=False)
-@routes.get("/healthz", tags=["operation"], summary="Is the process alive?")
+@routes.get(
+    "/healthz",
+    tags=["operation"],
+    summary="Is the process alive?",
+    response_model=documents.Health,
+    response_description=documents.Health.__doc__ or "",
+)
 async def get_healthz(_: Request) -> Response:
     """Always 200 while the process can answer."""
     return json_response({"status": "ok", "version": __version__}, cache=False)
 
 
 @routes.head("/readyz", include_in_schema=False)
-@routes.get("/readyz", tags=["operation"], summary="May it get requests?", responses=NOT_READY)
+@routes.get(
+    "/readyz",
+    tags=["operation"],
+    summary="May it get requests?",
+    response_model=documents.Readiness,
+    response_description=documents.Readiness.__doc__ or "",
+    responses=NOT_READY,
+)
 async def get_readyz(request: Request) -> Response:
     """200 when requests are welcome; 503 while the kernels are being loaded, and before the end. Requests are answered then too."""
     if obstacle := request.app.state.readiness.obstacle:

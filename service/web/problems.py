@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from service.contract.request import FieldError, InvalidRequest
+from service.contract.errors import FieldError, InvalidRequest
 from service.core.errors import InitError, InvalidValue, TooLarge, UnknownName, Unsupported
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"

@@ -30,7 +30,7 @@ _QUICK_OPERATIONS = 10**8  # some 10 ms
 _QUICK_SEGMENTS = 2  # those of a plain file; each part of a multipart answer is computed by itself
 
 
-def json_response(content: dict[str, Any], *, cache: bool = True) -> Response:
+def json_response(content: Mapping[str, Any], *, cache: bool = True) -> Response:
     """A small JSON document."""
     headers = {"Cache-Control": _UNTIL_THE_NEXT_RELEASE if cache else _NEVER}
     return Response(orjson.dumps(content), headers=headers, media_type="application/json")

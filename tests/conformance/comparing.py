@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from service.core.initializer import Initializer, initialize
+from service.core.initializer import Initializer, LayerSpecification, initialize
 from service.core.layers.layer import Layer, LayerKind
 from service.core.layers.layouts import canonical_shape, view_of
 from service.core.stream.distributions import Distribution
@@ -106,7 +106,7 @@ def described(value: object) -> str:
 
 def resolve(weight: Weight, scheme: str, parameters: dict[str, Any], **fans: Any) -> Initializer:
     """What the service makes of a scheme for a weight; `fans` are those of a bias, or who counts them."""
-    return initialize(weight.canonical, scheme=scheme, parameters=parameters, layer=weight.layer, **fans)
+    return initialize(LayerSpecification(weight.canonical, scheme=scheme, parameters=parameters, layer=weight.layer, **fans))
 
 
 def sample(weight: Weight, scheme: str, parameters: dict[str, Any], *, dtype: str = "float32", **fans: Any) -> Sample:

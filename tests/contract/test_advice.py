@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from service.contract.advice import recommend
+from service.contract.advice import recommendation_of
+from service.contract.reading import read_text
 from service.contract.request import RecommendRequest
 from service.core.errors import InitError, InvalidValue, UnknownName
-from service.core.initializer import initialize
+from service.core.initializer import LayerSpecification, initialize
 from service.core.layers.roles import ROLES, find_role
+from service.core.recommendation import Circumstances
 from service.core.schemes import SCHEMES, find_scheme
 
 KNOWN = {"fan_in": "768", "fan_out": "768", "num_layers": "12"}
@@ -34,8 +36,8 @@ RECOMMENDED: list[tuple[str, dict[str, str], str, float | None]] = [
 ]
 
 
-def advice(**query: str) -> dict[str, Any]:
-    return recommend(RecommendRequest.from_text(query.items()))
+def advice(**query: str) -> Any:
+    return recommendation_of(read_text(RecommendRequest, query.items()))
 
 
 @pytest.mark.parametrize(("layer", "query", "scheme", "stddev"), RECOMMENDED, ids=[row[0] for row in RECOMMENDED])
@@ -48,15 +50,16 @@ def test_what_is_recommended_for_a_layer(layer: str, query: dict[str, str], sche
 def test_every_role_has_a_case_a_reason_a_reference_and_alternatives_that_exist() -> None:
     assert set(ROLES) - {"conv_transpose", "depthwise"} == {layer for layer, *_ in RECOMMENDED}
     for role in ROLES.values():
-        if role.scheme is None:
+        row = role.recommendation
+        if row is None:
             continue
-        assert role.scheme in SCHEMES
-        assert len(role.reason) > 40
-        assert re.search(r"\d{4}", str(role.reference))
-        assert role.alternatives
-        for alternative in role.alternatives:
+        assert row.scheme in SCHEMES
+        assert len(row.reason) > 40
+        assert re.search(r"\d{4}", str(row.reference))
+        assert row.alternatives
+        for alternative in row.alternatives:
             scheme, _ = find_scheme(alternative.scheme)
-            assert set(alternative.parameters) <= set(scheme.parameter_names)
+            assert set(alternative.parameters(Circumstances(num_layers=12))) <= set(scheme.parameter_names)
 
 
 def test_alternatives_say_what_they_do_to_the_variance_per_layer() -> None:
@@ -90,7 +93,7 @@ def test_a_sigmoid_head_starts_at_the_class_prior() -> None:
 
 def test_the_recommended_parameters_can_be_asked_for() -> None:
     found = advice(layer="glu_down", activation="geglu", **KNOWN)
-    rule = initialize((768, 768), scheme=found["scheme"], parameters=found["parameters"]).distribution
+    rule = initialize(LayerSpecification((768, 768), scheme=found["scheme"], parameters=found["parameters"])).distribution
     assert rule.stddev == found["stddev"]
 
 

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.contract.answer import Limits, answer
-from service.contract.request import InitRequest, InvalidRequest
+from service.contract.errors import InvalidRequest
+from service.contract.reading import read_json
+from service.contract.request import InitRequest
 from service.core.errors import InitError
 from service.core.parameters import Kind, Parameter
 from service.core.schemes import SCHEMES
@@ -48,7 +50,7 @@ def test_every_request_is_answered_or_refused(scheme: str, data: st.DataObject) 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            made = answer(InitRequest.from_json(json.dumps(request | {"scheme": scheme}).encode()), FORMATS["raw"], Limits())
+            made = answer(read_json(InitRequest, json.dumps(request | {"scheme": scheme}).encode()), FORMATS["raw"], Limits())
         except (InitError, InvalidRequest):
             return
         values = made.tensor.read()

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.contract.request import InitRequest, InvalidRequest, RecommendRequest
+from service.contract.errors import InvalidRequest
+from service.contract.reading import read_json, read_text
+from service.contract.request import InitRequest, RecommendRequest
 from service.core.activations import expressed
 from service.core.activations.expressions import parse
 from service.core.errors import InitError
@@ -96,7 +98,7 @@ fields = st.sampled_from([*InitRequest.model_fields, "gain", "stddev", "negative
 @example(pairs=[("scheme", '{"name": "x", "a": ' + "9" * 5000 + "}")])
 def test_a_query(model: type[InitRequest | RecommendRequest], pairs: list[tuple[str, str]]) -> None:
     with suppress(InitError, InvalidRequest):
-        model.from_text(pairs)
+        read_text(model, pairs)
 
 
 values = st.recursive(
@@ -115,4 +117,4 @@ values = st.recursive(
 @example(body=b'{"shape": [2], "gain": ' + b"[" * 190 + b"]" * 190 + b"}")
 def test_a_body(model: type[InitRequest | RecommendRequest], body: bytes) -> None:
     with suppress(InitError, InvalidRequest):
-        model.from_json(body)
+        read_json(model, body)

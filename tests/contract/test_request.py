@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.contract.advice import recommend
+from service.contract.advice import recommendation_of
 from service.contract.answer import Answer, Limits, answer
-from service.contract.request import InitRequest, InvalidRequest, RecommendRequest
+from service.contract.errors import InvalidRequest
+from service.contract.reading import read_json, read_text
+from service.contract.request import InitRequest, RecommendRequest
 from service.core.errors import InitError, TooLarge
 from service.files.formats import FORMATS
 
@@ -20,11 +22,11 @@ SHAPE: dict[str, Any] = {"shape": [3, 5]}
 
 
 def made(fields: dict[str, Any], format_name: str = "npy", limits: Limits | None = None) -> Answer:
-    return answer(InitRequest.from_json(json.dumps(fields).encode()), FORMATS[format_name], limits or Limits())
+    return answer(read_json(InitRequest, json.dumps(fields).encode()), FORMATS[format_name], limits or Limits())
 
 
 def made_from_text(query: dict[str, str]) -> Answer:
-    return answer(InitRequest.from_text(query.items()), FORMATS["npy"], Limits())
+    return answer(read_text(InitRequest, query.items()), FORMATS["npy"], Limits())
 
 
 SAME: list[tuple[dict[str, str], dict[str, Any]]] = [
@@ -116,7 +118,7 @@ def test_metadata_keeps_the_gain_and_the_formula_as_they_were_asked_for() -> Non
 
 
 def test_advice_for_a_formula_is_its_exact_gain() -> None:
-    advice = recommend(RecommendRequest.from_text([("activation", '{"expression": "relu(x)^2"}'), ("fan_in", "100")]))
+    advice = recommendation_of(read_text(RecommendRequest, [("activation", '{"expression": "relu(x)^2"}'), ("fan_in", "100")]))
     assert advice["activation"] == {"expression": "relu(x)^2"}
     assert advice["scheme"] == "variance_scaling"
     assert advice["parameters"]["scale"] == pytest.approx(2 / 3)
@@ -226,7 +228,7 @@ WRONG: list[tuple[str, str, str]] = [
 @pytest.mark.parametrize(("body", "field", "message"), WRONG, ids=[body[:70] for body, *_ in WRONG])
 def test_wrong_fields_are_named_with_what_was_expected(body: str, field: str, message: str) -> None:
     with pytest.raises((InitError, InvalidRequest)) as raised:
-        answer(InitRequest.from_json(body.encode()), FORMATS["npy"], Limits())
+        answer(read_json(InitRequest, body.encode()), FORMATS["npy"], Limits())
     error = raised.value
     assert isinstance(error, InitError | InvalidRequest)
     fields = [row.field for row in error.errors] if isinstance(error, InvalidRequest) else [error.field]
@@ -237,7 +239,7 @@ def test_wrong_fields_are_named_with_what_was_expected(body: str, field: str, me
 
 def test_a_field_given_twice_in_a_query_is_refused() -> None:
     with pytest.raises(InitError, match="seed: expected each field once"):
-        InitRequest.from_text([("shape", "3,5"), ("seed", "1"), ("seed", "2")])
+        read_text(InitRequest, [("shape", "3,5"), ("seed", "1"), ("seed", "2")])
 
 
 @given(st.dictionaries(st.sampled_from([*InitRequest.model_fields, "stddev", "gain", "mode", "corrected", "x"]), st.text(max_size=20)))
@@ -268,7 +270,7 @@ def test_limits_are_checked_before_anything_is_made() -> None:
 
 
 def test_a_recommendation_with_fans_has_its_numbers() -> None:
-    advice = recommend(RecommendRequest.from_text([("activation", "relu"), ("fan_in", "100")]))
+    advice = recommendation_of(read_text(RecommendRequest, [("activation", "relu"), ("fan_in", "100")]))
     assert advice["stddev"] == pytest.approx(0.14142136)
     assert advice["bound"] == pytest.approx(0.24494897)
     assert (advice["scheme"], advice["distribution"], advice["bias"]) == ("he_normal", "normal", "zeros")
@@ -276,7 +278,7 @@ def test_a_recommendation_with_fans_has_its_numbers() -> None:
 
 
 def test_a_recommendation_without_a_needed_fan_has_no_number() -> None:
-    advice = recommend(RecommendRequest.from_text([("activation", "tanh"), ("fan_in", "100")]))
+    advice = recommendation_of(read_text(RecommendRequest, [("activation", "tanh"), ("fan_in", "100")]))
     assert (advice["scheme"], advice["stddev"], advice["bound"]) == ("xavier_uniform", None, None)
 
 
@@ -293,4 +295,4 @@ def test_a_recommendation_without_a_needed_fan_has_no_number() -> None:
 )
 def test_wrong_questions_for_advice(query: dict[str, str], message: str) -> None:
     with pytest.raises((InitError, InvalidRequest), match=message):
-        recommend(RecommendRequest.from_text(query.items()))
+        recommendation_of(read_text(RecommendRequest, query.items()))

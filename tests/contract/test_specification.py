@@ -9,17 +9,19 @@ from typing import Any
 import pytest
 
 from service.contract.answer import Answer, Limits, answer
+from service.contract.metadata import described
+from service.contract.reading import read_json
 from service.contract.request import InitRequest
-from service.contract.specification import REMEMBERED, described, specified_by
+from service.contract.specification import REMEMBERED, initializer_of, specification_of
 from service.core.errors import InitError
-from service.core.schemes.auto import choice_for
+from service.core.schemes.auto import choice_of
 from service.files.formats import FORMATS
 
 POOR: dict[str, Any] = {"shape": [8, 6], "scheme": "xavier_normal", "activation": "relu"}  # draws a warning, which names a better one
 
 
 def request(fields: dict[str, Any]) -> InitRequest:
-    return InitRequest.from_json(json.dumps(fields).encode())
+    return read_json(InitRequest, json.dumps(fields).encode())
 
 
 def made(fields: dict[str, Any], format_name: str = "npy") -> Answer:
@@ -32,19 +34,19 @@ def choices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
 
     def counted(*args: Any) -> Any:
-        seen.append(args[0].name)
-        return choice_for(*args)
+        seen.append(args[0].scheme)
+        return choice_of(*args)
 
-    monkeypatch.setattr("service.core.initializer.choice_for", counted)
+    monkeypatch.setattr("service.core.initializer.choice_of", counted)
     return seen
 
 
 def test_a_recommendation_is_worked_out_once_for_all_answers_of_a_specification(choices: list[str]) -> None:
     new = POOR | {"gain": 1.015625}
     made(new | {"seed": 1, "name": "a"})
-    assert choices == ["relu"]
+    assert choices == ["he_normal"]
     made(new | {"seed": 2, "name": "b", "dtype": "float64", "slice": "0", "format": "raw"})
-    assert choices == ["relu"]
+    assert choices == ["he_normal"]
 
 
 def containers(value: object) -> Iterator[int]:
@@ -70,8 +72,8 @@ def test_answers_of_one_specification_share_nothing_that_can_be_changed(fields: 
 
 def test_only_the_seed_the_name_the_slice_the_dtype_and_the_format_leave_the_specification_as_it_is() -> None:
     others: dict[str, Any] = {"seed": 1, "name": "a", "slice": "0", "dtype": "float64", "format": "raw"}
-    specified = specified_by(request(POOR))
-    assert all(specified_by(request(POOR | {name: value})) is specified for name, value in others.items())
+    initializer = initializer_of(specification_of(request(POOR)))
+    assert all(initializer_of(specification_of(request(POOR | {name: value}))) is initializer for name, value in others.items())
     rest = {
         "shape": [6, 8],
         "scheme": "zeros",
@@ -86,7 +88,7 @@ def test_only_the_seed_the_name_the_slice_the_dtype_and_the_format_leave_the_spe
         "gain": 2.0,
     }
     assert set(InitRequest.model_fields) | {"gain"} == set(others) | set(rest)
-    assert len({specified_by(request(POOR | {name: value})) for name, value in rest.items()}) == len(rest)
+    assert len({specification_of(request(POOR | {name: value})) for name, value in rest.items()}) == len(rest)
 
 
 # equal to Python, but not the same to ask for
@@ -136,4 +138,4 @@ def test_the_line_of_the_header_is_the_metadata(fields: dict[str, Any]) -> None:
 def test_what_is_remembered_is_bounded() -> None:
     for number in range(REMEMBERED + 9):
         made({"shape": [1 + number, 6], "scheme": "zeros"})
-    assert described.cache_info().currsize == REMEMBERED
+    assert initializer_of.cache_info().currsize == described.cache_info().currsize == REMEMBERED

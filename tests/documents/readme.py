@@ -5,7 +5,6 @@ from __future__ import annotations
 from service.core.activations import ACTIVATIONS
 from service.core.parameters import Parameter
 from service.core.schemes import SCHEMES, Scheme
-from service.core.schemes.auto import recommendation_for
 from service.settings import Settings
 
 _LIBRARIES = {"torch": "torch", "keras": "Keras", "jax": "JAX", "timm": "timm"}
@@ -44,7 +43,7 @@ def activations() -> str:
     """Activation, formula, gains, what is recommended and why."""
     rows = []
     for row in ACTIVATIONS.values():
-        gains, advice = row().gains, recommendation_for(row.name)
+        gains, advice = row().gains, row.recommendation
         found = (None, None, None) if gains is None else (gains.forward, gains.backward, gains.variance)
         shown = ["" if gain is None else f"{gain:.8g}" for gain in found]
         rows.append([f"`{row.name}`", row.formula, *shown, f"`{advice.scheme}`", advice.reason])

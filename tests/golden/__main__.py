@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from service.contract.answer import Limits, answer
+from service.contract.reading import read_json
 from service.contract.request import InitRequest
 from service.files.formats import find_format
 from service.files.virtual import VirtualFile
@@ -116,7 +117,7 @@ def golden_answer(request: Request) -> Request:
 
     Of a tensor that is the same only within an ulp there are the values alone, to seven digits.
     """
-    wanted = InitRequest.from_json(json.dumps(request).encode())
+    wanted = read_json(InitRequest, json.dumps(request).encode())
     made = answer(wanted, find_format(request["format"]), Limits())
     file = made.file.read() if isinstance(made.file, VirtualFile) else b"".join(made.file)
     values = made.tensor.read()

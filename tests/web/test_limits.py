@@ -205,8 +205,9 @@ def test_the_estimate_grows_as_the_work_does(http: httpx.Client) -> None:
 
 def test_every_scheme_that_is_computed_whole_has_an_estimate() -> None:
     given = {"sparsity": 0.5, "upscale": 2, "t_max": 9}
+    from service.contract.reading import read_text
     from service.contract.request import InitRequest
-    from service.contract.specification import specified_by
+    from service.contract.specification import initializer_of, specification_of
     from service.core.errors import InitError
     from service.core.tensors.rules import structure_in
 
@@ -215,7 +216,8 @@ def test_every_scheme_that_is_computed_whole_has_an_estimate() -> None:
         parameters = [(row.name, str(given[row.name])) for row in scheme.parameters if row.name in given]
         for shape in ("64,64", "64,64,3,3"):
             try:
-                rule = specified_by(InitRequest.from_text([("shape", shape), ("scheme", scheme.name), *parameters])).initializer.rule
+                wanted = read_text(InitRequest, [("shape", shape), ("scheme", scheme.name), *parameters])
+                rule = initializer_of(specification_of(wanted)).rule
             except InitError:
                 continue
             if structure := structure_in(rule):

@@ -2,10 +2,11 @@
 
 from service.core.activations.activation import EXPRESSION, GAIN_CHOICES, Activation, ActivationWithParameters, Gains
 from service.core.activations.expression import expressed
-from service.core.activations.table import ACTIVATIONS, find_activation
+from service.core.activations.table import ACTIVATIONS, ASSUMED_ACTIVATION, find_activation
 
 __all__ = [
     "ACTIVATIONS",
+    "ASSUMED_ACTIVATION",
     "EXPRESSION",
     "GAIN_CHOICES",
     "Activation",

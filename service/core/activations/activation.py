@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from service.core.activations.quadrature import NotIntegrable, second_moment_rule
 from service.core.errors import InvalidValue
 from service.core.parameters import Parameter, Values, fill
+from service.core.recommendation import Recommendation
 from service.core.references import Reference
 from service.core.stream.portable import portable
 
@@ -25,17 +26,25 @@ GAIN_CHOICES = ("forward", "backward", "torch")  # the gains that may scale a sc
 _SMALLEST_MOMENT = 1e-290  # below it the square of a gain is infinite
 
 
-def nowhere(_: Values) -> tuple[float, ...]:
-    """The kinks of a smooth function."""
-    return ()
+Kinks = Callable[[Values], tuple[float, ...]]
 
 
-@dataclass(frozen=True)
+def kinks_at(*points: float) -> Kinks:
+    """Kinks at these points, whatever the parameters."""
+    return lambda _: points
+
+
+SMOOTH = kinks_at()
+
+
+@dataclass(frozen=True, eq=False)
 class Activation:
-    """φ, its derivative, and the points where φ or φ' jumps. `function` None: no scalar function (softmax), so no gains.
+    """φ, its derivative, the points where φ or φ' jumps, and the recommended scheme. Each activation is one row, compared by identity.
 
-    `gated`: φ gates a second input, u·φ(v) with u and v independent, so that it has no derivative in one variable.
-    `torch_gain`: what torch.nn.init.calculate_gain has for it.
+    `function` None: φ is not a scalar function (softmax), so it has no gains.
+    `gated`: φ gates a second input, u·φ(v) with u and v independent, so it has no derivative in one variable.
+    `saturates`: a signal that is too large makes the gradient vanish instead of explode.
+    `torch_gain`: the value of torch.nn.init.calculate_gain for it.
     """
 
     name: str
@@ -45,13 +54,19 @@ class Activation:
     derivative: Function | None
     aliases: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()
-    kinks: Callable[[Values], tuple[float, ...]] = nowhere
+    kinks: Kinks = SMOOTH
     gated: bool = False
+    saturates: bool = False
     torch_gain: Callable[[Values], float] | None = None
+    recommendation: Recommendation = field(kw_only=True)
 
     def __call__(self, **given: Any) -> ActivationWithParameters:
         """This activation with its parameters. Raises InvalidValue."""
-        return ActivationWithParameters(self, fill(self.parameters, given, owner=self.name))
+        return ActivationWithParameters(self, fill(self.parameters, given, owner=self.name)) if given else self._with_defaults
+
+    @cached_property
+    def _with_defaults(self) -> ActivationWithParameters:
+        return ActivationWithParameters(self, fill(self.parameters, {}, owner=self.name))
 
 
 @dataclass(frozen=True)
@@ -59,7 +74,7 @@ class ActivationWithParameters:
     """An activation and the values of its parameters."""
 
     row: Activation
-    parameters: dict[str, Any] = field(hash=False)
+    parameters: Values = field(hash=False)
 
     @property
     def name(self) -> str:
@@ -70,6 +85,11 @@ class ActivationWithParameters:
     def gains(self) -> Gains | None:
         """What it does to a signal; None for an activation that is not a scalar function. Raises InvalidValue where it is infinite."""
         return _gains(self.row, tuple(sorted(self.parameters.items())))
+
+    @property
+    def forward_gain(self) -> float | None:
+        """The gain that keeps the second moment of the signal; None for an activation that is not a scalar function."""
+        return None if self.gains is None else self.gains.forward
 
     def gain(self, choice: str) -> float:
         """The gain of this name, one of GAIN_CHOICES. Raises InvalidValue where the activation has none."""

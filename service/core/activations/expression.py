@@ -6,11 +6,17 @@ from functools import lru_cache
 
 import numpy as np
 
-from service.core.activations.activation import EXPRESSION, Activation, ActivationWithParameters
+from service.core.activations.activation import EXPRESSION, Activation, ActivationWithParameters, kinks_at
 from service.core.activations.expressions import MAX_KINKS, kinks, parse, value_and_slope
 from service.core.activations.quadrature import REACH
+from service.core.activations.recommended import exact
 from service.core.errors import InvalidValue
+from service.core.recommendation import Alternative
 
+_RECOMMENDATION = exact(
+    "For a formula Var(w) = g²/fan_in with its exact forward gain g = 1/√E[φ(z)²], z ~ N(0, 1), keeps the signal's second moment.",
+    Alternative("lecun_normal", "in a layer whose outputs are normalized, where the size does not matter"),
+)
 _GRID = np.linspace(-REACH, REACH, 3201)  # a hundredth a step
 
 
@@ -40,5 +46,6 @@ def _row(text: str) -> Activation:
         EXPRESSION, text, None,
         lambda z, _: value_and_slope(tree, z)[0],
         lambda z, _: value_and_slope(tree, z)[1],
-        kinks=lambda _: points,
+        kinks=kinks_at(*points),
+        recommendation=_RECOMMENDATION,
     )  # fmt: skip

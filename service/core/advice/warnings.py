@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.core.initializer import Initializer, Recommended, recommended
+from service.core.advice.variance import alternatives_to
+from service.core.initializer import Initializer, Recommended
 from service.core.layers.fans import Mode
+from service.core.layers.roles import Role
 from service.core.schemes import family_of
-from service.core.schemes.auto import recommendation_for
 from service.core.stream.distributions import Distribution, Draw
-from service.core.stream.view import Shape
 
 # A variance within these factors of the recommended one is a matter of taste; He under tanh (2) and Xavier under ReLU (½)
 # are outside. Nobody named the activation: only what is poor under each of them.
@@ -17,20 +17,46 @@ _TOO_LARGE, _TOO_SMALL = 1.9, 0.55
 _TOO_LARGE_FOR_ANY, _TOO_SMALL_FOR_ANY = 4.0, 0.1
 _OFF_CENTRE = 0.1  # of a standard deviation
 _DEPTH = 10  # layers, for the example
+_CONSTANTS = frozenset(("zeros", "ones", "constant"))
 
 
-def warnings_for(initializer: Initializer, shape: Shape, best: Recommended | None = None) -> list[str]:
-    """What is poor about it beside the best, and why; empty when nothing is. A bias (rank 0 or 1) may be anything.
-
-    `best` is what is recommended for its activation and true fans, where the caller has that already.
-    """
-    if len(shape) < 2 or not isinstance(initializer.rule, Distribution) or _is_meant(initializer):
+def warnings_for(initializer: Initializer) -> list[str]:
+    """What is poor about it beside the recommended scheme, and why; empty when nothing is. A bias (rank 0 or 1) may be anything."""
+    best = initializer.recommended
+    if len(initializer.specification.shape) < 2 or not isinstance(initializer.rule, Distribution) or _is_meant(initializer):
         return []
-    best = best or recommended(initializer.activation, initializer.true_fans)
     if initializer.distribution.stddev == 0:
-        return [_symmetry(initializer, best)]
-    found = (_off_centre(initializer, best), _wrong_size(initializer, best), _other_fans(initializer))
+        return [] if _is_constant_by_role(best) else [_symmetry(initializer, best)]
+    wrong_size = _wrong_size_for_role(initializer, best) if best.for_role else _wrong_size(initializer, best)
+    found = (_off_centre(initializer, best), wrong_size, _other_fans(initializer))
     return [warning for warning in found if warning]
+
+
+def _is_constant_by_role(best: Recommended) -> bool:
+    """Whether a constant is among what the layer's place in the network calls for: zeros for the last weight of a residual branch."""
+    return best.for_role and not _CONSTANTS.isdisjoint((best.scheme.name, *(row.scheme for row in best.recommendation.alternatives)))
+
+
+def _wrong_size_for_role(initializer: Initializer, best: Recommended) -> str | None:
+    """Compared with the sizes of what is recommended for the layer's place, and of its alternatives."""
+    role, stddev = initializer.specification.role, initializer.distribution.stddev
+    if role is None or best.rule is None or not best.rule.stddev or not initializer.scheme.judged:
+        return None
+    others = alternatives_to(best, initializer.specification, initializer.true_fans)
+    sizes = [(best.rule.stddev, best.scheme.name), *((row.stddev, row.alternative.scheme) for row in others if row.stddev is not None)]
+    (smallest, small), (largest, large) = min(sizes), max(sizes)
+    if stddev * stddev >= _TOO_LARGE_FOR_ANY * largest * largest:
+        return f"{_against('too large', initializer, role, large, largest)}; use {_better(best)}."
+    if stddev * stddev <= _TOO_SMALL_FOR_ANY * smallest * smallest:
+        return f"{_against('too small', initializer, role, small, smallest)}; use {_better(best)}."
+    return None
+
+
+def _against(what: str, initializer: Initializer, role: Role, other: str, other_stddev: float) -> str:
+    stddev = initializer.distribution.stddev
+    return (
+        f"{initializer.scheme.name} is {what} for {role.name}: its standard deviation is {stddev:.3g}, that of {other} {other_stddev:.3g}"
+    )
 
 
 def _is_meant(initializer: Initializer) -> bool:
@@ -112,7 +138,7 @@ def _confusion(initializer: Initializer, size: _Size, best: Recommended) -> str 
 
 def _what_happens_above(initializer: Initializer, size: _Size) -> str:
     activation = initializer.activation
-    if activation and recommendation_for(activation.name).saturates:
+    if activation and activation.row.saturates:
         return (
             f"the units' inputs start with standard deviation {size.pre_activation**0.5:.3g} where about 1 is wanted, so"
             f" {activation.name} saturates and its gradient vanishes"
@@ -145,25 +171,30 @@ def _size(initializer: Initializer, best: Recommended) -> _Size:
     meant_for = fans.by(mode, scheme=initializer.scheme.name) if one_direction else 1.0
     best_is_for = fans.by(Mode.FAN_IN, scheme=best.scheme.name) if one_direction else 1.0
     return _Size(
-        against_best=second_moment * meant_for / (best.distribution.stddev**2 * best_is_for),
+        against_best=second_moment * meant_for / (_stddev(best) ** 2 * best_is_for),
         pre_activation=second_moment * fans.by(Mode.FAN_IN, scheme=best.scheme.name),
-        per_layer=second_moment * fans.by(mode, scheme=initializer.scheme.name) * _kept(initializer, mode),
+        per_layer=second_moment * fans.by(mode, scheme=initializer.scheme.name) * _share_passed(initializer, mode),
         of_what={Mode.FAN_IN: "signal's", Mode.FAN_OUT: "gradient's"}.get(mode, "signal's and the gradient's"),
     )
 
 
-def _kept(initializer: Initializer, mode: Mode) -> float:
+def _stddev(best: Recommended) -> float:
+    assert isinstance(best.rule, Distribution)  # an activation's recommendation is one, and both fans are known
+    return best.rule.stddev
+
+
+def _share_passed(initializer: Initializer, mode: Mode) -> float:
     """The share of the second moment that the activation lets through; a saturating one is taken at its linear part."""
     activation = initializer.activation
     gains = activation.gains if activation else None
-    if activation is None or gains is None or recommendation_for(activation.name).saturates:
+    if activation is None or gains is None or activation.row.saturates:
         return 1.0
     gain = gains.backward if mode is Mode.FAN_OUT else gains.forward
     return 1.0 if gain is None else 1 / (gain * gain)
 
 
 def _better(best: Recommended) -> str:
-    if best.activation is None:
+    if not best.for_role and best.known.activation is None:
         return "auto, with the layer's activation"
     scale = best.parameters.get("scale")
     return best.scheme.name if scale is None else f"{best.scheme.name} with scale {scale:.4g}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
-from service.core.errors import InvalidValue, unknown_name
+from service.core.errors import InvalidValue
 from service.core.stream.view import Shape
 
 
@@ -31,19 +31,11 @@ _RANKS: dict[LayerKind, range] = {
 }
 
 
-def find_layer(name: str) -> LayerKind:
-    """The kind of a layer by name. Raises UnknownName."""
-    try:
-        return LayerKind(name.casefold())
-    except ValueError:
-        raise unknown_name("layer", name, list(LayerKind), kind="layer") from None
+class Layer(NamedTuple):
+    """How to read the axes of a weight: the kind of its layer, its groups, and the matrices packed along its outputs.
 
-
-@dataclass(frozen=True)
-class Layer:
-    """A layer's kind (None: dense or convolution, as the rank says), groups, and matrices packed along the outputs.
-
-    `packed` is 3 for queries, keys and values in one matrix, 4 for the gates of an LSTM, 3 for those of a GRU.
+    `kind` None: dense or a convolution, as the rank says. `packed` is 3 for queries, keys and values in one matrix, 4 for the gates of an
+    LSTM, 3 for those of a GRU.
     """
 
     kind: LayerKind | None = None

@@ -16,13 +16,25 @@ from service.core.parameters import Kind, Parameter
 from service.core.schemes import depth, elementary, placed, scaled, special
 from service.core.schemes.scheme import GAIN_OR_CHOICE, Alias, Scheme
 
-__all__ = ["DEFAULT_SCHEME", "FAMILIES", "SCHEMES", "Alias", "Scheme", "family_named", "family_of", "find_scheme", "translated"]
+__all__ = [
+    "DEFAULT_SCHEME",
+    "DISTRIBUTIONS",
+    "FAMILIES",
+    "SCHEMES",
+    "Alias",
+    "Scheme",
+    "family_named",
+    "family_of",
+    "find_scheme",
+    "translated",
+]
 
 DEFAULT_SCHEME = "auto"
+DISTRIBUTIONS = ("normal", "truncated_normal", "uniform")
 
 _AUTO = Scheme(
     "auto",
-    "The scheme recommended for the activation.",
+    "The scheme recommended for the layer and the activation.",
     "as the recommended scheme",
     None,
     None,
@@ -33,7 +45,13 @@ _AUTO = Scheme(
             "distribution",
             "the shape of the draw; left out, that of the recommendation",
             kind=Kind.CHOICE,
-            choices=("normal", "truncated_normal", "uniform"),
+            choices=DISTRIBUTIONS,
+        ),
+        Parameter(
+            "num_layers",
+            "the number of layers (Transformer blocks) of the network, where `layer` names one whose size depends on it",
+            kind=Kind.INTEGER,
+            minimum=1,
         ),
     ),
 )
@@ -104,13 +122,13 @@ def find_scheme(name: str) -> tuple[Scheme, Mapping[str, Any]]:
 
 
 def translated(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters that were given with a scheme's name, in our words where that name's library has others. Raises UnknownName.
+    """Translate parameter values from the vocabulary of the library that a scheme's name belongs to. Raises UnknownName.
 
     >>> translated("keras.VarianceScaling", {"distribution": "untruncated_normal"})
     {'distribution': 'normal'}
     """
-    words = _found(name)[1].words
-    return {key: words.get(key, {}).get(value, value) if isinstance(value, str) else value for key, value in parameters.items()}
+    translations = _found(name)[1].translations
+    return {key: translations.get(key, {}).get(value, value) if isinstance(value, str) else value for key, value in parameters.items()}
 
 
 def _found(name: str) -> tuple[Scheme, Alias]:

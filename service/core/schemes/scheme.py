@@ -24,15 +24,15 @@ Extras = Callable[[Values, Fans], dict[str, float]]
 class Alias:
     """Another name of a scheme, with the parameters that this name stands for.
 
-    `words`: of a parameter, what the values that go with this name mean here, where a library has the same word for another thing.
+    `translations`: for a parameter, our word for each value that means something else in the library that this name belongs to.
     """
 
     name: str
     presets: Mapping[str, Any] = field(default_factory=dict)
-    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    translations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scheme:
     """One initializer. `resolve` gives the distribution of every element; where the elements differ, `build` gives their rule.
 

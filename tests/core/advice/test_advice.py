@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from service.core.activations import ACTIVATIONS, expressed
+from service.core.advice.variance import alternatives_to
 from service.core.advice.warnings import warnings_for
 from service.core.errors import InvalidValue
-from service.core.initializer import activate, initialize, recommended
-from service.core.layers.fans import fans_of
+from service.core.initializer import LayerSpecification, activate, initialize
 from service.core.layers.layouts import view_of
+from service.core.recommendation import Circumstances
 from service.core.schemes import find_scheme
-from service.core.schemes.auto import alternatives_for, recommendation_for
 from service.core.tensors.dtypes import DTYPES
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
 
@@ -54,27 +54,28 @@ RECOMMENDED = {
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_what_is_recommended(activation: str) -> None:
-    assert recommendation_for(activation).scheme == RECOMMENDED[activation]
+    assert ACTIVATIONS[activation].recommendation.scheme == RECOMMENDED[activation]
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_recommendation_has_a_reason_a_reference_and_alternatives_that_exist(activation: str) -> None:
-    row = recommendation_for(activation)
+    row = ACTIVATIONS[activation].recommendation
     assert len(row.reason) > 40
     assert re.search(r"\d{4}", str(row.reference))
-    chosen = activate(activation)
-    assert chosen is not None
-    for alternative in alternatives_for(chosen):
-        assert initialize(WIDE, scheme=alternative.scheme, parameters=alternative.parameters).distribution.stddev >= 0
-        assert find_scheme(alternative.scheme)[0].name != row.scheme
+    made = initialize(LayerSpecification(WIDE, activation=activate(activation)))
+    alternatives = list(alternatives_to(made.recommended, made.specification, made.true_fans))
+    assert alternatives
+    for alternative in alternatives:
+        assert alternative.stddev is not None
+        assert find_scheme(alternative.alternative.scheme)[0].name != row.scheme
 
 
 def test_the_exact_alternative_has_the_activations_own_gain() -> None:
     gelu = activate("gelu")
     assert gelu is not None
     assert gelu.gains is not None
-    exact = next(row for row in alternatives_for(gelu) if row.scheme == "variance_scaling")
-    assert exact.parameters == {"scale": gelu.gains.forward * gelu.gains.forward}
+    exact = next(row for row in gelu.row.recommendation.alternatives if row.scheme == "variance_scaling")
+    assert exact.parameters(Circumstances(gelu)) == {"scale": gelu.gains.forward * gelu.gains.forward}
 
 
 @pytest.mark.parametrize("activation", ["relu2", "swiglu", "gaussian"])
@@ -82,26 +83,26 @@ def test_where_the_exact_scheme_is_recommended_its_scale_is_the_forward_gain_squ
     chosen = activate(activation)
     assert chosen is not None
     assert chosen.gains is not None
-    made = initialize(WIDE, activation=chosen)
+    made = initialize(LayerSpecification(WIDE, activation=chosen))
     assert made.parameters["scale"] == chosen.gains.forward * chosen.gains.forward
     assert made.distribution.stddev == pytest.approx(chosen.gains.forward / 28)
 
 
 @pytest.mark.parametrize("omega", [1.0, 30.0])
 def test_siren_has_its_bound(omega: float) -> None:
-    made = initialize(WIDE, activation=activate("sin", omega=omega))
+    made = initialize(LayerSpecification(WIDE, activation=activate("sin", omega=omega)))
     assert made.distribution.bounds == pytest.approx((-math.sqrt(6 / 784) / omega, math.sqrt(6 / 784) / omega))
 
 
 def test_a_formula_is_given_its_exact_gain() -> None:
     formula = expressed("x*tanh(softplus(x))")
-    made = initialize(WIDE, activation=formula)
+    made = initialize(LayerSpecification(WIDE, activation=formula))
     assert made.scheme.name == "variance_scaling"
     assert made.distribution.stddev == pytest.approx(1.486847581 / 28)
-    assert warnings_for(made, WIDE) == []
-    small = initialize(WIDE, scheme="normal", parameters={"stddev": 0.001}, activation=formula)
-    assert "too small for the expression" in warnings_for(small, WIDE)[0]
-    assert "use variance_scaling with scale 2.211" in warnings_for(small, WIDE)[0]
+    assert warnings_for(made) == []
+    small = initialize(LayerSpecification(WIDE, scheme="normal", parameters={"stddev": 0.001}, activation=formula))
+    assert "too small for the expression" in warnings_for(small)[0]
+    assert "use variance_scaling with scale 2.211" in warnings_for(small)[0]
 
 
 NAMED_GAINS: list[tuple[str, dict[str, Any], str, dict[str, Any], float]] = [
@@ -123,7 +124,7 @@ NAMED_GAINS: list[tuple[str, dict[str, Any], str, dict[str, Any], float]] = [
 def test_a_named_gain_is_the_activations(
     scheme: str, parameters: dict[str, Any], activation: str, own: dict[str, Any], gain: float
 ) -> None:
-    made = initialize(WIDE, scheme=scheme, parameters=parameters, activation=activate(activation, **own))
+    made = initialize(LayerSpecification(WIDE, scheme=scheme, parameters=parameters, activation=activate(activation, **own)))
     assert made.distribution.stddev == pytest.approx(gain / 28, rel=1e-12)
     assert made.parameters["gain"] == parameters["gain"]
     assert made.parameters.get("negative_slope") is None
@@ -131,8 +132,8 @@ def test_a_named_gain_is_the_activations(
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "gelu", "softplus", "swiglu"])
 def test_the_forward_gain_draws_no_warning(activation: str) -> None:
-    made = initialize(WIDE, scheme="he_normal", parameters={"gain": "forward"}, activation=activate(activation))
-    assert warnings_for(made, WIDE) == []
+    made = initialize(LayerSpecification(WIDE, scheme="he_normal", parameters={"gain": "forward"}, activation=activate(activation)))
+    assert warnings_for(made) == []
 
 
 @pytest.mark.parametrize(
@@ -149,13 +150,13 @@ def test_the_forward_gain_draws_no_warning(activation: str) -> None:
 )
 def test_a_gain_that_nobody_has_is_refused(parameters: dict[str, Any], activation: str | None, message: str) -> None:
     with pytest.raises(InvalidValue, match=message):
-        initialize(WIDE, scheme="he_normal", parameters=parameters, activation=activate(activation))
+        initialize(LayerSpecification(WIDE, scheme="he_normal", parameters=parameters, activation=activate(activation)))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("shape", [SQUARE, WIDE, (1000, 100), (64, 3, 7, 7)])
 def test_the_recommended_scheme_draws_no_warning(activation: str, shape: tuple[int, ...]) -> None:
-    assert warnings_for(initialize(shape, activation=activate(activation)), shape) == []
+    assert warnings_for(initialize(LayerSpecification(shape, activation=activate(activation)))) == []
 
 
 POOR: list[tuple[str, dict[str, Any], str | None, str]] = [
@@ -181,12 +182,12 @@ POOR: list[tuple[str, dict[str, Any], str | None, str]] = [
 
 @pytest.mark.parametrize(("scheme", "parameters", "activation", "message"), POOR)
 def test_a_poor_choice_is_said_to_be_one(scheme: str, parameters: dict[str, Any], activation: str | None, message: str) -> None:
-    initializer = initialize(WIDE, scheme=scheme, parameters=parameters, activation=activate(activation))
-    assert any(re.search(message, warning) for warning in warnings_for(initializer, WIDE)), warnings_for(initializer, WIDE)
+    initializer = initialize(LayerSpecification(WIDE, scheme=scheme, parameters=parameters, activation=activate(activation)))
+    assert any(re.search(message, warning) for warning in warnings_for(initializer)), warnings_for(initializer)
 
 
 def test_xavier_under_relu_halves_the_second_moment_of_a_square_layer() -> None:
-    warning = warnings_for(initialize(SQUARE, scheme="xavier_normal", activation=activate("relu")), SQUARE)
+    warning = warnings_for(initialize(LayerSpecification(SQUARE, scheme="xavier_normal", activation=activate("relu"))))
     assert "by 0.5, 10 layers by 0.00098" in warning[0]
 
 
@@ -196,7 +197,7 @@ def test_xavier_under_relu_halves_the_second_moment_of_a_square_layer() -> None:
 def test_what_is_claimed_of_the_second_moment_is_what_happens(scheme: str, activation: str, claimed: float) -> None:
     """A square layer of 512, its inputs the outputs of ReLU: E[y²] over E[x²]."""
     shape = (512, 512)
-    initializer = initialize(shape, scheme=scheme, activation=activate(activation))
+    initializer = initialize(LayerSpecification(shape, scheme=scheme, activation=activate(activation)))
     weights = VirtualTensor(TensorSpec(initializer.distribution, DTYPES["float64"], view_of(shape), seed=1)).read().reshape(shape)
     x = np.maximum(np.random.default_rng(0).standard_normal((512, 2000)), 0)
     y = np.maximum(weights @ x, 0)
@@ -207,26 +208,30 @@ def test_what_is_claimed_of_the_second_moment_is_what_happens(scheme: str, activ
 @pytest.mark.parametrize("activation", ["relu", None])
 def test_he_over_fan_out_is_judged_by_the_gradient_that_it_keeps(activation: str | None) -> None:
     shape = (64, 3, 7, 7)  # fan_in 147, fan_out 3136
-    he = initialize(shape, scheme="he_normal", parameters={"mode": "fan_out"}, activation=activate(activation))
-    assert warnings_for(he, shape) == []
+    he = initialize(LayerSpecification(shape, scheme="he_normal", parameters={"mode": "fan_out"}, activation=activate(activation)))
+    assert warnings_for(he) == []
 
 
 def test_too_small_over_fan_out_is_said_of_the_gradient() -> None:
     shape = (64, 3, 7, 7)
-    small = initialize(shape, scheme="variance_scaling", parameters={"mode": "fan_out", "scale": 0.1}, activation=activate("relu"))
-    assert "the gradient's second moment by 0.05" in warnings_for(small, shape)[0]
+    small = initialize(
+        LayerSpecification(shape, scheme="variance_scaling", parameters={"mode": "fan_out", "scale": 0.1}, activation=activate("relu"))
+    )
+    assert "the gradient's second moment by 0.05" in warnings_for(small)[0]
 
 
 @pytest.mark.parametrize("scheme", ["zeros", "ones", "normal"])
 def test_a_bias_may_be_anything(scheme: str) -> None:
-    assert warnings_for(initialize((256,), scheme=scheme, activation=activate("relu")), (256,)) == []
+    assert warnings_for(initialize(LayerSpecification((256,), scheme=scheme, activation=activate("relu")))) == []
 
 
 @pytest.mark.parametrize("scheme", ["he_normal", "xavier_uniform", "lecun_normal", "torch_default"])
 def test_a_sound_scheme_draws_no_warning_where_nobody_named_the_activation(scheme: str) -> None:
-    assert warnings_for(initialize(WIDE, scheme=scheme), WIDE) == []
+    assert warnings_for(initialize(LayerSpecification(WIDE, scheme=scheme))) == []
 
 
-def test_a_recommendation_has_the_numbers_of_the_fans() -> None:
-    assert recommended(activate("relu"), fans_of(WIDE)).distribution.stddev == pytest.approx((2 / 784) ** 0.5)
-    assert recommended(activate("tanh"), fans_of(WIDE)).distribution.stddev == pytest.approx((2 / 1040) ** 0.5)
+@pytest.mark.parametrize(("activation", "variance"), [("relu", 2 / 784), ("tanh", 2 / 1040)])
+def test_a_recommendation_has_the_numbers_of_the_fans(activation: str, variance: float) -> None:
+    recommended = initialize(LayerSpecification(WIDE, scheme="zeros", activation=activate(activation))).recommended
+    assert recommended.rule is not None
+    assert recommended.rule.stddev == pytest.approx(variance**0.5)

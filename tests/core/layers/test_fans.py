@@ -7,10 +7,11 @@ import pytest
 
 from service.core.advice.warnings import warnings_for
 from service.core.errors import InvalidValue, UnknownName
-from service.core.initializer import activate, initialize
+from service.core.initializer import LayerSpecification, activate, initialize
 from service.core.layers.fans import FanConvention, Fans, Mode, fans_of, find_fan_convention
-from service.core.layers.layer import Layer, LayerKind, find_layer
+from service.core.layers.layer import Layer, LayerKind
 from service.core.layers.layouts import canonical_shape, view_of
+from service.core.layers.roles import find_role
 from service.core.stream.view import Shape
 from service.core.tensors.dtypes import DTYPES
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
@@ -99,7 +100,7 @@ def test_a_layer_that_does_not_fit_its_shape(layer: Layer, shape: Shape, message
 
 def test_unknown_layers_and_conventions_name_the_known() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'dense'"):
-        find_layer("dens")
+        find_role("dens")
     with pytest.raises(UnknownName, match="Did you mean 'true'"):
         find_fan_convention("tru")
     assert find_fan_convention("flax") is FanConvention.JAX
@@ -107,30 +108,33 @@ def test_unknown_layers_and_conventions_name_the_known() -> None:
 
 def test_a_name_of_a_library_has_its_fans() -> None:
     packed = Layer(packed=3)
-    ours, torch = (initialize((2304, 768), scheme=name, layer=packed) for name in ("xavier_uniform", "torch.xavier_uniform_"))
+    ours, torch = (
+        initialize(LayerSpecification((2304, 768), scheme=name, layer=packed)) for name in ("xavier_uniform", "torch.xavier_uniform_")
+    )
     assert ours.distribution.stddev == pytest.approx((2 / 1536) ** 0.5)
     assert torch.distribution.stddev == pytest.approx((2 / 3072) ** 0.5)
-    corrected = initialize((2304, 768), scheme="torch.xavier_uniform_", layer=packed, fan_convention=FanConvention.TRUE)
+    corrected = initialize(LayerSpecification((2304, 768), scheme="torch.xavier_uniform_", layer=packed, fan_convention=FanConvention.TRUE))
     assert corrected.distribution == ours.distribution
 
 
 def test_the_difference_of_the_fans_is_a_warning() -> None:
     shape, layer = (12, 1, 3, 3), Layer(LayerKind.DEPTHWISE, groups=6)
-    keras = initialize(shape, scheme="keras.HeNormal", layer=layer, activation=activate("relu"))
-    warnings = warnings_for(keras, shape)
+    keras = initialize(LayerSpecification(shape, scheme="keras.HeNormal", layer=layer, activation=activate("relu")))
+    warnings = warnings_for(keras)
     assert any("keras reads fan_in 54 and fan_out 18 off the shape alone; what feeds a unit" in warning for warning in warnings)
     assert any("too small for relu" in warning for warning in warnings)
-    assert warnings_for(initialize(shape, scheme="he_normal", layer=layer, activation=activate("relu")), shape) == []
+    assert warnings_for(initialize(LayerSpecification(shape, scheme="he_normal", layer=layer, activation=activate("relu")))) == []
 
 
 def test_an_unknown_fan_draws_no_warning() -> None:
     shape, layer = (12, 1, 3, 3), Layer(LayerKind.DEPTHWISE)
-    assert warnings_for(initialize(shape, layer=layer, activation=activate("relu")), shape) == []
-    assert "symmetry" in warnings_for(initialize(shape, scheme="zeros", layer=layer, activation=activate("tanh")), shape)[0]
+    assert warnings_for(initialize(LayerSpecification(shape, layer=layer, activation=activate("relu")))) == []
+    zeros = initialize(LayerSpecification(shape, scheme="zeros", layer=layer, activation=activate("tanh")))
+    assert "symmetry" in warnings_for(zeros)[0]
 
 
 def _values(shape: Shape, layout: str, layer: LayerKind) -> np.ndarray:
-    distribution = initialize((), scheme="normal").distribution
+    distribution = initialize(LayerSpecification((), scheme="normal")).distribution
     view = view_of(shape, layout, layer)
     return VirtualTensor(TensorSpec(distribution, DTYPES["float32"], view, seed=7)).read().reshape(shape)
 

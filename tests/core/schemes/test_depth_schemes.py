@@ -12,7 +12,7 @@ from service.contract.answer import Limits, answer
 from service.contract.request import InitRequest
 from service.core.advice.warnings import warnings_for
 from service.core.errors import InvalidValue
-from service.core.initializer import activate, initialize
+from service.core.initializer import LayerSpecification, activate, initialize
 from service.core.schemes import SCHEMES
 from service.core.stream.distributions import Draw
 from service.files.formats import find_format
@@ -66,7 +66,7 @@ REQUIRED: dict[str, Parameters] = {scheme: parameters for scheme, parameters, _ 
 
 
 def _stddev(scheme: str, parameters: Parameters, shape: tuple[int, ...] = SHAPE) -> float:
-    return initialize(shape, scheme=scheme, parameters=parameters).distribution.stddev
+    return initialize(LayerSpecification(shape, scheme=scheme, parameters=parameters)).distribution.stddev
 
 
 @pytest.mark.parametrize(
@@ -170,11 +170,13 @@ def test_the_random_walk_is_corrected_where_layers_are_narrow() -> None:
 
 
 def test_libraries_names_have_their_rules() -> None:
-    assert initialize(SHAPE, scheme="tf1.uniform_unit_scaling").distribution.bounds == pytest.approx((-0.06185896, 0.06185896))
-    assert initialize(SHAPE, scheme="caffe.xavier").distribution.bounds == pytest.approx((-0.06185896, 0.06185896))
-    average = initialize(SHAPE, scheme="caffe.xavier", parameters={"mode": "fan_avg"}).distribution
-    assert average == initialize(SHAPE, scheme="xavier_uniform").distribution
-    assert initialize(SHAPE, scheme="olmo_core.llama_depth", parameters={"layer_id": 0}).distribution.cut == (-3.0, 3.0)
+    assert initialize(LayerSpecification(SHAPE, scheme="tf1.uniform_unit_scaling")).distribution.bounds == pytest.approx(
+        (-0.06185896, 0.06185896)
+    )
+    assert initialize(LayerSpecification(SHAPE, scheme="caffe.xavier")).distribution.bounds == pytest.approx((-0.06185896, 0.06185896))
+    average = initialize(LayerSpecification(SHAPE, scheme="caffe.xavier", parameters={"mode": "fan_avg"})).distribution
+    assert average == initialize(LayerSpecification(SHAPE, scheme="xavier_uniform")).distribution
+    assert initialize(LayerSpecification(SHAPE, scheme="olmo_core.llama_depth", parameters={"layer_id": 0})).distribution.cut == (-3.0, 3.0)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +209,7 @@ def test_libraries_names_have_their_rules() -> None:
 )
 def test_what_a_rule_needs_is_asked_for_and_never_guessed(scheme: str, parameters: Parameters, missing: str) -> None:
     with pytest.raises(InvalidValue, match=f"^{missing}: expected .*{scheme}.*cannot do without it; .*Give {missing}: "):
-        initialize(SHAPE, scheme=scheme, parameters=parameters)
+        initialize(LayerSpecification(SHAPE, scheme=scheme, parameters=parameters))
 
 
 @pytest.mark.parametrize(
@@ -231,7 +233,7 @@ def test_what_a_rule_needs_is_asked_for_and_never_guessed(scheme: str, parameter
 )
 def test_domains(scheme: str, parameters: Parameters, message: str) -> None:
     with pytest.raises(InvalidValue, match=message):
-        initialize(SHAPE, scheme=scheme, parameters=parameters)
+        initialize(LayerSpecification(SHAPE, scheme=scheme, parameters=parameters))
 
 
 def test_the_deepest_networks_have_answers() -> None:
@@ -280,16 +282,16 @@ def test_the_ntk_of_a_bias_has_no_multiplier() -> None:
 @pytest.mark.parametrize("activation", [None, "relu", "tanh"])
 @pytest.mark.parametrize(("scheme", "parameters"), [row[:2] for row in [*DRAWN, *CONSTANT] if not SCHEMES[row[0]].judged])
 def test_a_deliberate_size_or_zero_is_not_warned_of(scheme: str, parameters: Parameters, activation: str | None) -> None:
-    chosen = initialize(SHAPE, scheme=scheme, parameters=parameters, activation=activate(activation))
-    assert warnings_for(chosen, SHAPE) == []
+    chosen = initialize(LayerSpecification(SHAPE, scheme=scheme, parameters=parameters, activation=activate(activation)))
+    assert warnings_for(chosen) == []
 
 
 def test_a_rule_scaled_to_nothing_is_warned_of() -> None:
-    scaled = initialize(SHAPE, scheme="gpt2_residual", parameters={"num_layers": 12, "gain": 0.0})
+    scaled = initialize(LayerSpecification(SHAPE, scheme="gpt2_residual", parameters={"num_layers": 12, "gain": 0.0}))
     assert scaled.distribution.draw is Draw.NORMAL
-    assert "every unit of this layer computes the same" in warnings_for(scaled, SHAPE)[0]
+    assert "every unit of this layer computes the same" in warnings_for(scaled)[0]
 
 
 def test_caffes_xavier_is_judged_like_any_other() -> None:
-    chosen = initialize(SHAPE, scheme="caffe_xavier", activation=activate("relu"))
-    assert "too small for relu" in warnings_for(chosen, SHAPE)[0]
+    chosen = initialize(LayerSpecification(SHAPE, scheme="caffe_xavier", activation=activate("relu")))
+    assert "too small for relu" in warnings_for(chosen)[0]

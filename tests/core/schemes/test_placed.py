@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.linalg import hadamard
 
 from service.core.errors import InvalidValue
-from service.core.initializer import initialize
+from service.core.initializer import LayerSpecification, initialize
 from service.core.layers.layer import Layer
 from service.core.layers.layouts import view_of
 from service.core.stream.philox import Stream
@@ -44,17 +44,20 @@ BUILT: list[tuple[str, dict[str, Any], Shape]] = [
 ]
 
 
+ANY_LAYER = Layer()
+
+
 def tensor(
     scheme: str,
     shape: Shape,
     *,
     dtype: str = "float64",
     seed: int = 7,
-    layer: Layer | None = None,
+    layer: Layer = ANY_LAYER,
     view: View | None = None,
     **parameters: Any,
 ) -> VirtualTensor:
-    rule = initialize(shape, scheme=scheme, parameters=parameters, layer=layer).rule
+    rule = initialize(LayerSpecification(shape, scheme=scheme, parameters=parameters, layer=layer)).rule
     return VirtualTensor(TensorSpec(rule, DTYPES[dtype], view or view_of(shape), seed))
 
 
@@ -90,7 +93,7 @@ def test_low_precisions_are_the_float32_values_rounded(scheme: str, parameters: 
 
 @pytest.mark.parametrize(("scheme", "parameters", "shape"), BUILT, ids=[name for name, *_ in BUILT])
 def test_values_stay_within_the_bounds_that_are_said(scheme: str, parameters: dict[str, Any], shape: Shape) -> None:
-    rule = initialize(shape, scheme=scheme, parameters=parameters).rule
+    rule = initialize(LayerSpecification(shape, scheme=scheme, parameters=parameters)).rule
     drawn = values(scheme, shape, **parameters)
     assert np.all(np.abs(drawn) <= rule.largest)
     if rule.bounds is not None:
@@ -220,7 +223,7 @@ def test_icnr_repeats_an_orthogonal_sub_kernel_too() -> None:
 )
 def test_what_does_not_fit_says_what_would(scheme: str, parameters: dict[str, Any], shape: Shape, message: str) -> None:
     with pytest.raises(InvalidValue, match=message):
-        initialize(shape, scheme=scheme, parameters=parameters)
+        initialize(LayerSpecification(shape, scheme=scheme, parameters=parameters))
 
 
 def _slow(shape: Shape, calls: list[int], gate: threading.Event) -> Structure:

@@ -10,12 +10,12 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from service.core.activations import ACTIVATIONS
+from service.core.activations import ACTIVATIONS, ActivationWithParameters
 from service.core.errors import InitError, InvalidValue, UnknownName
-from service.core.initializer import activate, initialize
+from service.core.initializer import LayerSpecification, activate, initialize
 from service.core.layers.layouts import view_of
+from service.core.recommendation import Circumstances
 from service.core.schemes import SCHEMES, find_scheme
-from service.core.schemes.auto import choice_for
 from service.core.stream.distributions import Distribution, Draw
 from service.core.tensors.dtypes import DTYPES
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
@@ -83,7 +83,7 @@ def test_every_scheme_is_in_these_tables() -> None:
 
 @pytest.mark.parametrize(("scheme", "parameters", "exact"), DRAWN, ids=lambda value: str(value)[:60])
 def test_drawn_schemes_have_the_right_moments_shape_and_bounds(scheme: str, parameters: dict[str, Any], exact: Any) -> None:
-    values = initialize(SHAPE, scheme=scheme, parameters=parameters).distribution
+    values = initialize(LayerSpecification(SHAPE, scheme=scheme, parameters=parameters)).distribution
     sample = draw(values)
     mean, stddev, kurtosis = exact.mean(), exact.std(), exact.stats("k")
     assert values.mean == pytest.approx(mean, abs=1e-9 * stddev)
@@ -101,7 +101,7 @@ def test_drawn_schemes_have_the_right_moments_shape_and_bounds(scheme: str, para
 
 @pytest.mark.parametrize(("scheme", "parameters", "value"), CONSTANT)
 def test_constant_schemes(scheme: str, parameters: dict[str, Any], value: float) -> None:
-    values = initialize((3,), scheme=scheme, parameters=parameters).distribution
+    values = initialize(LayerSpecification((3,), scheme=scheme, parameters=parameters)).distribution
     assert (values.draw, values.mean, values.stddev) == (Draw.CONSTANT, value, 0)
     assert np.all(draw(values, 10) == value)
 
@@ -118,13 +118,13 @@ def test_constant_schemes(scheme: str, parameters: dict[str, Any], value: float)
     ],
 )
 def test_known_standard_deviations(shape: tuple[int, ...], scheme: str, stddev: float) -> None:
-    assert initialize(shape, scheme=scheme).distribution.stddev == pytest.approx(stddev, rel=1e-12)
+    assert initialize(LayerSpecification(shape, scheme=scheme)).distribution.stddev == pytest.approx(stddev, rel=1e-12)
 
 
 def test_known_limits() -> None:
-    assert initialize((3, 5), scheme="glorot").distribution.bounds == pytest.approx((-0.8660254, 0.8660254))
-    assert initialize((50, 100), scheme="he_uniform").distribution.bounds == pytest.approx((-0.24494897, 0.24494897))
-    assert initialize((50, 100), scheme="torch.nn.Conv2d").distribution.bounds == pytest.approx((-0.1, 0.1))
+    assert initialize(LayerSpecification((3, 5), scheme="glorot")).distribution.bounds == pytest.approx((-0.8660254, 0.8660254))
+    assert initialize(LayerSpecification((50, 100), scheme="he_uniform")).distribution.bounds == pytest.approx((-0.24494897, 0.24494897))
+    assert initialize(LayerSpecification((50, 100), scheme="torch.nn.Conv2d")).distribution.bounds == pytest.approx((-0.1, 0.1))
 
 
 @pytest.mark.parametrize(
@@ -156,14 +156,14 @@ def test_known_limits() -> None:
     ],
 )
 def test_names_of_torch_keras_and_jax_answer_with_their_defaults(name: str, scheme: str, stddev: float) -> None:
-    initializer = initialize((3, 5), scheme=name)
+    initializer = initialize(LayerSpecification((3, 5), scheme=name))
     assert initializer.scheme.name == scheme
     assert initializer.distribution.stddev == pytest.approx(stddev, rel=1e-9)
 
 
 @pytest.mark.parametrize("name", ["keras.GlorotNormal", "keras.HeNormal", "jax.he_normal", "keras.VarianceScaling", "jax.lecun_normal"])
 def test_keras_and_jax_truncate_their_normals_and_correct_them(name: str) -> None:
-    values = initialize((3, 5), scheme=name).distribution
+    values = initialize(LayerSpecification((3, 5), scheme=name)).distribution
     assert values.draw is Draw.TRUNCATED_NORMAL
     assert values.cut == (-2.0, 2.0)
 
@@ -171,8 +171,10 @@ def test_keras_and_jax_truncate_their_normals_and_correct_them(name: str) -> Non
 def test_keras_has_its_own_words_for_normal() -> None:
     words = {"normal": Draw.TRUNCATED_NORMAL, "untruncated_normal": Draw.NORMAL, "truncated_normal": Draw.TRUNCATED_NORMAL}
     for word, expected in words.items():
-        assert initialize((3, 5), scheme="keras.VarianceScaling", parameters={"distribution": word}).distribution.draw is expected
-    assert initialize((3, 5), scheme="variance_scaling", parameters={"distribution": "normal"}).distribution.draw is Draw.NORMAL
+        keras = initialize(LayerSpecification((3, 5), scheme="keras.VarianceScaling", parameters={"distribution": word}))
+        assert keras.distribution.draw is expected
+    ours = initialize(LayerSpecification((3, 5), scheme="variance_scaling", parameters={"distribution": "normal"}))
+    assert ours.distribution.draw is Draw.NORMAL
 
 
 def test_every_alias_resolves_to_its_own_row() -> None:
@@ -182,27 +184,33 @@ def test_every_alias_resolves_to_its_own_row() -> None:
 
 
 def test_a_preset_can_be_overridden() -> None:
-    assert initialize((3, 5), scheme="keras.RandomNormal", parameters={"stddev": 2.0}).distribution.stddev == 2.0
+    assert initialize(LayerSpecification((3, 5), scheme="keras.RandomNormal", parameters={"stddev": 2.0})).distribution.stddev == 2.0
 
 
 def test_a_bare_family_takes_any_distribution() -> None:
-    assert initialize((3, 5), scheme="kaiming", parameters={"distribution": "uniform"}).scheme.name == "he_uniform"
-    assert initialize((3, 5), scheme="glorot", parameters={"distribution": "normal"}).scheme.name == "xavier_normal"
+    assert initialize(LayerSpecification((3, 5), scheme="kaiming", parameters={"distribution": "uniform"})).scheme.name == "he_uniform"
+    assert initialize(LayerSpecification((3, 5), scheme="glorot", parameters={"distribution": "normal"})).scheme.name == "xavier_normal"
 
 
-def test_he_takes_the_slope_of_the_activation() -> None:
-    slope = activate("leaky_relu", negative_slope=0.2)
-    assert initialize((3, 100), scheme="he", activation=slope).distribution.stddev == pytest.approx(math.sqrt(2 / 104))
-    assert initialize((3, 100), scheme="he", activation=activate("relu")).distribution.stddev == pytest.approx(math.sqrt(2 / 100))
-    # torch passes a=0 whatever the activation
-    assert initialize((3, 100), scheme="torch.kaiming_normal_", activation=slope).distribution.stddev == pytest.approx(math.sqrt(2 / 100))
+@pytest.mark.parametrize(
+    ("scheme", "activation", "variance"),
+    [
+        ("he", activate("leaky_relu", negative_slope=0.2), 2 / 104),
+        ("he", activate("relu"), 2 / 100),
+        ("torch.kaiming_normal_", activate("leaky_relu", negative_slope=0.2), 2 / 100),  # torch passes a=0 whatever the activation
+    ],
+)
+def test_he_takes_the_slope_of_the_activation(scheme: str, activation: ActivationWithParameters, variance: float) -> None:
+    made = initialize(LayerSpecification((3, 100), scheme=scheme, activation=activation))
+    assert made.distribution.stddev == pytest.approx(math.sqrt(variance))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_auto_is_the_recommended_scheme(activation: str) -> None:
-    scheme, parameters = choice_for(activate(activation))
-    chosen = initialize((3, 5), scheme=scheme, parameters=parameters, activation=activate(activation))
-    assert initialize((3, 5), activation=activate(activation)).distribution == chosen.distribution
+    made = initialize(LayerSpecification((3, 5), activation=activate(activation)))
+    row, applied = made.recommended.recommendation, activate(activation)
+    named = LayerSpecification((3, 5), scheme=row.scheme, parameters=row.parameters(Circumstances(applied)), activation=applied)
+    assert made.distribution == initialize(named).distribution
 
 
 @pytest.mark.parametrize(
@@ -230,7 +238,7 @@ def test_auto_is_the_recommended_scheme(activation: str) -> None:
 )
 def test_bad_parameters_say_what_was_expected(scheme: str, parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidValue, match=message):
-        initialize((3, 5), scheme=scheme, parameters=parameters)
+        initialize(LayerSpecification((3, 5), scheme=scheme, parameters=parameters))
 
 
 def test_an_unknown_scheme_names_the_nearest() -> None:
@@ -240,8 +248,8 @@ def test_an_unknown_scheme_names_the_nearest() -> None:
 
 @pytest.mark.parametrize("scheme", [row.name for row in SCHEMES.values() if row.needs_fans])
 def test_schemes_that_need_fans_refuse_a_bias_and_take_given_fans(scheme: str) -> None:
-    given = depth.REQUIRED.get(scheme)
+    given = depth.REQUIRED.get(scheme, {})
     with pytest.raises(InitError, match="Give fan_"):
-        initialize((7,), scheme=scheme, parameters=given)
-    of_the_bias = initialize((7,), scheme=scheme, parameters=given, fan_in=10, fan_out=20)
-    assert of_the_bias.distribution == initialize((20, 10), scheme=scheme, parameters=given).distribution
+        initialize(LayerSpecification((7,), scheme=scheme, parameters=given))
+    of_the_bias = initialize(LayerSpecification((7,), scheme=scheme, parameters=given, fan_in=10, fan_out=20))
+    assert of_the_bias.distribution == initialize(LayerSpecification((20, 10), scheme=scheme, parameters=given)).distribution

@@ -101,9 +101,9 @@ class _Parser:
     def sum(self) -> Node:
         """sum = product { ("+" | "-") product }."""
         tree = self._product()
-        while rule := _SUMS.get(self._token.text):
+        while operator := _SUMS.get(self._token.text):
             self._take()
-            tree = self._node(Operation(rule, (tree, self._product())))
+            tree = self._node(Operation(operator, (tree, self._product())))
         return tree
 
     def expect(self, text: str) -> None:
@@ -114,9 +114,9 @@ class _Parser:
 
     def _product(self) -> Node:
         tree = self._signed()
-        while rule := _PRODUCTS.get(self._token.text):
+        while operator := _PRODUCTS.get(self._token.text):
             self._take()
-            tree = self._node(Operation(rule, (tree, self._signed())))
+            tree = self._node(Operation(operator, (tree, self._signed())))
         return tree
 
     def _signed(self) -> Node:
@@ -171,17 +171,17 @@ class _Parser:
 
     def _call(self) -> Node:
         function = self._take()
-        rule = FUNCTIONS[function.text]
+        operator = FUNCTIONS[function.text]
         self.expect("(")
         operands = [self.sum()]
         while self._token.text == ",":
             self._take()
             operands.append(self.sum())
         self.expect(")")
-        if len(operands) != rule.arity:
-            arguments = f"{rule.arity} {'argument' if rule.arity == 1 else 'arguments'}"
+        if len(operands) != operator.arity:
+            arguments = f"{operator.arity} {'argument' if operator.arity == 1 else 'arguments'}"
             raise _refusal(f"{arguments} of {function.text} at position {function.position}", len(operands))
-        return self._node(Operation(rule, tuple(operands)))
+        return self._node(Operation(operator, tuple(operands)))
 
     @property
     def _token(self) -> _Token:

@@ -32,9 +32,9 @@ class Variable:
 
 @dataclass(frozen=True)
 class Operation:
-    """A rule applied to operands."""
+    """An operator applied to operands."""
 
-    rule: Rule
+    operator: Operator
     operands: tuple[Node, ...]
 
 
@@ -42,7 +42,7 @@ Node = Constant | Variable | Operation
 
 
 @dataclass(frozen=True)
-class Rule:
+class Operator:
     """How an operation is computed. A partial derivative takes the operands and, last, the operation's value.
 
     `kinked`: the slope jumps where the operand changes sign, or the difference of the two operands does.
@@ -68,27 +68,27 @@ def sigmoid(z: Float64s) -> Float64s:
     return 0.5 * (1 + np.tanh(z / 2))
 
 
-ADD = Rule(lambda a, b: a + b, (lambda a, b, v: 1.0, lambda a, b, v: 1.0))
-SUBTRACT = Rule(lambda a, b: a - b, (lambda a, b, v: 1.0, lambda a, b, v: -1.0))
-MULTIPLY = Rule(lambda a, b: a * b, (lambda a, b, v: b, lambda a, b, v: a))
-DIVIDE = Rule(lambda a, b: a / b, (lambda a, b, v: 1 / b, lambda a, b, v: -v / b))
-POWER = Rule(np.power, (lambda a, b, v: b * np.power(a, b - 1), lambda a, b, v: v * np.log(a)))
-NEGATE = Rule(lambda a: -a, (lambda a, v: -1.0,))
+ADD = Operator(lambda a, b: a + b, (lambda a, b, v: 1.0, lambda a, b, v: 1.0))
+SUBTRACT = Operator(lambda a, b: a - b, (lambda a, b, v: 1.0, lambda a, b, v: -1.0))
+MULTIPLY = Operator(lambda a, b: a * b, (lambda a, b, v: b, lambda a, b, v: a))
+DIVIDE = Operator(lambda a, b: a / b, (lambda a, b, v: 1 / b, lambda a, b, v: -v / b))
+POWER = Operator(np.power, (lambda a, b, v: b * np.power(a, b - 1), lambda a, b, v: v * np.log(a)))
+NEGATE = Operator(lambda a: -a, (lambda a, v: -1.0,))
 
-FUNCTIONS: dict[str, Rule] = {
-    "exp": Rule(np.exp, (lambda a, v: v,)),
-    "log": Rule(np.log, (lambda a, v: 1 / a,)),
-    "sqrt": Rule(np.sqrt, (lambda a, v: 0.5 / v,)),
-    "abs": Rule(np.abs, (lambda a, v: np.sign(a),), kinked=True),
-    "sin": Rule(np.sin, (lambda a, v: np.cos(a),)),
-    "cos": Rule(np.cos, (lambda a, v: -np.sin(a),)),
-    "tanh": Rule(np.tanh, (lambda a, v: 1 - v * v,)),
-    "sigmoid": Rule(sigmoid, (lambda a, v: v * sigmoid(-a),)),
-    "softplus": Rule(lambda a: np.logaddexp(0, a), (lambda a, v: sigmoid(a),)),
-    "erf": Rule(erf, (lambda a, v: 2 / math.sqrt(math.pi) * np.exp(-a * a),)),
-    "relu": Rule(lambda a: np.maximum(a, 0), (lambda a, v: np.where(a > 0, 1.0, 0.0),), kinked=True),
-    "max": Rule(np.maximum, (lambda a, b, v: np.where(a >= b, 1.0, 0.0), lambda a, b, v: np.where(a < b, 1.0, 0.0)), kinked=True),
-    "min": Rule(np.minimum, (lambda a, b, v: np.where(a <= b, 1.0, 0.0), lambda a, b, v: np.where(a > b, 1.0, 0.0)), kinked=True),
+FUNCTIONS: dict[str, Operator] = {
+    "exp": Operator(np.exp, (lambda a, v: v,)),
+    "log": Operator(np.log, (lambda a, v: 1 / a,)),
+    "sqrt": Operator(np.sqrt, (lambda a, v: 0.5 / v,)),
+    "abs": Operator(np.abs, (lambda a, v: np.sign(a),), kinked=True),
+    "sin": Operator(np.sin, (lambda a, v: np.cos(a),)),
+    "cos": Operator(np.cos, (lambda a, v: -np.sin(a),)),
+    "tanh": Operator(np.tanh, (lambda a, v: 1 - v * v,)),
+    "sigmoid": Operator(sigmoid, (lambda a, v: v * sigmoid(-a),)),
+    "softplus": Operator(lambda a: np.logaddexp(0, a), (lambda a, v: sigmoid(a),)),
+    "erf": Operator(erf, (lambda a, v: 2 / math.sqrt(math.pi) * np.exp(-a * a),)),
+    "relu": Operator(lambda a: np.maximum(a, 0), (lambda a, v: np.where(a > 0, 1.0, 0.0),), kinked=True),
+    "max": Operator(np.maximum, (lambda a, b, v: np.where(a >= b, 1.0, 0.0), lambda a, b, v: np.where(a < b, 1.0, 0.0)), kinked=True),
+    "min": Operator(np.minimum, (lambda a, b, v: np.where(a <= b, 1.0, 0.0), lambda a, b, v: np.where(a > b, 1.0, 0.0)), kinked=True),
 }
 
 
@@ -106,13 +106,13 @@ def _dual(node: Node, x: Float64s) -> tuple[Float64s, Float64s | None]:
             return np.full_like(x, value), None
         case Variable():
             return x, np.ones_like(x)
-        case Operation(rule, operands):
+        case Operation(operator, operands):
             duals = [_dual(operand, x) for operand in operands]
             values = [value for value, _ in duals]
-            result = rule.value(*values)
+            result = operator.value(*values)
             parts = [
                 np.where(slope == 0, 0, partial(*values, result) * slope)  # an operand that stands still adds nothing, not inf·0
-                for partial, (_, slope) in zip(rule.partials, duals, strict=True)
+                for partial, (_, slope) in zip(operator.partials, duals, strict=True)
                 if slope is not None
             ]
             return result, sum(parts[1:], parts[0]) if parts else None
@@ -138,8 +138,8 @@ def _looked_at(node: Node) -> Iterator[Node]:
         return
     for operand in node.operands:
         yield from _looked_at(operand)
-    if node.rule.kinked:
-        yield node.operands[0] if node.rule.arity == 1 else Operation(SUBTRACT, node.operands)
+    if node.operator.kinked:
+        yield node.operands[0] if node.operator.arity == 1 else Operation(SUBTRACT, node.operands)
 
 
 def _sign_changes(node: Node, grid: Float64s) -> list[float]:

@@ -1,4 +1,4 @@
-"""The named schemas of the OpenAPI document, which become the types of generated clients: those of requests and those of answers."""
+"""The words in which the OpenAPI document is written."""
 
 from __future__ import annotations
 

@@ -1,20 +1,14 @@
-"""The OpenAPI document: what each operation takes and answers, and examples that run."""
+"""What FastAPI cannot know about the operations: query parameters of schemes, headers, media types, problems; and examples that run."""
 
 from __future__ import annotations
 
-from collections.abc import Container
-
-from fastapi import FastAPI
-
 from service.contract.request import InitRequest, RecommendRequest
 from service.files.formats import FORMATS
-from service.web.access import PROBES
 from service.web.digests import ALGORITHMS
+from service.web.openapi.requests import query
+from service.web.openapi.schema import Schema, ref
 from service.web.problems import PROBLEM_MEDIA_TYPE
 from service.web.ranges import MAX_RANGES
-from service.web.schemas import Schema, ref
-from service.web.schemas.answers import ANSWERS
-from service.web.schemas.requests import REQUESTS, query
 
 INIT_EXAMPLES: dict[str, Schema] = {
     "relu": {"summary": "A hidden layer before ReLU", "value": {"shape": [256, 784], "activation": "relu", "seed": 7}},
@@ -83,15 +77,11 @@ _CONTENT[FORMATS["json"].media_type] = {"schema": ref("Tensor")}
 _WITHOUT_PARTS = {FORMATS[name].media_type for name in ("json", "npz")}
 
 
-_TENSOR: Schema = {
+TENSOR_ANSWER: Schema = {
     "description": "The tensor; its metadata is in the header Weight-Init and, in JSON, beside the data.",
     "content": _CONTENT,
     "headers": _ANSWERED_IN_HEADERS,
 }
-
-
-def _json(schema: str) -> Schema:
-    return {"description": ANSWERS[schema]["description"], "content": {"application/json": {"schema": ref(schema)}}}
 
 
 def _parts(description: str) -> Schema:
@@ -145,54 +135,9 @@ GET_RECOMMEND: Schema = {
 }
 NOT_READY: dict[int | str, Schema] = {503: _later(s503="Kernels are being loaded, or the server is ending.")["503"]}
 
-# FastAPI writes JSON before the types of /init, and a schema of its own for the others: so this is put in its place
-_ANSWERED: dict[str, Schema] = {
-    "post_init": _TENSOR,
-    "get_init": _TENSOR,
-    "get_recommend": _json("Recommendation"),
-    "get_schemes": _json("SchemeCatalogue"),
-    "get_activations": _json("ActivationCatalogue"),
-    "get_healthz": _json("Health"),
-    "get_readyz": _json("Readiness"),
-}
-
-_ANY_OF_MANY = _later(
+OFTEN_REFUSED = _later(
     s429="This client asked too often (WEIGHT_INIT_RATE): ask again after Retry-After.",
     s503="As much as the limits allow is being done: ask again after Retry-After.",
 )
-_KEY_SCHEME: Schema = {"type": "http", "scheme": "bearer", "description": "one of the keys that the operator gave out"}
-_NEEDS_KEY = "A key is needed: none came, or one that is not known."
-
-
-def complete(app: FastAPI, *, needs_key: bool) -> None:
-    """Add to the document what FastAPI cannot see: the schemas, and the keys where there are any."""
-    generate = app.openapi
-
-    def openapi() -> Schema:
-        document = generate()
-        document["components"] = {"schemas": REQUESTS | ANSWERS}
-        for operation in _operations(document):
-            operation["responses"]["200"] = _ANSWERED[operation["operationId"]]
-        for operation in _guarded(document):
-            operation["responses"] |= _ANY_OF_MANY
-        if needs_key:
-            _add_keys(document)
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend its document
-
-
-def _operations(document: Schema, *, but: Container[str] = ()) -> list[Schema]:
-    return [operation for path, row in document["paths"].items() if path not in but for operation in row.values()]
-
-
-def _guarded(document: Schema) -> list[Schema]:
-    """All but the probes, which are answered whoever asks, and however often."""
-    return _operations(document, but=PROBES)
-
-
-def _add_keys(document: Schema) -> None:
-    document["components"]["securitySchemes"] = {"key": _KEY_SCHEME}
-    for operation in _guarded(document):
-        operation["security"] = [{"key": []}]
-        operation["responses"] |= _problems(s401=_NEEDS_KEY)
+KEY_SCHEME: Schema = {"type": "http", "scheme": "bearer", "description": "one of the keys that the operator gave out"}
+NEEDS_KEY = _problems(s401="A key is needed: none came, or one that is not known.")

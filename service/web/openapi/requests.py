@@ -9,29 +9,19 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from service.contract.request import (
-    PARAMETER_NAMES,
-    InitRequest,
-    RecommendRequest,
-    Request,
-    choices_of,
-    described_parameter,
-    parameter_row,
-)
-from service.core.activations import ACTIVATIONS, Activation
+from service.contract.request import InitRequest, RecommendRequest, Request
+from service.contract.vocabulary import OWNERS, PARAMETER_NAMES, choices_of, described_parameter, parameter_row
+from service.core.activations import ACTIVATIONS
 from service.core.activations.expressions import FUNCTIONS, MAX_CHARACTERS
 from service.core.layers.fans import FanConvention
-from service.core.layers.layer import LayerKind
 from service.core.layers.layouts import LAYOUTS
 from service.core.layers.roles import ROLES
 from service.core.parameters import Kind, Parameter
-from service.core.schemes import SCHEMES, Scheme
+from service.core.schemes import SCHEMES
 from service.core.tensors.dtypes import DTYPES
 from service.core.tensors.tensor import MAX_RANK
 from service.files.formats import FORMATS
-from service.web.schemas import Schema, described, ref
-
-_OWNERS: tuple[Scheme | Activation, ...] = (*SCHEMES.values(), *ACTIVATIONS.values())
+from service.web.openapi.schema import Schema, described, ref
 
 
 def _pascal(name: str) -> str:
@@ -44,8 +34,7 @@ def _one_of(choices: Iterable[str]) -> Schema:
 
 # the choices of fields, and of parameters that stand beside the fields
 _ENUMERATIONS: dict[str, Schema] = {
-    "LayerKind": described(_one_of(LayerKind), "what the axes of a weight mean"),
-    "LayerRole": described(_one_of(ROLES), "what a weight is in the network"),
+    "Layer": described(_one_of(ROLES), "what a weight is in the network"),
     "FanConvention": described(_one_of(FanConvention), "who counts the fans"),
     "Layout": described(_one_of(LAYOUTS), "the order of the axes"),
     "Dtype": described(_one_of(DTYPES), "the type of the elements"),
@@ -59,13 +48,13 @@ _ENUMERATIONS: dict[str, Schema] = {
 
 _ENUMERATED: dict[type[Request], dict[str, str]] = {
     InitRequest: {
-        "layer": "LayerKind",
+        "layer": "Layer",
         "fan_convention": "FanConvention",
         "layout": "Layout",
         "dtype": "Dtype",
         "format": "Format",
     },
-    RecommendRequest: {"layer": "LayerRole", "distribution": "Distribution"},
+    RecommendRequest: {"layer": "Layer", "distribution": "Distribution"},
 }
 
 
@@ -165,7 +154,7 @@ def _beside(name: str) -> Schema:
     row = parameter_row(name)
     if row.kind is Kind.CHOICE:
         return ref(_pascal(name))
-    minimums = [other.minimum for owner in _OWNERS for other in owner.parameters if other.name == name]
+    minimums = [other.minimum for owner in OWNERS for other in owner.parameters if other.name == name]
     lowest = None if None in minimums else min(minimum for minimum in minimums if minimum is not None)
     return _parameter(replace(row, minimum=lowest))
 

@@ -1,0 +1,141 @@
+"""Reading a request from JSON, from a query or from a command line. All of them have the same fields and the same errors."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from service.contract.errors import FieldError, InvalidRequest
+from service.contract.request import Request
+from service.contract.vocabulary import PARAMETER_NAMES, is_choice
+from service.core.errors import InitError, InvalidValue, unknown_name
+
+R = TypeVar("R", bound=Request)
+
+
+def read_json(model: type[R], body: bytes) -> R:
+    """Read a JSON body. Raises InvalidRequest, InitError."""
+    try:
+        request = _with_known_fields(model.model_validate_json(body))
+    except ValidationError as error:
+        raise _invalid(model, error) from None
+    _CHECK.decode(body.decode("utf-8"))
+    return request
+
+
+def read_text(model: type[R], pairs: Iterable[tuple[str, str]]) -> R:
+    """Read a query or a command line, in which each field is text. Raises InvalidRequest, InitError."""
+    values: dict[str, Any] = {}
+    for name, text in pairs:
+        if name in values:
+            _refuse_twice(name)
+        values[name] = _value(name, text)
+    try:
+        return _with_known_fields(model.model_validate(values))
+    except ValidationError as error:
+        raise _invalid(model, error) from None
+
+
+def _with_known_fields(request: R) -> R:
+    known = request.parameter_names()
+    for name in request.model_extra or ():
+        if name not in known:
+            fields = list(type(request).model_fields)
+            listed = [*fields, "and the parameters of the scheme and the activation (/schemes, /activations)"]
+            raise unknown_name(name, name, [*fields, *known], kind="field", listed=listed)
+    return request
+
+
+_TEXT_FIELDS = {"activation", "scheme", "layer", "layout", "fan_convention", "dtype", "name", "slice", "format", "distribution"}
+_TEXT_FIELDS |= set(filter(is_choice, PARAMETER_NAMES))
+
+
+_BY_X = re.compile(r"\d+(\s*x\s*\d+)+", re.ASCII)
+
+
+def _value(name: str, text: str) -> Any:
+    """A field's value from its text; text that cannot be read stays text, for the check to name what was received."""
+    if name == "shape":
+        return _shape(text)
+    if name in ("scheme", "activation") and text.lstrip().startswith("{"):
+        return _json(text)
+    return text if name in _TEXT_FIELDS else _scalar(text)
+
+
+def _shape(text: str) -> Any:
+    """`512,784`, `512x784`, `(512, 784)` and `[512, 784]` are the same; `()` is a scalar's."""
+    inner = text.strip()
+    bracketed = inner[:1] + inner[-1:] in ("()", "[]")
+    inner = inner[1:-1].strip() if bracketed else inner
+    if bracketed and not inner:
+        return []
+    return [_scalar(item) for item in re.split(r"\s*[x,]\s*" if _BY_X.fullmatch(inner) else ",", inner.rstrip(","))]
+
+
+def _scalar(text: str) -> Any:
+    match text.strip().casefold():
+        case "true":
+            return True
+        case "false":
+            return False
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _json(text: str) -> Any:
+    try:
+        return _READER.decode(text)
+    except InitError:
+        raise
+    except (ValueError, RecursionError):
+        return text
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON whose names differ: of two readers one would take the first of two, another the last. Raises InvalidValue."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        _refuse_twice(next(name for name in names if names.count(name) > 1))
+    return content
+
+
+def _refuse_twice(name: str) -> NoReturn:
+    raise InvalidValue(name, expected="each field once", received=f"{name} twice", action="Leave one out.")
+
+
+_READER = json.JSONDecoder(object_pairs_hook=_object)
+_CHECK = json.JSONDecoder(object_pairs_hook=_object, parse_int=str)  # of names alone: numbers may be as long as they like
+
+
+def _invalid(model: type[BaseModel], error: ValidationError) -> InvalidRequest:
+    details = error.errors(include_url=False, include_context=False)
+    malformed = any(detail["type"] == "json_invalid" for detail in details)
+    by_field = {found.field: found for found in (_field_error(model, detail) for detail in details)}
+    return InvalidRequest(list(by_field.values()), malformed=malformed)
+
+
+def _field_error(model: type[BaseModel], detail: Mapping[str, Any]) -> FieldError:
+    """Of a field whose type is a union there are several, which say the same: what the field takes."""
+    if detail["type"] == "json_invalid":
+        return FieldError("body", "valid JSON", detail["msg"].removeprefix("Invalid JSON: "), "Send one JSON object.")
+    if not detail["loc"]:
+        return FieldError("body", "a JSON object", _short(detail["input"]), "Send an object of fields.")
+    name = str(detail["loc"][0])
+    expected = model.model_fields[name].description or detail["msg"]
+    if detail["type"] == "missing" and len(detail["loc"]) == 1:
+        return FieldError(name, expected, "nothing", f"Give {name}: it has no default.")
+    return FieldError(name, expected, _short(detail["input"]), "See /docs for the fields and examples.")
+
+
+def _short(value: object, longest: int = 120) -> str:
+    text = repr(value)
+    return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"

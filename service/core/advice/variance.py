@@ -1,0 +1,46 @@
+"""What weights do to the variance of the signal in one layer, and the numbers of the alternatives to a recommendation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from service.core.activations import ActivationWithParameters
+from service.core.errors import InvalidValue
+from service.core.initializer import LayerSpecification, Recommended, apply_scheme
+from service.core.layers.fans import Fans
+from service.core.recommendation import Alternative
+from service.core.schemes import find_scheme
+
+
+@dataclass(frozen=True)
+class AppliedAlternative:
+    """An alternative with its parameters. `stddev` None: it needs more than is known."""
+
+    alternative: Alternative
+    parameters: dict[str, Any]
+    stddev: float | None
+
+
+def alternatives_to(recommended: Recommended, specification: LayerSpecification, fans: Fans) -> Iterator[AppliedAlternative]:
+    """The other schemes that may serve, ranked, for a weight of these fans."""
+    for row in recommended.recommendation.alternatives:
+        parameters = dict(row.parameters(recommended.known))
+        yield AppliedAlternative(row, parameters, _stddev(row.scheme, parameters, specification, fans))
+
+
+def variance_per_layer(stddev: float | None, activation: ActivationWithParameters | None, fan_in: int | None) -> float | None:
+    """The factor on the signal's second moment: fan_in·Var(w)·E[φ²]; 1 is steady. None where it cannot be told."""
+    gain = activation.forward_gain if activation else 1.0
+    if stddev is None or fan_in is None or gain is None:
+        return None
+    return fan_in * stddev * stddev / (gain * gain)
+
+
+def _stddev(name: str, parameters: dict[str, Any], specification: LayerSpecification, fans: Fans) -> float | None:
+    scheme, presets = find_scheme(name)
+    try:
+        return apply_scheme(scheme, presets, parameters, specification, fans).rule.stddev
+    except InvalidValue:  # a fan or a parameter that it needs is not known
+        return None
