@@ -1,1 +1,1 @@
-"""What every client must do, shown against the real service: the tests of each client, in its own language, on one stage."""
+"""Conformance tests: every client runs its own tests against the same set of real services."""

@@ -1,4 +1,4 @@
-"""The clients, a row each: where it is, and the commands of its own ecosystem that check it. All run in its folder."""
+"""The clients, and the commands that build, lint, test and run each one. All commands run in the client's folder."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ FOLDER = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Client:
-    """A client in a language.
+    """A client library and its commands.
 
-    `quickstart`: the program that its README shows, in a block of the language `fence`; `run` runs it. `bench`: a program that fetches
-    64 MiB into `array` at each line that it reads, and writes the seconds; `max_ratio`: how much longer than curl it may take.
+    `quickstart` is the program that the README shows in a code block of the language `fence`; the command `run` runs it. The command
+    `bench` starts a program that, for each line on stdin, fetches 64 MiB into `array` and prints the seconds. A fetch may
+    take at most `max_ratio` times as long as with curl.
     """
 
     folder: str
@@ -30,12 +31,12 @@ class Client:
 
     @property
     def path(self) -> Path:
-        """Its folder."""
+        """The client's folder."""
         return FOLDER / self.folder
 
 
 def _cargo(command: str) -> str:
-    """With the crates of Debian's packages, and no network."""
+    """Return a cargo command that uses the crates in Debian's packages, without network access."""
     return f"cargo {command} --config debian.toml --offline"
 
 
@@ -90,7 +91,7 @@ CLIENTS: dict[str, Client] = {
             lint=f"cargo fmt --check && {_cargo('clippy')} --quiet --all-targets -- -D warnings"
             f" && {_cargo('clippy')} --quiet --no-default-features -- -D warnings"
             f" && RUSTDOCFLAGS='-D warnings' {_cargo('doc')} --quiet --no-deps",
-            test=f'WEIGHT_INIT_URL="$(jq -r .url "$WEIGHT_INIT_STAGE")" {_cargo("test")}',  # the README's programs ask it
+            test=f'WEIGHT_INIT_URL="$(jq -r .url "$WEIGHT_INIT_STAGE")" {_cargo("test")}',  # the README's programs need it
             run=f"{_cargo('run')} --quiet --release --example quickstart",
             bench=f"{_cargo('run')} --quiet --release --example fetch",
             array="Rust's Vec<f32>",

@@ -1,3 +1,3 @@
-"""What is no test."""
+"""Keeps pytest from collecting the generators' programs."""
 
-collect_ignore = ["generators"]  # its program imports a client that a test generates first
+collect_ignore = ["generators"]  # use_client.py imports a client that exists only after a test generates it

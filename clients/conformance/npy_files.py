@@ -1,4 +1,4 @@
-"""Files in NumPy's format, written by NumPy, for whoever reads them in another language."""
+"""Writes .npy test files with NumPy, for the readers in other languages."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ _READABLE = {
 
 
 def write_npy_files(folder: Path) -> list[dict[str, Any]]:
-    """Write them; a row for each file: its values in C order, shape and dtype, or that it must be refused."""
-    rows = [_readable(folder / f"{name}.npy", array, version) for name, (array, version) in _READABLE.items()]
-    return rows + [_refused(folder / f"{name}.npy", content) for name, content in _broken().items()]
+    """Write all test files. Return a row for each: its dtype, shape and values in C order, or that a reader must refuse it."""
+    rows = [_write_readable(folder / f"{name}.npy", array, version) for name, (array, version) in _READABLE.items()]
+    return rows + [_write_invalid(folder / f"{name}.npy", content) for name, content in _invalid_files().items()]
 
 
-def _readable(path: Path, array: np.ndarray, version: tuple[int, int]) -> dict[str, Any]:
-    path.write_bytes(_written(array, version))
+def _write_readable(path: Path, array: np.ndarray, version: tuple[int, int]) -> dict[str, Any]:
+    path.write_bytes(_npy_bytes(array, version))
     values = array.astype(np.float64).ravel(order="C").tolist()
     return {"file": str(path), "refused": False, "dtype": array.dtype.name, "shape": list(array.shape), "values": values}
 
 
-def _refused(path: Path, content: bytes) -> dict[str, Any]:
+def _write_invalid(path: Path, content: bytes) -> dict[str, Any]:
     path.write_bytes(content)
     return {"file": str(path), "refused": True}
 
 
-def _broken() -> dict[str, bytes]:
-    whole = _written(_MATRIX, (1, 0))
+def _invalid_files() -> dict[str, bytes]:
+    whole = _npy_bytes(_MATRIX, (1, 0))
     objects = io.BytesIO()
     np.save(objects, np.array([{}, None], dtype=object), allow_pickle=True)
     return {
@@ -59,7 +59,7 @@ def _broken() -> dict[str, bytes]:
     }
 
 
-def _written(array: np.ndarray, version: tuple[int, int]) -> bytes:
+def _npy_bytes(array: np.ndarray, version: tuple[int, int]) -> bytes:
     file = io.BytesIO()
     npy.write_array(file, array, version=version)
     return file.getvalue()

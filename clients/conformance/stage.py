@@ -1,4 +1,4 @@
-"""The stage on which clients are tested: real services in every state, and a network that breaks. Nothing is mocked."""
+"""The stage that clients are tested on: real services in various states, and a network that breaks. Nothing is mocked."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from clients.conformance.cutting import cutting
+from clients.conformance.cutting import cutting_proxy
 from clients.conformance.npy_files import write_npy_files
 from tests.golden.__main__ import FILE as GOLDEN
 from tests.processes import Process, until
 
 CUT_AFTER_BYTES = 1 << 20
-_STREAMED = "/init?shape=1073741824&scheme=normal&seed=7&format=raw"  # 4 GiB: more than any buffer between holds
+_LARGE_RESPONSE = "/init?shape=1073741824&scheme=normal&seed=7&format=raw"  # 4 GiB, more than the socket buffers hold
 
 
 @contextmanager
 def set_stage(folder: Path) -> Iterator[dict[str, Any]]:
-    """Start everything; the value is what a client's test reads as JSON from the file that WEIGHT_INIT_STAGE names."""
+    """Start the services. Yield what a client's tests read as JSON from the file named by WEIGHT_INIT_STAGE."""
     key = secrets.token_hex(16)
     with (
         _service() as plain,
@@ -33,13 +33,13 @@ def set_stage(folder: Path) -> Iterator[dict[str, Any]]:
         _service(rate="1/second") as limited,
         _service(max_streams=1, reader_timeout_s=3600) as busy,
         _service() as hanging,
-        cutting(plain.port, CUT_AFTER_BYTES) as cutting_url,
-        _other_service(folder) as foreign_url,
+        cutting_proxy(plain.port, CUT_AFTER_BYTES) as cutting_url,
+        _unrelated_server(folder) as foreign_url,
         socket.create_server(("127.0.0.1", 0)) as closed,
     ):
         closed_url = f"http://127.0.0.1:{closed.getsockname()[1]}"
         closed.close()
-        with _occupied(busy), _stopped(hanging):
+        with _kept_busy(busy), _suspended(hanging):
             yield {
                 "url": plain.url,
                 "keyed_url": keyed.url,
@@ -50,7 +50,7 @@ def set_stage(folder: Path) -> Iterator[dict[str, Any]]:
                 "cutting_url": cutting_url,
                 "foreign_url": foreign_url,
                 "closed_url": closed_url,
-                "golden": _golden(),
+                "golden": _portable_golden_rows(),
                 "npy": write_npy_files(folder),
             }
 
@@ -65,16 +65,16 @@ def _service(**settings: object) -> Iterator[Process]:
 
 
 @contextmanager
-def _occupied(service: Process) -> Iterator[None]:
-    """The only stream that the service may send goes to somebody who does not read it."""
-    with service.asked(_STREAMED) as connection:
+def _kept_busy(service: Process) -> Iterator[None]:
+    """Keep the service busy: its only permitted stream goes to a connection that never reads."""
+    with service.asked(_LARGE_RESPONSE) as connection:
         until(lambda: connection.recv(1, socket.MSG_PEEK) != b"")
         yield
 
 
 @contextmanager
-def _stopped(service: Process) -> Iterator[None]:
-    """The system accepts its connections, and it answers none of them."""
+def _suspended(service: Process) -> Iterator[None]:
+    """Suspend the service: the system still accepts connections, but nothing responds."""
     service.signal(signal.SIGSTOP)
     try:
         yield
@@ -83,8 +83,8 @@ def _stopped(service: Process) -> Iterator[None]:
 
 
 @contextmanager
-def _other_service(folder: Path) -> Iterator[str]:
-    """It answers 200 and a page to whatever is asked."""
+def _unrelated_server(folder: Path) -> Iterator[str]:
+    """Yield the URL of an unrelated web server, which responds to every request with 200 and the same page."""
     page = folder / "index.html"
     page.write_text("<!doctype html><title>Welcome</title>", "utf-8")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_OnePage, directory=str(folder))) as server:
@@ -107,9 +107,9 @@ class _OnePage(http.server.SimpleHTTPRequestHandler):
         self.do_GET()
 
     def log_message(self, *_: object) -> None:
-        """Nothing: pytest shows what is wrong."""
+        """Log nothing, to keep pytest's output short."""
 
 
-def _golden() -> list[dict[str, Any]]:
-    """Those that are the same on every machine."""
+def _portable_golden_rows() -> list[dict[str, Any]]:
+    """Return the golden responses that are the same on every machine."""
     return [row for row in json.loads(GOLDEN.read_text("utf-8")) if "sha256" in row["answer"]]

@@ -1,4 +1,4 @@
-"""Each client is built, linted, tested on the stage by its own tests, and its quickstart does what its README shows."""
+"""Each client builds, passes its linter and its own tests, and its quickstart prints what its README shows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ every_client = pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
 
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, Any], Path]]:
-    """What is on it, and the file that says so."""
+    """The content of the stage, and the JSON file that holds it."""
     folder = tmp_path_factory.mktemp("stage")
     with set_stage(folder) as content:
         file = folder / "stage.json"
@@ -33,7 +33,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, 
 
 
 def run(client: Client, command: str, **environment: str) -> str:
-    """What a command prints on stdout, in the client's folder; all that it prints when it fails."""
+    """Run a command in the client's folder and return its stdout. A failure shows all of its output."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
@@ -48,66 +48,66 @@ def run(client: Client, command: str, **environment: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def shown() -> dict[str, set[str]]:
-    """The features that each client's test has shown."""
+def proven() -> dict[str, set[str]]:
+    """The features that each client's tests have proven."""
     return {}
 
 
-@pytest.mark.timeout(900)  # some compile what they need
+@pytest.mark.timeout(900)  # some compile their dependencies
 @every_client
-def test_it_is_built(client: Client) -> None:
+def test_builds(client: Client) -> None:
     run(client, client.build)
 
 
 @pytest.mark.timeout(600)
 @every_client
-def test_its_style_is_clean(client: Client) -> None:
+def test_passes_its_linter(client: Client) -> None:
     run(client, client.lint)
 
 
 @pytest.mark.timeout(600)
 @every_client
-def test_it_has_every_feature(client: Client, stage: tuple[Any, Path], tmp_path: Path, shown: dict[str, set[str]]) -> None:
+def test_has_every_feature(client: Client, stage: tuple[Any, Path], tmp_path: Path, proven: dict[str, set[str]]) -> None:
     report = tmp_path / "report"
     output = run(client, client.test, WEIGHT_INIT_STAGE=str(stage[1]), WEIGHT_INIT_REPORT=str(report))
-    shown[client.folder] = set(report.read_text("utf-8").split()) if report.exists() else set()
-    assert shown[client.folder] == set(FEATURES), output
+    proven[client.folder] = set(report.read_text("utf-8").split()) if report.exists() else set()
+    assert proven[client.folder] == set(FEATURES), output
 
 
 @pytest.mark.timeout(600)
 @every_client
-def test_its_quickstart_does_what_its_readme_shows(client: Client, stage: tuple[dict[str, Any], Path]) -> None:
+def test_quickstart_prints_what_its_readme_shows(client: Client, stage: tuple[dict[str, Any], Path]) -> None:
     readme = (client.path / "README.md").read_text("utf-8")
     program = (client.path / client.quickstart).read_text("utf-8")
-    found = re.search(rf"^```{client.fence}\n(.*?)^```\n.*?^```text\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
-    assert found is not None, "the README shows the program, and then its output in a block of text"
-    assert found[1] == program
-    assert run(client, client.run, WEIGHT_INIT_URL=stage[0]["url"]) == found[2]
+    match = re.search(rf"^```{client.fence}\n(.*?)^```\n.*?^```text\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    assert match is not None, "expected the program in the README, followed by its output in a text block"
+    assert match[1] == program
+    assert run(client, client.run, WEIGHT_INIT_URL=stage[0]["url"]) == match[2]
 
 
 @pytest.mark.timeout(600)
 @every_client
-def test_its_benchmark_fetches_at_each_line(client: Client, stage: tuple[dict[str, Any], Path]) -> None:
+def test_benchmark_prints_the_seconds_of_each_fetch(client: Client, stage: tuple[dict[str, Any], Path]) -> None:
     lines = run(client, f"printf 'fetch\\nfetch\\n' | {client.bench}", WEIGHT_INIT_URL=stage[0]["url"]).splitlines()
     assert len(lines) == 2
     assert all(float(line) > 0 for line in lines)
 
 
-def test_the_table_says_what_was_shown(shown: dict[str, set[str]]) -> None:
-    """The run writes it; one that is not current fails once, so that it is seen and committed."""
-    if set(shown) != set(CLIENTS):
+def test_readme_table_matches_the_results(proven: dict[str, set[str]]) -> None:
+    """The test writes the table. It fails once when the table changes, so that somebody reviews and commits it."""
+    if set(proven) != set(CLIENTS):
         pytest.skip("only some of the clients were tested")
     page = FOLDER / "README.md"
     before = page.read_text("utf-8")
-    page.write_text(with_table(before, table(shown)), "utf-8")
-    assert page.read_text("utf-8") == before, "clients/README.md was renewed: look at it, and commit it"
+    page.write_text(with_table(before, table(proven)), "utf-8")
+    assert page.read_text("utf-8") == before, "clients/README.md was out of date and has been rewritten: review and commit it"
 
 
-def test_every_folder_is_a_client() -> None:
+def test_every_folder_belongs_to_a_client() -> None:
     folders = {path.name for path in FOLDER.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))}
     assert folders - {"conformance", "curl", "build"} == set(CLIENTS)
 
 
-def test_a_missing_toolchain_fails() -> None:
+def test_toolchains_are_installed() -> None:
     missing = [name for name in ("node", "go", "cargo", "javac", "Rscript", "cmake") if shutil.which(name) is None]
-    assert not missing, f"`make test-clients` installs them: {missing}"
+    assert not missing, f"missing {missing}: `make test-clients` installs them"

@@ -11,7 +11,10 @@ export default defineConfig([
     files: ["src/**"],
     ignores: ["src/node.js"],
     rules: {
-      "no-restricted-imports": ["error", { patterns: [{ regex: "^[^.]", message: "Browsers load this file." }] }],
+      "no-restricted-imports": [
+        "error",
+        { patterns: [{ regex: "^[^.]", message: "Browsers load this file, so it cannot import packages." }] },
+      ],
     },
   },
   {

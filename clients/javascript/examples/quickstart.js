@@ -1,6 +1,6 @@
 import { Client } from "weight-init-client";
 
-const client = new Client(); // of http://127.0.0.1:8000, or of the URL that WEIGHT_INIT_URL names
+const client = new Client(); // connects to WEIGHT_INIT_URL, or http://127.0.0.1:8000
 const weights = await client.init([256, 784], { activation: "relu", seed: 7 });
 
 console.log(weights.shape, weights.dtype);

@@ -1,7 +1,7 @@
-import { objectIn, rowsIn } from "./answers.js";
 import { Connection } from "./connection.js";
 import { ArrayReceiver, TextReceiver } from "./receivers.js";
 import { ACTIVATIONS, initRequest, recommendRequest, SCHEMES } from "./requests.js";
+import { parseObject, parseRows } from "./responses.js";
 import { Transfer } from "./transfer.js";
 
 /**
@@ -14,29 +14,29 @@ const DEFAULT_URL = "http://127.0.0.1:8000";
 
 /**
  * @typedef {object} ClientOptions
- * @property {string | URL} [url] by default the environment variable WEIGHT_INIT_URL, else http://127.0.0.1:8000
- * @property {string} [apiKey] by default the environment variable WEIGHT_INIT_API_KEY, if it is set
- * @property {number} [timeoutSeconds] the longest wait for the connection and for each part of an answer, not for the
- *   whole; by default 30
- * @property {number} [retries] how often to ask again, in a row, where the service is busy or the connection breaks; by
- *   default 4
+ * @property {string | URL} [url] defaults to the environment variable WEIGHT_INIT_URL, or http://127.0.0.1:8000
+ * @property {string} [apiKey] defaults to the environment variable WEIGHT_INIT_API_KEY, if it is set
+ * @property {number} [timeoutSeconds] the longest wait for the connection and for each part of a response, not for the
+ *   whole; defaults to 30
+ * @property {number} [retries] how many times in a row to retry when the service is busy or the connection breaks;
+ *   defaults to 4
  */
 
 /**
- * A weight-init service. One client serves any number of requests at a time, and needs no closing.
+ * A client of a weight-init service. It handles any number of requests at a time and need not be closed.
  *
  * Every method rejects with a WeightInitError when the service refuses the request (`status` and `errors` say why), when no
- * whole answer comes (`status` 0), or when something else than a weight-init service answers.
+ * complete response arrives (`status` 0), or when the response does not come from a weight-init service.
  */
 export class Client {
   #connection;
   #retries;
 
   /**
-   * Connects at the first request.
+   * Configure the client. It connects at the first request.
    *
    * @param {ClientOptions} [options]
-   * @throws {TypeError} for a URL that is not one of HTTP
+   * @throws {TypeError} for a URL that is not http or https
    */
   constructor({
     url = environment("WEIGHT_INIT_URL") ?? DEFAULT_URL,
@@ -54,10 +54,10 @@ export class Client {
   }
 
   /**
-   * An initialized tensor, in memory. Rejects with a RangeError where no array can be so large: ask for slices then.
+   * Return an initialized tensor. Rejects with a RangeError if it is too large for one array; request slices instead.
    *
    * @param {Iterable<number>} shape [out, in, ...kernel], or [...kernel, in, out] with `layout: "keras"` (or jax, flax)
-   * @param {InitFields} [fields] all else that the service's /init takes, by its names
+   * @param {InitFields} [fields] the other fields of the service's /init
    */
   async init(shape, fields = {}) {
     const receiver = new ArrayReceiver();
@@ -66,28 +66,29 @@ export class Client {
   }
 
   /**
-   * The scheme that fits an activation, with its reason, reference and alternatives; with the fans, its stddev and bound too.
+   * Return the scheme that fits an activation, with its reason, reference and alternatives. Pass the fans to get its
+   * stddev and bound too.
    *
-   * @param {Named | { expression: string }} [activation] may be left out where `fields.layer` is given
+   * @param {Named | { expression: string }} [activation] optional if `fields.layer` is set
    * @param {RecommendFields} [fields]
    * @returns {Promise<Recommendation>}
    */
   async recommend(activation, fields = {}) {
-    return objectIn(await this.#text(recommendRequest(activation, fields)));
+    return parseObject(await this.#text(recommendRequest(activation, fields)));
   }
 
-  /** Every scheme: its names, parameters, formula and reference. */
+  /** Return every scheme with its names, parameters, formula and reference. */
   async schemes() {
-    return rowsIn(await this.#text(SCHEMES), "schemes");
+    return parseRows(await this.#text(SCHEMES), "schemes");
   }
 
-  /** Every activation: its names, parameters, gains and recommended scheme. */
+  /** Return every activation with its names, parameters, gains and recommended scheme. */
   async activations() {
-    return rowsIn(await this.#text(ACTIVATIONS), "activations");
+    return parseRows(await this.#text(ACTIVATIONS), "activations");
   }
 
   /**
-   * Have an answer received, whole.
+   * Send a request and receive the complete response.
    *
    * @protected
    * @internal
@@ -107,7 +108,7 @@ export class Client {
 }
 
 /**
- * A variable of the environment, if there is one: browsers have none.
+ * Return an environment variable, or undefined. Browsers have no environment.
  *
  * @param {string} name
  */

@@ -1,11 +1,11 @@
-/** One request and its answer: the only place where `fetch` is called, and where what it hides is found out. */
+/** Sends a request and reads its response. Only this module calls `fetch`; it explains why a fetch failed. */
 
-import { Setback, WeightInitError } from "./errors.js";
+import { RetryableError, WeightInitError } from "./errors.js";
 
 /** @import { Request } from "./requests.js" */
 
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-const LONGEST_TEXT = 1 << 16;
+const MAX_TIMER_MS = 2 ** 31 - 1;
+const MAX_TEXT_LENGTH = 1 << 16;
 
 /** A service at a URL. */
 export class Connection {
@@ -16,88 +16,88 @@ export class Connection {
    * @param {string | URL} url
    * @param {string | undefined} key
    * @param {number} timeoutSeconds
-   * @throws {TypeError} for a URL that is not one of HTTP, or a key that no header can hold
+   * @throws {TypeError} for a URL that is not http or https, or a key that does not fit into a header
    */
   constructor(url, key, timeoutSeconds) {
-    this.url = checked(String(url));
-    this.#headers = new Headers({ "Accept-Encoding": "identity" }); // weights do not compress, and lengths must agree
+    this.url = checkedUrl(String(url));
+    this.#headers = new Headers({ "Accept-Encoding": "identity" }); // weights do not compress, and lengths must match
     if (key) this.#headers.set("Authorization", `Bearer ${key}`);
     this.#timeoutSeconds = timeoutSeconds;
   }
 
   /**
-   * The answer to a request, its body still to be read. Close it.
+   * Send a request. Return its response, with the body unread. Close the response when done.
    *
    * @param {Request} request
-   * @param {Record<string, string>} more headers
-   * @throws {Setback | WeightInitError}
+   * @param {Record<string, string>} extraHeaders
+   * @throws {RetryableError | WeightInitError}
    */
-  async ask({ method, path, body }, more = {}) {
+  async send({ method, path, body }, extraHeaders = {}) {
     const headers = new Headers(this.#headers);
     if (body !== undefined) headers.set("Content-Type", "application/json");
-    for (const [name, value] of Object.entries(more)) headers.set(name, value);
-    const patience = new Patience(this.url, this.#timeoutSeconds);
-    const asked = fetch(this.url + path, { method, headers, body, signal: patience.signal });
-    return new Answer(await patience.with(asked, unreachable), this.url, patience);
+    for (const [name, value] of Object.entries(extraHeaders)) headers.set(name, value);
+    const timeout = new StepTimeout(this.url, this.#timeoutSeconds);
+    const pending = fetch(this.url + path, { method, headers, body, signal: timeout.signal });
+    return new ServiceResponse(await timeout.limit(pending, unreachable), this.url, timeout);
   }
 }
 
-/** An answer while it arrives: its head, and its body part by part. */
-export class Answer {
+/** A response while it arrives: status and headers first, then the body part by part. */
+export class ServiceResponse {
   #reader;
-  #patience;
+  #timeout;
 
   /**
    * @param {Response} response
    * @param {string} url
-   * @param {Patience} patience
+   * @param {StepTimeout} timeout
    */
-  constructor(response, url, patience) {
+  constructor(response, url, timeout) {
     this.url = url;
     this.status = response.status;
     this.headers = response.headers;
     this.#reader = response.body?.getReader();
-    this.#patience = patience;
+    this.#timeout = timeout;
   }
 
-  /** The bytes of the body as the head announces them; undefined where it does not. */
+  /** The body's size in bytes according to the headers, or undefined if they do not say. */
   get length() {
     const announced = this.headers.get("Content-Length");
     return announced === null || this.headers.has("Content-Encoding") ? undefined : Number(announced);
   }
 
   /**
-   * The parts of the body as they come.
+   * Yield the parts of the body as they arrive.
    *
-   * @throws {Setback | WeightInitError}
+   * @throws {RetryableError | WeightInitError}
    */
   async *[Symbol.asyncIterator]() {
     while (this.#reader) {
-      const { done, value } = await this.#patience.with(this.#reader.read(), broken);
+      const { done, value } = await this.#timeout.limit(this.#reader.read(), broken);
       if (done) return;
       yield value;
     }
   }
 
-  /** The body as text, or the beginning of a long one. */
+  /** Read the body as text, or the beginning of it if it is long. */
   async text() {
     const decoder = new TextDecoder();
     let text = "";
     for await (const part of this) {
       text += decoder.decode(part, { stream: true });
-      if (text.length > LONGEST_TEXT) break;
+      if (text.length > MAX_TEXT_LENGTH) break;
     }
     return text;
   }
 
-  /** End the answer, and with it the connection unless all of it has been read. */
+  /** Close the response. This closes the connection too, unless the body has been read to its end. */
   close() {
-    this.#patience.end();
+    this.#timeout.end();
   }
 }
 
-/** Waits for the service, but for each step no longer than so many seconds. */
-class Patience {
+/** Limits the time of each step of a request: the connection and every part of the response. */
+class StepTimeout {
   #controller = new AbortController();
   #url;
   #seconds;
@@ -118,15 +118,15 @@ class Patience {
   /**
    * @template T
    * @param {Promise<T>} step
-   * @param {(url: string, cause: unknown) => WeightInitError} failure what it is if the step fails
+   * @param {(url: string, cause: unknown) => WeightInitError} failure creates the error if the step fails
    * @returns {Promise<T>}
    */
-  async with(step, failure) {
-    const timer = setTimeout(() => this.end(), Math.min(this.#seconds * 1000, LONGEST_TIMER_MS));
+  async limit(step, failure) {
+    const timer = setTimeout(() => this.end(), Math.min(this.#seconds * 1000, MAX_TIMER_MS));
     try {
       return await step;
     } catch (cause) {
-      throw this.signal.aborted ? silent(this.#url, this.#seconds) : new Setback(failure(this.#url, cause));
+      throw this.signal.aborted ? timedOut(this.#url, this.#seconds) : new RetryableError(failure(this.#url, cause));
     } finally {
       clearTimeout(timer);
     }
@@ -138,12 +138,14 @@ class Patience {
 }
 
 /** @param {string} url */
-function checked(url) {
+function checkedUrl(url) {
   if (URL.canParse(url)) {
     const { protocol, username, password } = new URL(url);
     if (["http:", "https:"].includes(protocol) && !username && !password) return url.replace(/\/+$/, "");
   }
-  throw new TypeError(`url: expected one such as http://127.0.0.1:8000, without a password; received ${url}.`);
+  throw new TypeError(
+    `url: expected a URL such as http://127.0.0.1:8000, without user name or password; received ${url}.`,
+  );
 }
 
 /**
@@ -151,7 +153,7 @@ function checked(url) {
  * @param {unknown} cause
  */
 function unreachable(url, cause) {
-  const detail = `No service answers at ${url} (${reasonOf(cause)}). Start it with \`weight-init serve\`, or give Client its URL.`;
+  const detail = `No service responds at ${url} (${reasonOf(cause)}). Start one with \`weight-init serve\`, or pass its URL to Client.`;
   return new WeightInitError("No service", detail, { cause });
 }
 
@@ -161,7 +163,7 @@ function unreachable(url, cause) {
  */
 export function broken(url, cause) {
   const reason = cause === undefined ? "it ended too early" : reasonOf(cause);
-  const detail = `The connection to ${url} broke before the whole answer came (${reason}). Ask again.`;
+  const detail = `The connection to ${url} broke before the response was complete (${reason}). Try again.`;
   return new WeightInitError("Broken connection", detail, { cause });
 }
 
@@ -169,13 +171,13 @@ export function broken(url, cause) {
  * @param {string} url
  * @param {number} seconds
  */
-function silent(url, seconds) {
-  const detail = `Nothing came from ${url} for ${seconds} s. Ask again, or give Client a larger timeoutSeconds.`;
+function timedOut(url, seconds) {
+  const detail = `No data arrived from ${url} for ${seconds} s. Try again, or set a larger timeoutSeconds.`;
   return new WeightInitError("Timeout", detail);
 }
 
 /**
- * The words for what failed: in Node they are those of the error's cause, in browsers its own.
+ * Return the reason for a failed fetch. Node has it in the error's cause, browsers in the error itself.
  *
  * @param {any} error
  */

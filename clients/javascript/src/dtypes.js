@@ -1,46 +1,46 @@
-/** The service's element types in typed arrays. */
+/** The service's element types as typed arrays. */
 
 /** @typedef {"float32" | "float64" | "float16" | "bfloat16"} Dtype */
 
 /** @typedef {Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>} Values */
 
-/** @typedef {Values | Uint16Array<ArrayBuffer>} Elements elements as they travel; of 16-bit floats the bits, for want of an array */
+/** @typedef {Values | Uint16Array<ArrayBuffer>} Elements elements as received; 16-bit floats are kept as their bits */
 
 /**
- * How the elements of a dtype are held. `widen` answers, of the bits of a 16-bit float, those of the float32 of the same value.
+ * How the elements of a dtype are stored. `widen` converts the bits of a 16-bit float to those of the equal float32.
  *
- * @typedef {object} Kind
+ * @typedef {object} Storage
  * @property {Float32ArrayConstructor | Float64ArrayConstructor | Uint16ArrayConstructor} array
  * @property {(bits: number) => number} [widen]
  */
 
-/** @type {Record<Dtype, Kind>} */
-const KINDS = {
+/** @type {Record<Dtype, Storage>} */
+const STORAGE = {
   float32: { array: Float32Array },
   float64: { array: Float64Array },
   float16: { array: Uint16Array, widen: float16AsFloat32 },
-  bfloat16: { array: Uint16Array, widen: (bits) => bits << 16 }, // the upper half of a float32
+  bfloat16: { array: Uint16Array, widen: (bits) => bits << 16 }, // a bfloat16 is the upper half of a float32
 };
 
-export const DTYPES = Object.keys(KINDS);
+export const DTYPES = Object.keys(STORAGE);
 
 const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /**
- * The bytes of one element.
+ * Return the size of one element in bytes.
  *
  * @param {Dtype} dtype
  */
 export function itemSize(dtype) {
-  return KINDS[dtype].array.BYTES_PER_ELEMENT;
+  return STORAGE[dtype].array.BYTES_PER_ELEMENT;
 }
 
 /**
- * The elements in a buffer, without a copy. Where this machine has the other byte order, the buffer is turned to it.
+ * Return the elements in a buffer, without a copy. If its byte order is not the machine's, the buffer is swapped in place.
  *
  * @param {ArrayBuffer} buffer
  * @param {Dtype} dtype
- * @param {boolean} [littleEndian] the order of the bytes in the buffer
+ * @param {boolean} [littleEndian] the byte order of the buffer
  * @returns {Elements}
  */
 export function elementsIn(buffer, dtype, littleEndian = true) {
@@ -49,18 +49,18 @@ export function elementsIn(buffer, dtype, littleEndian = true) {
     const bytes = new Uint8Array(buffer);
     for (let start = 0; start < bytes.length; start += size) bytes.subarray(start, start + size).reverse();
   }
-  return new KINDS[dtype].array(buffer);
+  return new STORAGE[dtype].array(buffer);
 }
 
 /**
- * The values of elements: float16 and bfloat16 as the float32 numbers of the same values, in a new array.
+ * Return the values of elements. float16 and bfloat16 are widened to float32, in a new array.
  *
  * @param {Elements} elements
  * @param {Dtype} dtype
  * @returns {Values}
  */
 export function valuesOf(elements, dtype) {
-  const { widen } = KINDS[dtype];
+  const { widen } = STORAGE[dtype];
   if (!(elements instanceof Uint16Array) || !widen) return /** @type {Values} */ (elements);
   const words = new Uint32Array(elements.length);
   for (let i = 0; i < words.length; i += 1) words[i] = widen(elements[i]);
@@ -68,7 +68,7 @@ export function valuesOf(elements, dtype) {
 }
 
 /**
- * The bits of a float16 as those of the float32 of the same value.
+ * Convert the bits of a float16 to those of the equal float32.
  *
  * @param {number} bits
  */
@@ -76,9 +76,9 @@ function float16AsFloat32(bits) {
   const sign = (bits & 0x8000) << 16;
   const exponent = (bits >> 10) & 0x1f;
   const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return sign | 0x7f800000 | (fraction << 13); // infinite, or not a number
-  if (exponent > 0) return sign | ((exponent + 112) << 23) | (fraction << 13); // the biases are 15 and 127
+  if (exponent === 0x1f) return sign | 0x7f800000 | (fraction << 13); // infinity or NaN
+  if (exponent > 0) return sign | ((exponent + 112) << 23) | (fraction << 13); // the exponent biases are 15 and 127
   if (fraction === 0) return sign;
-  const shift = Math.clz32(fraction) - 21; // subnormal: float32 has the exponents to write it with a leading 1
+  const shift = Math.clz32(fraction) - 21; // a subnormal, which is a normal number in float32
   return sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13);
 }

@@ -1,11 +1,11 @@
 /**
- * What is wrong with one field of a request. `field` is its place, with dots between levels.
+ * An error in one field of a request. `field` is its path, with dots between levels.
  *
  * @typedef {{ field: string, expected: string, received: string, action: string }} FieldError
  */
 
 /**
- * Any failure to get what was asked for. Its message is `detail`: what was expected, what was received and what to do.
+ * The error of a failed request. Its message, `detail`, says what was expected, what was received and what to do.
  */
 export class WeightInitError extends Error {
   /**
@@ -16,11 +16,11 @@ export class WeightInitError extends Error {
   constructor(title, detail, { status = 0, errors = [], cause } = {}) {
     super(detail, cause === undefined ? undefined : { cause });
     this.name = "WeightInitError";
-    /** The status of HTTP; 0 where no answer came. */
+    /** The HTTP status, or 0 if no response arrived. */
     this.status = status;
-    /** What kind of failure it is, in a few words. */
+    /** The kind of failure, in a few words. */
     this.title = title;
-    /** An entry for each field at fault; empty when the failure is not that of a field. */
+    /** An entry for each field at fault; empty if no field is. */
     this.errors = errors;
   }
 
@@ -31,18 +31,18 @@ export class WeightInitError extends Error {
 }
 
 /**
- * A failure that asking again may overcome.
+ * A failure that a retry may overcome.
  *
  * @internal
  */
-export class Setback extends Error {
+export class RetryableError extends Error {
   /**
-   * @param {WeightInitError} error what it is for the caller, when it cannot be overcome
-   * @param {number} [wait] the seconds after which the service wants to be asked again, if it says so
+   * @param {WeightInitError} error the error for the caller, if the retries fail too
+   * @param {number} [waitSeconds] how long to wait before the retry, if the service says so
    */
-  constructor(error, wait) {
+  constructor(error, waitSeconds) {
     super(error.message);
     this.error = error;
-    this.wait = wait;
+    this.waitSeconds = waitSeconds;
   }
 }

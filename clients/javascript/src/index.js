@@ -1,4 +1,4 @@
-/** Initialized neural-network weights from a weight-init service. Nothing here is Node's own, so browsers load it too. */
+/** Initialized neural-network weights from a weight-init service. Browsers can load this module: it uses no Node API. */
 
 export { Client } from "./client.js";
 export { WeightInitError } from "./errors.js";

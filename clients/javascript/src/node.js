@@ -1,42 +1,42 @@
-/** All of the main module, and what needs a file system. */
+/** The main module, plus everything that needs a file system. */
 
 import { randomBytes } from "node:crypto";
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { metadataIn } from "./answers.js";
-import { Client as FetchingClient } from "./client.js";
+import { Client as BaseClient } from "./client.js";
 import { parseNpy } from "./npy.js";
 import { initRequest } from "./requests.js";
+import { parseMetadata } from "./responses.js";
 
 export * from "./index.js";
 
 /**
- * @import { Answer } from "./connection.js"
+ * @import { ServiceResponse } from "./connection.js"
  * @import { InitFields, Metadata } from "./fields.js"
  * @import { FileHandle } from "node:fs/promises"
  */
 
-/** The formats whose names are not those of their extensions. */
-const FORMATS = new Map([["bin", "raw"]]);
+/** The formats whose names differ from their extensions. */
+const FORMATS_BY_EXTENSION = new Map([["bin", "raw"]]);
 
-/** The client of the main module, which can write files too. */
-export class Client extends FetchingClient {
+/** The client of the main module, with the ability to write files. */
+export class Client extends BaseClient {
   /**
-   * Write an initialized tensor to a file, however large, in constant memory. The file appears under its name when it is
-   * whole; an error leaves nothing behind. Rejects with the file system's errors too.
+   * Write an initialized tensor of any size to a file, in constant memory. The file appears under its name once it is
+   * complete; an error leaves nothing behind. Also rejects with the file system's errors.
    *
    * @param {string | URL} path its extension chooses the format: .npy, .safetensors, .npz, .json, or .bin for raw bytes
    * @param {Iterable<number>} shape
-   * @param {InitFields & { format?: string }} [fields] those of `init`; `format` outdoes the extension
+   * @param {InitFields & { format?: string }} [fields] those of `init`; `format` overrides the extension
    * @returns {Promise<Metadata>} how the values were made
    */
   async download(path, shape, { format, ...fields } = {}) {
     const target = path instanceof URL ? fileURLToPath(path) : path;
     const extension = extname(target).slice(1) || undefined;
-    const request = initRequest(shape, fields, format ?? FORMATS.get(`${extension}`) ?? extension);
-    return wholeOrNothing(target, async (file) => {
+    const request = initRequest(shape, fields, format ?? FORMATS_BY_EXTENSION.get(`${extension}`) ?? extension);
+    return writeAtomically(target, async (file) => {
       const receiver = new FileReceiver(file);
       await this.receive(request, receiver);
       return receiver.metadata;
@@ -45,7 +45,7 @@ export class Client extends FetchingClient {
 }
 
 /**
- * The array in a .npy file: see `parseNpy`.
+ * Read the array in a .npy file. See `parseNpy`.
  *
  * @param {string | URL} path
  */
@@ -53,7 +53,7 @@ export async function readNpy(path) {
   return parseNpy(await readFile(path));
 }
 
-/** Takes a tensor into a file. */
+/** Receives a tensor into a file. */
 class FileReceiver {
   #file;
   metadata = /** @type {Metadata} */ ({});
@@ -63,11 +63,11 @@ class FileReceiver {
     this.#file = file;
   }
 
-  /** @param {Answer} answer */
-  async begin(answer) {
-    this.metadata = await metadataIn(answer);
+  /** @param {ServiceResponse} response */
+  async begin(response) {
+    this.metadata = await parseMetadata(response);
     await this.#file.truncate();
-    return answer.length;
+    return response.length;
   }
 
   /**
@@ -83,13 +83,13 @@ class FileReceiver {
 }
 
 /**
- * Fill a file under a temporary name beside `path`, which is renamed to it at the end and removed on any error.
+ * Fill a temporary file beside `path`. Rename it to `path` at the end; remove it on any error.
  *
  * @template T
  * @param {string} path
  * @param {(file: FileHandle) => Promise<T>} fill
  */
-async function wholeOrNothing(path, fill) {
+async function writeAtomically(path, fill) {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(4).toString("hex")}`);
   const file = await open(temporary, "wx");
   try {

@@ -1,4 +1,4 @@
-/** Files in NumPy's format. Its specification is NumPy Enhancement Proposal 1. */
+/** Reads files in NumPy's .npy format, which NumPy Enhancement Proposal 1 specifies. */
 
 import { elementsIn, itemSize } from "./dtypes.js";
 import { WeightInitError } from "./errors.js";
@@ -12,46 +12,46 @@ const MAGIC = [0x93, ...new TextEncoder().encode("NUMPY")];
 const DTYPES = { f2: "float16", f4: "float32", f8: "float64" };
 
 /**
- * The array in the bytes of a .npy file, in memory of its own, with its values in C order whatever their order in the file.
+ * Return the array in the bytes of a .npy file, as a copy with its values in C order, whatever their order in the file.
  *
- * Versions 1, 2 and 3; float16, float32 and float64 of either byte order; any shape.
+ * Reads versions 1, 2 and 3, float16, float32 and float64, either byte order, and any shape.
  *
  * @param {ArrayBuffer | Uint8Array} bytes
- * @throws {WeightInitError} if they are something else, or end too early
+ * @throws {WeightInitError} if the bytes are anything else, or end too early
  */
 export function parseNpy(bytes) {
   const file = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
-  const { text, end } = headerOf(file);
-  const { dtype, littleEndian, fortranOrder, shape } = described(text);
+  const { text, end } = readHeader(file);
+  const { dtype, littleEndian, fortranOrder, shape } = parseHeader(text);
   const length = shape.reduce((product, axis) => product * axis, itemSize(dtype));
-  if (file.length < end + length) throw refused(`${length} bytes of values`, `${file.length - end}`);
+  if (file.length < end + length) throw unreadable(`${length} bytes of values`, `${file.length - end} bytes`);
   const elements = elementsIn(new Uint8Array(file.subarray(end, end + length)).buffer, dtype, littleEndian);
-  return new Tensor(fortranOrder ? inCOrder(elements, shape) : elements, shape, dtype);
+  return new Tensor(fortranOrder ? toCOrder(elements, shape) : elements, shape, dtype);
 }
 
 /** @param {Uint8Array} file */
-function headerOf(file) {
+function readHeader(file) {
   const view = new DataView(file.buffer, file.byteOffset, file.length);
-  if (file.length < 12 || MAGIC.some((byte, i) => byte !== file[i])) throw refused("a .npy file", "something else");
+  if (file.length < 12 || MAGIC.some((byte, i) => byte !== file[i])) throw unreadable("a .npy file", "something else");
   const version = view.getUint8(6);
-  if (version < 1 || version > 3) throw refused("version 1, 2 or 3 of the format", `version ${version}`);
+  if (version < 1 || version > 3) throw unreadable("version 1, 2 or 3 of the format", `version ${version}`);
   const start = version === 1 ? 10 : 12;
   const end = start + (version === 1 ? view.getUint16(8, true) : view.getUint32(8, true));
-  if (file.length < end) throw refused(`a header of ${end} bytes`, `a file of ${file.length}`);
+  if (file.length < end) throw unreadable(`a header of ${end} bytes`, `a file of ${file.length} bytes`);
   return { text: new TextDecoder().decode(file.subarray(start, end)), end };
 }
 
 /**
- * What a header says: a dict of Python, as NumPy writes it.
+ * Parse a header: a Python dict, as NumPy writes it.
  *
  * @param {string} header
  */
-function described(header) {
+function parseHeader(header) {
   const [, order, kind] = /'descr': *'([<>])(f[248])'/.exec(header) ?? [];
   const [, fortranOrder] = /'fortran_order': *(True|False)/.exec(header) ?? [];
   const [, axes] = /'shape': *\(([\d, ]*)\)/.exec(header) ?? [];
-  if (kind === undefined) throw refused("float16, float32 or float64", header.trim());
-  if (fortranOrder === undefined || axes === undefined) throw refused("fortran_order and shape", header.trim());
+  if (kind === undefined) throw unreadable("float16, float32 or float64", header.trim());
+  if (fortranOrder === undefined || axes === undefined) throw unreadable("fortran_order and shape", header.trim());
   const shape = axes.split(",").filter((axis) => axis.trim());
   return {
     dtype: DTYPES[kind],
@@ -62,13 +62,13 @@ function described(header) {
 }
 
 /**
- * The same array in C order, whose last index varies fastest, from Fortran order, whose first does.
+ * Convert an array from Fortran order, in which the first index varies fastest, to C order, in which the last does.
  *
  * @template {Elements} T
  * @param {T} elements
  * @param {number[]} shape
  */
-function inCOrder(elements, shape) {
+function toCOrder(elements, shape) {
   const ordered = elements.slice();
   let to = 0;
   /** @type {(axis: number, from: number, stride: number) => void} */
@@ -84,7 +84,7 @@ function inCOrder(elements, shape) {
  * @param {string} expected
  * @param {string} received
  */
-function refused(expected, received) {
-  const detail = `Expected ${expected}; received ${received}. Is the file whole, and one of NumPy's arrays of floats?`;
+function unreadable(expected, received) {
+  const detail = `Expected ${expected}; received ${received}. Check that the file is a complete NumPy array of floats.`;
   return new WeightInitError("Unreadable .npy", detail);
 }

@@ -1,24 +1,24 @@
-/** Who takes an answer into memory. */
+/** Receivers that read a response into memory. */
 
-import { announcedBytes, metadataIn } from "./answers.js";
 import { elementsIn } from "./dtypes.js";
+import { expectedBytes, parseMetadata } from "./responses.js";
 import { Weights } from "./tensor.js";
 
 /**
- * @import { Answer } from "./connection.js"
+ * @import { ServiceResponse } from "./connection.js"
  * @import { Metadata } from "./fields.js"
  */
 
-/** Takes a tensor into one array, allocated whole at the start. */
+/** Receives a tensor into one array, allocated at the start. */
 export class ArrayReceiver {
   /** @type {Metadata | undefined} */
   #metadata;
   #bytes = new Uint8Array();
 
-  /** @param {Answer} answer */
-  async begin(answer) {
-    this.#metadata = await metadataIn(answer);
-    this.#bytes = new Uint8Array(announcedBytes(this.#metadata, answer));
+  /** @param {ServiceResponse} response */
+  async begin(response) {
+    this.#metadata = await parseMetadata(response);
+    this.#bytes = new Uint8Array(expectedBytes(this.#metadata, response));
     return this.#bytes.length;
   }
 
@@ -30,22 +30,22 @@ export class ArrayReceiver {
     this.#bytes.set(part, offset);
   }
 
-  /** The tensor, when all of it has come. */
+  /** The tensor, once it is complete. */
   get weights() {
     const metadata = /** @type {Metadata} */ (this.#metadata);
     return new Weights(elementsIn(this.#bytes.buffer, metadata.dtype), metadata);
   }
 }
 
-/** Takes a text. */
+/** Receives text. */
 export class TextReceiver {
   /** @type {Uint8Array<any>[]} */
   #parts = [];
 
-  /** @param {Answer} answer */
-  async begin(answer) {
+  /** @param {ServiceResponse} response */
+  async begin(response) {
     this.#parts = [];
-    return answer.length;
+    return response.length;
   }
 
   /** @param {Uint8Array} part */
@@ -53,7 +53,7 @@ export class TextReceiver {
     this.#parts.push(part);
   }
 
-  /** The text, when all of it has come. */
+  /** The text, once it is complete. */
   get text() {
     return new Blob(this.#parts).text();
   }

@@ -1,4 +1,4 @@
-/** What to send: requests as plain values, apart from the sending of them. */
+/** Builds requests as plain values. It does not send them. */
 
 import { WeightInitError } from "./errors.js";
 
@@ -12,57 +12,61 @@ export const SCHEMES = { method: "GET", path: "/schemes" };
 export const ACTIVATIONS = { method: "GET", path: "/activations" };
 
 /**
- * The request for one tensor. Fields that are undefined are not sent: the service decides, and checks the values too.
+ * Return the request for one tensor. Undefined fields are not sent: the service chooses them, and validates the others.
  *
  * @param {Iterable<number>} shape
  * @param {InitFields} fields
  * @param {string} [format]
  * @returns {Request}
- * @throws {WeightInitError} for a seed that is not what the caller wrote
+ * @throws {WeightInitError} for a seed that is a number too large to be exact
  */
 export function initRequest(shape, fields, format) {
   checkSeed(fields.seed);
-  return { method: "POST", path: "/init", body: JSON.stringify({ ...fields, shape: [...shape], format }, plain) };
+  return {
+    method: "POST",
+    path: "/init",
+    body: JSON.stringify({ ...fields, shape: [...shape], format }, jsonReplacer),
+  };
 }
 
 /**
- * The request for the scheme that fits an activation.
+ * Return the request for the scheme that fits an activation.
  *
  * @param {Named | { expression: string } | undefined} activation
  * @param {RecommendFields} fields
  * @returns {Request}
  */
 export function recommendRequest(activation, fields) {
-  const given = Object.entries({ activation, ...fields }).filter(([, value]) => value !== undefined);
-  const query = new URLSearchParams(given.map(([name, value]) => [name, asText(value)]));
+  const params = Object.entries({ activation, ...fields }).filter(([, value]) => value !== undefined);
+  const query = new URLSearchParams(params.map(([name, value]) => [name, asText(value)]));
   return { method: "GET", path: `/recommend?${query}` };
 }
 
 /** @param {unknown} seed */
 function checkSeed(seed) {
   if (typeof seed !== "number" || !Number.isInteger(seed) || Math.abs(seed) <= Number.MAX_SAFE_INTEGER) return;
-  const fault = {
+  const error = {
     field: "seed",
-    expected: "a bigint or a string beyond Number.MAX_SAFE_INTEGER, where a number loses digits",
+    expected: "a bigint or a string above Number.MAX_SAFE_INTEGER, where a number loses digits",
     received: `the number ${seed}`,
     action: 'Write 18446744073709551615n, or "18446744073709551615".',
   };
-  const detail = `seed: expected ${fault.expected}; received ${fault.received}. ${fault.action}`;
-  throw new WeightInitError("Invalid seed", detail, { errors: [fault] });
+  const detail = `seed: expected ${error.expected}; received ${error.received}. ${error.action}`;
+  throw new WeightInitError("Invalid seed", detail, { errors: [error] });
 }
 
 /**
- * For JSON.stringify, which refuses bigints, and would send null for NaN: the service shall say what it received.
+ * Convert values for JSON.stringify, which rejects bigints and turns NaN into null. As text, the service can report NaN.
  *
  * @param {string} _name
  * @param {unknown} value
  */
-function plain(_name, value) {
+function jsonReplacer(_name, value) {
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
   return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
 }
 
 /** @param {unknown} value */
 function asText(value) {
-  return typeof value === "object" ? JSON.stringify(value, plain) : String(value);
+  return typeof value === "object" ? JSON.stringify(value, jsonReplacer) : String(value);
 }

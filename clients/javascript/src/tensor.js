@@ -5,7 +5,7 @@ import { valuesOf } from "./dtypes.js";
  * @import { Metadata } from "./fields.js"
  */
 
-/** An array of any rank: its values in C order (the last index varies fastest), and its shape. */
+/** An array of any rank: its shape, and its values in C order (the last index varies fastest). */
 export class Tensor {
   /**
    * @param {Elements} elements
@@ -13,18 +13,18 @@ export class Tensor {
    * @param {Dtype} dtype
    */
   constructor(elements, shape, dtype) {
-    /** A Float64Array for float64; for all else a Float32Array, to which float16 and bfloat16 are widened exactly. */
+    /** A Float64Array for float64, otherwise a Float32Array. float16 and bfloat16 are widened to it exactly. */
     this.values = valuesOf(elements, dtype);
-    /** The lengths of the dimensions. */
+    /** The sizes of the dimensions. */
     this.shape = shape;
-    /** The name of the element type that was asked for, or that the file has. */
+    /** The element type that was requested, or that the file has. */
     this.dtype = dtype;
-    /** Of float16 and bfloat16: the bits of each element, as they came. Else undefined. */
+    /** The original bits of each element for float16 and bfloat16, otherwise undefined. */
     this.bits = elements instanceof Uint16Array ? elements : undefined;
   }
 }
 
-/** The tensor that `Client.init` answers, and how it was made. */
+/** The tensor that `Client.init` returns, and how it was made. */
 export class Weights extends Tensor {
   /**
    * @param {Elements} elements
@@ -32,11 +32,11 @@ export class Weights extends Tensor {
    */
   constructor(elements, metadata) {
     super(elements, metadata.shape, metadata.dtype);
-    /** How the values were made, as the service says it: scheme, parameters, formula, stddev, fans and more. */
+    /** How the service made the values: scheme, parameters, formula, stddev, fans and more. */
     this.metadata = metadata;
   }
 
-  /** The seed, 0 to 2^64 - 1, also when the service chose it: the same request with it has the same values for ever. */
+  /** The seed, 0 to 2^64 - 1, even if the service chose it. The same request with it always gives the same values. */
   get seed() {
     return BigInt(this.metadata.seed);
   }
@@ -46,7 +46,7 @@ export class Weights extends Tensor {
     return this.metadata.recommended;
   }
 
-  /** What is poor about the scheme for this layer, one sentence each; empty when nothing is. */
+  /** Warnings about the choice of scheme for this layer, one sentence each. */
   get warnings() {
     return this.metadata.warnings;
   }

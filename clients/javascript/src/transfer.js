@@ -1,38 +1,38 @@
-/** A whole answer, however often it must be asked for: the one place that asks again and that resumes. */
+/** Receives a complete response. Only this module retries and resumes. */
 
-import { foreign, problemIn } from "./answers.js";
 import { broken } from "./connection.js";
-import { Setback } from "./errors.js";
+import { RetryableError } from "./errors.js";
+import { parseProblem, unexpected } from "./responses.js";
 
 /**
- * @import { Answer, Connection } from "./connection.js"
+ * @import { Connection, ServiceResponse } from "./connection.js"
  * @import { WeightInitError } from "./errors.js"
  * @import { Request } from "./requests.js"
  */
 
 const FIRST_PAUSE_SECONDS = 0.1;
 const DEFAULT_WAIT_SECONDS = 1;
-const LONGEST_WAIT_SECONDS = 60;
+const MAX_WAIT_SECONDS = 60;
 
 /**
- * Who takes an answer. `begin` is called when one begins: again when it cannot be resumed, and then what was written is void.
- * It answers how many bytes are to come, if that is known.
+ * Receives a response. `begin` is called at its start, and again if it starts over; earlier writes are then void. It
+ * returns the number of bytes to come, if known.
  *
  * @typedef {object} Receiver
- * @property {(answer: Answer) => Promise<number | undefined>} begin
+ * @property {(response: ServiceResponse) => Promise<number | undefined>} begin
  * @property {(part: Uint8Array, offset: number) => void | Promise<void>} write
  */
 
-/** The way of one answer to its receiver. */
+/** The transfer of one response to its receiver. */
 export class Transfer {
   #connection;
   #request;
   #receiver;
   #received = 0;
-  #furthest = 0;
+  #maxReceived = 0;
   /** @type {number | undefined} */
   #length;
-  /** @type {string | undefined} The validator of an answer that may be resumed. */
+  /** @type {string | undefined} The validator of a response that can be resumed. */
   #etag;
 
   /**
@@ -47,21 +47,21 @@ export class Transfer {
   }
 
   /**
-   * Ask until the whole answer has come. Bytes that had never come before make up for the failures before them.
+   * Send the request until the response is complete. New bytes reset the count of failures.
    *
-   * @param {number} retries how often to ask again, in a row
+   * @param {number} retries how many times in a row to retry
    * @throws {WeightInitError}
    */
   async run(retries) {
     for (let failures = 0; ; failures += 1) {
-      const before = this.#furthest;
+      const before = this.#maxReceived;
       try {
         return await this.#attempt();
-      } catch (setback) {
-        if (!(setback instanceof Setback)) throw setback;
-        if (this.#furthest > before) failures = 0;
-        if (failures >= retries) throw setback.error;
-        await pause(setback.wait ?? FIRST_PAUSE_SECONDS * 2 ** failures);
+      } catch (failure) {
+        if (!(failure instanceof RetryableError)) throw failure;
+        if (this.#maxReceived > before) failures = 0;
+        if (failures >= retries) throw failure.error;
+        await pause(failure.waitSeconds ?? FIRST_PAUSE_SECONDS * 2 ** failures);
       }
     }
   }
@@ -69,63 +69,63 @@ export class Transfer {
   async #attempt() {
     const resuming = this.#etag !== undefined && this.#received > 0;
     const rest = { Range: `bytes=${this.#received}-`, "If-Range": `${this.#etag}` };
-    const answer = await this.#connection.ask(this.#request, resuming ? rest : undefined);
+    const response = await this.#connection.send(this.#request, resuming ? rest : undefined);
     try {
-      await this.#begin(answer, resuming);
-      for await (const part of answer) await this.#take(part, answer);
-      if (this.#received < (this.#length ?? 0)) throw new Setback(broken(answer.url));
+      await this.#begin(response, resuming);
+      for await (const part of response) await this.#write(part, response);
+      if (this.#received < (this.#length ?? 0)) throw new RetryableError(broken(response.url));
     } finally {
-      answer.close();
+      response.close();
     }
   }
 
   /**
-   * @param {Answer} answer
+   * @param {ServiceResponse} response
    * @param {boolean} resuming
    */
-  async #begin(answer, resuming) {
-    if (answer.status === 429 || answer.status === 503) throw await busy(answer);
-    if (answer.status === 206 && resuming) return this.#checkRest(answer);
-    if (answer.status !== 200) throw await problemIn(answer);
+  async #begin(response, resuming) {
+    if (response.status === 429 || response.status === 503) throw await busy(response);
+    if (response.status === 206 && resuming) return this.#checkRest(response);
+    if (response.status !== 200) throw await parseProblem(response);
     this.#received = 0;
-    this.#etag = resumable(answer.headers);
-    this.#length = await this.#receiver.begin(answer);
+    this.#etag = resumeEtag(response.headers);
+    this.#length = await this.#receiver.begin(response);
   }
 
-  /** @param {Answer} answer */
+  /** @param {ServiceResponse} response */
   #checkRest({ status, headers }) {
     const [range, etag] = [headers.get("Content-Range"), headers.get("ETag")];
     if (range?.startsWith(`bytes ${this.#received}-`) && etag === this.#etag) return;
-    throw foreign(status, `the bytes from ${this.#received} on of ${this.#etag}`, `${range} of ${etag}`);
+    throw unexpected(status, `the bytes from ${this.#received} on of ${this.#etag}`, `${range} of ${etag}`);
   }
 
   /**
    * @param {Uint8Array} part
-   * @param {Answer} answer
+   * @param {ServiceResponse} response
    */
-  async #take(part, { status }) {
+  async #write(part, { status }) {
     const end = this.#received + part.length;
-    if (end > (this.#length ?? Infinity)) throw foreign(status, `${this.#length} bytes, as announced`, "more");
+    if (end > (this.#length ?? Infinity)) throw unexpected(status, `${this.#length} bytes, as announced`, "more");
     await this.#receiver.write(part, this.#received);
     this.#received = end;
-    this.#furthest = Math.max(this.#furthest, end);
+    this.#maxReceived = Math.max(this.#maxReceived, end);
   }
 }
 
 /**
- * A service that wants to be asked later.
+ * Return the error for a busy service. It is retryable unless the wait is too long.
  *
- * @param {Answer} answer
+ * @param {ServiceResponse} response
  */
-async function busy(answer) {
-  const asked = answer.headers.get("Retry-After") ?? "";
-  const wait = /^\d+$/.test(asked) ? Number(asked) : DEFAULT_WAIT_SECONDS;
-  const problem = await problemIn(answer);
-  return wait > LONGEST_WAIT_SECONDS ? problem : new Setback(problem, wait);
+async function busy(response) {
+  const retryAfter = response.headers.get("Retry-After") ?? "";
+  const wait = /^\d+$/.test(retryAfter) ? Number(retryAfter) : DEFAULT_WAIT_SECONDS;
+  const problem = await parseProblem(response);
+  return wait > MAX_WAIT_SECONDS ? problem : new RetryableError(problem, wait);
 }
 
 /** @param {Headers} headers */
-function resumable(headers) {
+function resumeEtag(headers) {
   const etag = headers.get("ETag");
   return etag?.startsWith('"') && headers.get("Accept-Ranges") === "bytes" ? etag : undefined;
 }

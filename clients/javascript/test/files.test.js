@@ -13,8 +13,8 @@ const client = new Client({ url: stage.url });
 
 feature("download", async (context) => {
   const folder = await temporaryFolder(context);
-  const ofFiles = stage.golden.filter(({ request }) => request.format !== "raw");
-  const rows = [...ofFiles, stage.golden.find(({ request }) => request.format === "raw")];
+  const fileRows = stage.golden.filter(({ request }) => request.format !== "raw");
+  const rows = [...fileRows, stage.golden.find(({ request }) => request.format === "raw")];
   assert.ok(rows.length >= 4);
   const names = [];
   for (const [i, { request, answer }] of rows.entries()) {
@@ -29,7 +29,7 @@ feature("download", async (context) => {
   assert.deepEqual((await readdir(folder)).sort(), names.sort());
 });
 
-test("a file that is there is replaced when the new one is whole, and only then", async (context) => {
+test("download replaces an existing file only once the new one is complete", async (context) => {
   const path = join(await temporaryFolder(context), "w.npy");
   await client.download(path, [2, 3], { seed: 7 });
   await assert.rejects(client.download(path, [2, 3], { scheme: "he_norml" }), WeightInitError);
@@ -38,14 +38,14 @@ test("a file that is there is replaced when the new one is whole, and only then"
   assert.deepEqual((await readNpy(pathToFileURL(path))).shape, [3, 2]);
 });
 
-test("the format outdoes the extension", async (context) => {
+test("the format overrides the extension", async (context) => {
   const path = join(await temporaryFolder(context), "w.weights");
   await assert.rejects(client.download(path, [2, 3]), /^WeightInitError: format: /);
   await client.download(path, [2, 3], { format: "npy", seed: 7 });
   assert.deepEqual((await readNpy(path)).values, (await client.init([2, 3], { seed: 7 })).values);
 });
 
-test("a folder that is not there is the file system's error", async (context) => {
+test("a missing folder causes a file system error", async (context) => {
   const path = join(await temporaryFolder(context), "nowhere", "w.npy");
   await assert.rejects(client.download(path, [2, 3]), { code: "ENOENT" });
 });
@@ -66,7 +66,7 @@ feature("npy", async () => {
   }
 });
 
-test("the bytes may lie anywhere, and stay as they are", async () => {
+test("parseNpy reads bytes at any offset and does not change them", async () => {
   const { file, values } = stage.npy.find((row) => row.file?.endsWith("big-endian.npy"));
   const bytes = await readFile(file);
   const memory = new Uint8Array(bytes.length + 3);

@@ -8,14 +8,14 @@ import { promisify } from "node:util";
 
 import { stage } from "./stage.js";
 
-const PACKAGE = fileURLToPath(new URL("..", import.meta.url)); // in it, its name leads to itself
+const PACKAGE = fileURLToPath(new URL("..", import.meta.url)); // inside it, the package's name resolves to the package itself
 const readme = await readFile(join(PACKAGE, "README.md"), "utf8");
 const blocks = Array.from(readme.matchAll(/^```javascript\n(.*?)^```/gms), ([, block]) => block);
 
-test("the examples of the README are found", () => assert.ok(blocks.length >= 7));
+test("finds the examples in the README", () => assert.ok(blocks.length >= 7));
 
 for (const [i, block] of blocks.entries()) {
-  test(`example ${i + 1} of the README runs`, async (context) => {
+  test(`README example ${i + 1} runs`, async (context) => {
     const cwd = await mkdtemp(join(PACKAGE, ".readme-"));
     context.after(() => rm(cwd, { recursive: true }));
     await writeFile(join(cwd, "example.js"), block.replaceAll("http://127.0.0.1:8000", stage.url));

@@ -1,4 +1,4 @@
-/** The services on which the client is tested, and the report of what was shown on them. */
+/** The services to test the client on, and the report of the features that the tests prove. */
 
 import { createHash } from "node:crypto";
 import { appendFile, mkdtemp, readFile, rm } from "node:fs/promises";
@@ -7,24 +7,24 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 const file = process.env.WEIGHT_INIT_STAGE;
-if (!file) throw new Error("WEIGHT_INIT_STAGE names no stage to test on: run `make test-clients`");
+if (!file) throw new Error("WEIGHT_INIT_STAGE: expected the name of a stage file. Run `make test-clients`.");
 
 /**
- * The URLs of services in every state, the golden answers, and the .npy files that NumPy wrote.
+ * The URLs of services in various states, the golden responses, and .npy files written by NumPy.
  *
  * @type {{ golden: any[], npy: any[], [url: string]: any }}
  */
 export const stage = JSON.parse(await readFile(file, "utf8"));
 
 /**
- * A test of a feature that every client has. It is reported when it has passed.
+ * Test a feature that every client has, and report it if the test passes.
  *
  * @param {string} name
- * @param {(context: import("node:test").TestContext) => Promise<void>} show
+ * @param {(context: import("node:test").TestContext) => Promise<void>} body
  */
-export function feature(name, show) {
+export function feature(name, body) {
   test(name, async (context) => {
-    await show(context);
+    await body(context);
     if (process.env.WEIGHT_INIT_REPORT) await appendFile(process.env.WEIGHT_INIT_REPORT, `${name}\n`);
   });
 }
@@ -35,7 +35,7 @@ export function sha256(bytes) {
 }
 
 /**
- * A folder that lasts as long as a test.
+ * Return a folder that is removed after the test.
  *
  * @param {import("node:test").TestContext} context
  */

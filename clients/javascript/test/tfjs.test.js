@@ -8,7 +8,7 @@ import { Client } from "weight-init-client";
 
 import { stage } from "./stage.js";
 
-test("a dense layer of TensorFlow.js computes with the values", async () => {
+test("a TensorFlow.js dense layer computes with the values", async () => {
   const client = new Client({ url: stage.url });
   const kernel = await client.init([784, 256], { layout: "keras", activation: "relu", seed: 7 });
   const model = sequential({ layers: [layers.dense({ inputShape: [784], units: 256, activation: "relu" })] });

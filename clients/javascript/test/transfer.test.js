@@ -10,7 +10,7 @@ import { feature, stage, temporaryFolder } from "./stage.js";
 const SIX_MEGABYTES = [3000, 500];
 
 /**
- * What must be said of a failure.
+ * Return a check that an error has this status and detail.
  *
  * @param {number} status
  * @param {RegExp} detail
@@ -37,8 +37,8 @@ feature("retry", async () => {
   const client = new Client({ url });
   for (let i = 0; i < 3; i += 1) assert.ok((await client.schemes()).length > 0);
 
-  const impatient = new Client({ url, retries: 0 });
-  const outcomes = await Promise.allSettled([impatient.schemes(), impatient.schemes(), impatient.schemes()]);
+  const noRetries = new Client({ url, retries: 0 });
+  const outcomes = await Promise.allSettled([noRetries.schemes(), noRetries.schemes(), noRetries.schemes()]);
   const refused = outcomes.filter((outcome) => outcome.status === "rejected");
   assert.ok(refused.length > 0);
   for (const { reason } of refused) failure(429, /./)(reason);
@@ -48,7 +48,7 @@ feature("busy", async () => {
   const client = new Client({ url: stage.busy_url, retries: 1 });
   const began = performance.now();
   await assert.rejects(client.init([100, 1000]), failure(503, /./));
-  assert.ok(performance.now() - began > 900, "it waits for as long as Retry-After says");
+  assert.ok(performance.now() - began > 900, "the client waits as long as Retry-After says");
 });
 
 feature("resume", async (context) => {
@@ -61,42 +61,45 @@ feature("resume", async (context) => {
   await client.download(path, SIX_MEGABYTES, fields);
   assert.ok(Buffer.from(whole.values.buffer).equals(await readFile(path)));
 
-  const impatient = new Client({ url: stage.cutting_url, retries: 0 });
-  await assert.rejects(impatient.init(SIX_MEGABYTES, fields), failure(0, /broke before the whole answer came/));
+  const noRetries = new Client({ url: stage.cutting_url, retries: 0 });
+  await assert.rejects(noRetries.init(SIX_MEGABYTES, fields), failure(0, /broke before the response was complete/));
 });
 
-test("what cannot be resumed is asked for anew, and not for ever", async () => {
+test("starting over is limited by the retries", async () => {
   const client = new Client({ url: stage.cutting_url, retries: 2 });
-  await assert.rejects(client.init(SIX_MEGABYTES), failure(0, /broke before the whole answer came/)); // without a seed
+  await assert.rejects(client.init(SIX_MEGABYTES), failure(0, /broke before the response was complete/)); // without a seed
 });
 
 feature("timeout", async () => {
   const client = new Client({ url: stage.hanging_url, timeoutSeconds: 0.5 });
   const began = performance.now();
-  await assert.rejects(client.init([2, 3]), failure(0, /^Nothing came from .* for 0.5 s\./));
+  await assert.rejects(client.init([2, 3]), failure(0, /^No data arrived from .* for 0.5 s\./));
   assert.ok(performance.now() - began < 10_000);
 });
 
 feature("nobody", async (context) => {
-  const alone = new Client({ url: stage.closed_url, retries: 0 });
-  await assert.rejects(alone.init([2, 3]), failure(0, /^No service answers at .*ECONNREFUSED.*weight-init serve/));
+  const unreachable = new Client({ url: stage.closed_url, retries: 0 });
+  await assert.rejects(
+    unreachable.init([2, 3]),
+    failure(0, /^No service responds at .*ECONNREFUSED.*weight-init serve/),
+  );
 
   const client = new Client({ url: stage.foreign_url });
   const path = join(await temporaryFolder(context), "w.npy");
-  const foreign = failure(200, /<!doctype html>.*Is the URL that of a weight-init service\?$/);
-  await assert.rejects(client.init([2, 3]), foreign);
-  await assert.rejects(client.recommend("relu"), foreign);
-  await assert.rejects(client.schemes(), foreign);
-  await assert.rejects(client.download(path, [2, 3]), foreign);
+  const otherService = failure(200, /<!doctype html>.*Check that the URL points to a weight-init service\.$/);
+  await assert.rejects(client.init([2, 3]), otherService);
+  await assert.rejects(client.recommend("relu"), otherService);
+  await assert.rejects(client.schemes(), otherService);
+  await assert.rejects(client.download(path, [2, 3]), otherService);
 });
 
-test("a URL that is not one of HTTP is refused at once", () => {
+test("rejects a URL that is not http or has a password", () => {
   for (const url of ["127.0.0.1:8000", "ftp://127.0.0.1", "http://name:word@127.0.0.1", "weights"]) {
     assert.throws(() => new Client({ url }), TypeError, url);
   }
 });
 
-test("the URL may have a path, and end in a slash", async () => {
+test("the URL can have a path and end in a slash", async () => {
   assert.ok((await new Client({ url: `${stage.url}//` }).schemes()).length > 0);
   await assert.rejects(new Client({ url: new URL("elsewhere/", stage.url) }).schemes(), failure(404, /./));
 });

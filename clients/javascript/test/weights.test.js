@@ -45,11 +45,11 @@ feature("wide", async () => {
       assert.ok(Math.abs(value - narrow.values[i]) <= Math.abs(narrow.values[i]) / 128),
     );
   }
-  checkEveryHalf();
+  checkAllSixteenBitPatterns();
 });
 
-/** Every pattern of 16 bits there is. */
-function checkEveryHalf() {
+/** Check all 65,536 patterns of 16 bits. */
+function checkAllSixteenBitPatterns() {
   const bits = Uint16Array.from({ length: 65536 }, (_, i) => i);
   assert.deepEqual([...valuesOf(bits, "float16")], Array.from(bits, float16));
   assert.deepEqual([...valuesOf(bits, "bfloat16")], Array.from(bits, bfloat16));
@@ -74,7 +74,7 @@ function bfloat16(bits) {
   return view.getFloat32(0);
 }
 
-test("elements of the other byte order are turned", () => {
+test("elementsIn swaps bytes of the other byte order", () => {
   const view = new DataView(new ArrayBuffer(16));
   [0.25, -3].forEach((value, i) => view.setFloat64(8 * i, value));
   assert.deepEqual(elementsIn(view.buffer, "float64", false), Float64Array.of(0.25, -3));
@@ -95,7 +95,7 @@ feature("seed", async () => {
   assert.deepEqual((await client.init([2, 3], { seed: first.seed })).values, first.values);
 });
 
-test("a number that has lost digits is no seed", async () => {
+test("rejects a seed that is a number too large to be exact", async () => {
   await assert.rejects(client.init([2, 3], { seed: 2 ** 53 }), (error) => {
     assert.ok(error instanceof WeightInitError);
     assert.match(error.message, /^seed: expected a bigint or a string/);
@@ -123,14 +123,14 @@ feature("advice", async () => {
   assert.ok((await client.activations()).some(({ name }) => name === "relu"));
 });
 
-test("advice is given on formulas and on layers too", async () => {
+test("recommend accepts formulas and layers", async () => {
   const formula = await client.recommend({ expression: "x*tanh(softplus(x))" });
   assert.equal(formula.scheme, "variance_scaling");
   const layer = await client.recommend(undefined, { layer: "residual_output", num_layers: 12 });
   assert.equal(layer.scheme, "gpt2_residual");
 });
 
-test("the metadata tells what is recommended, and warns", async () => {
+test("weights have a recommendation and warnings", async () => {
   const weights = await client.init([4, 3], { activation: "relu", scheme: "zeros" });
   assert.equal(weights.recommended.scheme, "he_normal");
   assert.match(weights.warnings[0], /^zeros: /);
@@ -149,6 +149,6 @@ feature("error", async () => {
   });
 });
 
-test("the service hears of numbers that JSON does not have", async () => {
+test("sends NaN as text, so that the service can report it", async () => {
   await assert.rejects(client.init([2, 3], { scheme: "normal", stddev: NaN }), /received 'NaN'/);
 });

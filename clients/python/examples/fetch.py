@@ -1,4 +1,4 @@
-"""How long it takes to fetch 64 MiB of weights into an array: at each line on stdin one fetch, and its seconds on stdout."""
+"""Fetches 64 MiB of weights into an array for each line on stdin, and prints the seconds it took."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from weight_init import Client
 
 
 def main() -> None:
-    """Fetch once to warm up, then once a line, all with one client."""
+    """Fetch once to warm up, then once for each line, all with one client."""
     with Client() as client:
         _fetch_s(client)
         for _ in sys.stdin:

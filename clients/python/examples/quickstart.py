@@ -1,4 +1,4 @@
-"""A weight before a ReLU, how it was made, and what is said of a poor choice."""
+"""Fetch the weights of a layer before ReLU, and print how they were made and a warning about a poor choice."""
 
 from weight_init import Client
 

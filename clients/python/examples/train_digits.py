@@ -1,15 +1,15 @@
-"""What the choice of an initialization does to a deep network: five schemes, with ReLU and with tanh, on handwritten digits.
+"""Shows how the initialization affects a deep network: five schemes, with ReLU and with tanh, on handwritten digits.
 
-Start a service, then
+Start a service, then run
 
     python train_digits.py --url http://127.0.0.1:8000 --output train_digits.png
 
-The weights come from the service; the training is plain NumPy, the same for all: networks without biases, batches in a fixed order,
-softmax cross entropy, a learning rate that falls to zero. It prints the final losses and the accuracies, and draws the losses.
+The weights come from the service. The training is plain NumPy and the same for all networks: no biases, batches in a fixed order, softmax
+cross entropy, and a learning rate that falls to zero. The program prints the final losses and accuracies, and plots the losses.
 
-The depths are such that the choice decides. Under ReLU, Xavier halves the signal at every layer: 15 layers are enough to lose it.
-tanh forgives more, since it bounds what He makes too large: in a shallow network, or at a small learning rate, He trains as well as
-Xavier. Through 35 layers at this rate its gradients grow, and it falls behind.
+The networks are deep enough for the choice to matter. With ReLU, Xavier halves the signal at every layer, so 15 layers lose it. tanh is
+more forgiving, because it bounds what He makes too large. In a shallow network, or at a small learning rate, He trains as well as Xavier.
+Through 35 layers at this rate, its gradients grow and it falls behind.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from weight_init import Client, WeightInitError
 
-# float64, for N(0, 0.001²) shrinks the signal below the smallest normal float32, where arithmetic is slow.
+# float64, because N(0, 0.001²) shrinks the signal below the smallest normal float32, where arithmetic is slow.
 Matrix = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
@@ -41,7 +41,7 @@ LEARNING_RATE = 0.07
 
 @dataclass(frozen=True)
 class Scheme:
-    """An initialization to compare. `request` is what the service is asked for."""
+    """An initialization to compare. `request` holds the fields to send to the service."""
 
     label: str
     request: dict[str, Any]
@@ -51,7 +51,7 @@ class Scheme:
 
 @dataclass(frozen=True)
 class Activation:
-    """An activation, and how many hidden layers have it. `slope` is its derivative, from its output."""
+    """An activation and the number of hidden layers. `slope` computes its derivative from its output."""
 
     name: str
     hidden_layers: int
@@ -74,7 +74,7 @@ ACTIVATIONS = (
 
 @dataclass(frozen=True)
 class Digits:
-    """Images [n, 64] of mean 0 and variance 1, and what they show, 0 to 9."""
+    """Images [n, 64] with mean 0 and variance 1, and their labels, 0 to 9."""
 
     train_images: Matrix
     test_images: Matrix
@@ -84,7 +84,7 @@ class Digits:
 
 @dataclass(frozen=True)
 class Run:
-    """One network, trained. `losses`: the mean of each epoch, the last not finite when it diverged; then there is no accuracy."""
+    """A trained network. `losses` has the mean of each epoch. If it diverged, the last is not finite and there is no accuracy."""
 
     activation: Activation
     scheme: Scheme
@@ -94,29 +94,29 @@ class Run:
 
     @property
     def diverged(self) -> bool:
-        """Whether the loss left the range of numbers."""
+        """Whether the loss became infinite or NaN."""
         return self.test_accuracy is None
 
 
 def read_digits() -> Digits:
-    """The 1797 digits of scikit-learn, a fifth of each class for the test."""
+    """Load scikit-learn's 1797 digits, with a fifth of each class as the test set."""
     digits = load_digits()
     images = (digits.data - digits.data.mean()) / digits.data.std()
     return Digits(*train_test_split(images, digits.target, test_size=0.2, random_state=0, stratify=digits.target))
 
 
 def fetch_weights(client: Client, scheme: Scheme, activation: Activation, *, seed: int) -> list[Matrix]:
-    """The weights [out, in] of every layer from the service, each with its own name and so its own numbers."""
+    """Fetch the weights [out, in] of every layer. Each has its own name, so their values are independent."""
     sizes = [PIXELS, *[WIDTH] * activation.hidden_layers, CLASSES]
     return [
-        # As a plain array: the training needs no metadata.
+        # A plain array, because the training needs no metadata.
         np.asarray(client.init((fan_out, fan_in), **scheme.request, dtype="float64", seed=seed, name=f"layers.{layer}.weight"))
         for layer, (fan_in, fan_out) in enumerate(pairwise(sizes))
     ]
 
 
 def forward(weights: Sequence[Matrix], activation: Activation, images: Matrix) -> list[Matrix]:
-    """What every layer puts out: first the images, last the logits."""
+    """Return the output of every layer: first the images, last the logits."""
     outputs = [images]
     for weight in weights[:-1]:
         outputs.append(activation.value(outputs[-1] @ weight.T))
@@ -124,7 +124,7 @@ def forward(weights: Sequence[Matrix], activation: Activation, images: Matrix) -
 
 
 def cross_entropy(logits: Matrix, labels: Labels) -> tuple[float, Matrix]:
-    """The mean softmax cross entropy of a batch and its gradient."""
+    """Return the mean softmax cross entropy of a batch, and its gradient."""
     shifted = logits - logits.max(axis=1, keepdims=True)  # so that exp cannot overflow
     exponentials = np.exp(shifted)
     sums = exponentials.sum(axis=1, keepdims=True)
@@ -136,7 +136,7 @@ def cross_entropy(logits: Matrix, labels: Labels) -> tuple[float, Matrix]:
 
 
 def descend(weights: Sequence[Matrix], activation: Activation, images: Matrix, labels: Labels, *, rate: float) -> float:
-    """One step of gradient descent, in place. Returns the loss before it."""
+    """Take one step of gradient descent, in place. Return the loss before the step."""
     *outputs, logits = forward(weights, activation, images)
     loss, gradient = cross_entropy(logits, labels)
     for weight, below in zip(reversed(weights), reversed(outputs), strict=True):
@@ -147,14 +147,14 @@ def descend(weights: Sequence[Matrix], activation: Activation, images: Matrix, l
 
 
 def train(weights: Sequence[Matrix], activation: Activation, digits: Digits, *, epochs: int) -> list[float]:
-    """Train in place, until the end or until it diverges. Returns the mean loss of each epoch."""
+    """Train in place until the last epoch or until the loss diverges. Return the mean loss of each epoch."""
     order = np.random.default_rng(0)
     count = len(digits.train_labels)
     rates = np.linspace(LEARNING_RATE, 0.0, epochs * (count // BATCH_SIZE), endpoint=False).reshape(epochs, -1)
     losses: list[float] = []
     for epoch_rates in rates:
         batches = np.array_split(order.permutation(count), len(epoch_rates))
-        with np.errstate(over="ignore", invalid="ignore"):  # N(0, 1) overflows; the loss tells
+        with np.errstate(over="ignore", invalid="ignore"):  # N(0, 1) overflows, which the loss shows
             each = [
                 descend(weights, activation, digits.train_images[batch], digits.train_labels[batch], rate=rate)
                 for batch, rate in zip(batches, epoch_rates, strict=True)
@@ -166,12 +166,12 @@ def train(weights: Sequence[Matrix], activation: Activation, digits: Digits, *, 
 
 
 def accuracy(weights: Sequence[Matrix], activation: Activation, images: Matrix, labels: Labels) -> float:
-    """The share of the images that are recognized, 0 to 1."""
+    """Return the fraction of images that are classified correctly, 0 to 1."""
     return float(np.mean(forward(weights, activation, images)[-1].argmax(axis=1) == labels))
 
 
 def compare(client: Client, *, epochs: int, seed: int) -> Iterator[Run]:
-    """Train every scheme under every activation."""
+    """Train every scheme with every activation."""
     digits = read_digits()
     for activation in ACTIVATIONS:
         recommended = client.recommend(activation.name)["scheme"]
@@ -184,7 +184,7 @@ def compare(client: Client, *, epochs: int, seed: int) -> Iterator[Run]:
 
 
 def with_progress(runs: Iterator[Run]) -> list[Run]:
-    """All of them; on a terminal, a line that counts them."""
+    """Return all runs. On a terminal, show progress meanwhile."""
     done: list[Run] = []
     total = len(ACTIVATIONS) * len(SCHEMES)
     while True:
@@ -196,7 +196,7 @@ def with_progress(runs: Iterator[Run]) -> list[Run]:
 
 
 def table(runs: Sequence[Run]) -> str:
-    """A line for each run: the loss and the accuracy it ends with."""
+    """Return a table with the final loss and accuracy of each run."""
     lines = [f"{'activation':12}{'layers':>6}  {'scheme':14}{'final training loss':>20}{'test accuracy':>15}"]
     for run in runs:
         loss = "diverged" if run.diverged else f"{run.losses[-1]:.4f}"
@@ -208,7 +208,7 @@ def table(runs: Sequence[Run]) -> str:
 
 
 def draw(runs: Sequence[Run]) -> Figure:
-    """The training loss against the epoch, one panel for each activation."""
+    """Plot the training loss against the epoch, with one panel for each activation."""
     figure = Figure(figsize=(12, 5), layout="constrained")
     figure.suptitle("Training loss on handwritten digits, by initialization")
     for axes, activation in zip(figure.subplots(1, len(ACTIVATIONS)), ACTIVATIONS, strict=True):
@@ -220,21 +220,21 @@ def draw(runs: Sequence[Run]) -> Figure:
 
 
 def draw_losses(axes: Axes, runs: Sequence[Run]) -> None:
-    """A curve for each run, with its name where it ends; what diverged is named at the top."""
+    """Plot a curve for each run and label its end. The labels of diverged runs are at the top."""
     axes.set_ylim(0.5 * min(min(run.losses) for run in runs if not run.diverged), 10.0)
     for run in runs:
         width = 3.0 if run.recommended else 1.5
         axes.plot(range(1, len(run.losses) + 1), run.losses, run.scheme.line, marker=".", color=run.scheme.color, linewidth=width)
     low, high = np.log10(axes.get_ylim())
     ends = [1.0 if run.diverged else float((np.log10(run.losses[-1]) - low) / (high - low)) for run in runs]
-    for run, height in zip(runs, apart(ends, gap=0.05), strict=True):
+    for run, height in zip(runs, spread(ends, gap=0.05), strict=True):
         label = run.scheme.label + (": diverged" if run.diverged else "") + (" (recommended)" if run.recommended else "")
         weight = "bold" if run.recommended else "normal"
         axes.text(1.02, height, label, transform=axes.transAxes, va="center", color=run.scheme.color, weight=weight)
 
 
-def apart(heights: Sequence[float], *, gap: float) -> list[float]:
-    """The heights, moved up where needed to be at least `gap` apart."""
+def spread(heights: Sequence[float], *, gap: float) -> list[float]:
+    """Return the heights, moved up where necessary to be at least `gap` apart."""
     moved = list(heights)
     for below, above in pairwise(sorted(range(len(heights)), key=lambda index: heights[index])):
         moved[above] = max(moved[above], moved[below] + gap)
@@ -242,12 +242,12 @@ def apart(heights: Sequence[float], *, gap: float) -> list[float]:
 
 
 def main() -> None:
-    """Train, print the table, save the picture."""
-    parser = argparse.ArgumentParser(description="What the choice of an initialization does to a deep network.")
-    parser.add_argument("--url", default="http://127.0.0.1:8000", help="the weight-init service (default: %(default)s)")
+    """Train, print the table and save the plot."""
+    parser = argparse.ArgumentParser(description="Show how the initialization affects a deep network.")
+    parser.add_argument("--url", default="http://127.0.0.1:8000", help="URL of the weight-init service (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=12, help="passes through the training images (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=7, help="the seed of the weights (default: %(default)s)")
-    parser.add_argument("--output", default="train_digits.png", help="the picture to write (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=7, help="seed of the weights (default: %(default)s)")
+    parser.add_argument("--output", default="train_digits.png", help="image file to write (default: %(default)s)")
     options = parser.parse_args()
     if options.epochs < 1:
         parser.error(f"--epochs: expected at least 1; received {options.epochs}")

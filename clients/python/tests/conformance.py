@@ -1,4 +1,4 @@
-"""What every client must do, shown on the stage that `make test-clients` sets: each feature by both clients."""
+"""Conformance tests on the stage that `make test-clients` sets up. Both clients must have each feature."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from weight_init import Client, WeightInitError, Weights
-from weight_init.dtypes import values_of
+from weight_init.dtypes import to_array
 
 Connect = Callable[..., AbstractContextManager[Client]]
 Stage = dict[str, Any]
@@ -27,17 +27,17 @@ Show = Callable[[str], None]
 
 LARGEST_SEED = 2**64 - 1
 LAYER: dict[str, Any] = {"shape": (64, 64), "activation": "relu", "seed": 7}
-LARGE: dict[str, Any] = {"shape": (3000, 500), "activation": "relu", "seed": 7}  # 6 MB: the network of the stage breaks after every MiB
+LARGE: dict[str, Any] = {"shape": (3000, 500), "activation": "relu", "seed": 7}  # 6 MB; the stage's network breaks after every MiB
 
-_shown_by: dict[str, set[str]] = {}
+_reports: dict[str, set[str]] = {}
 
 
 @cache
 def read_stage() -> Stage:
-    """The addresses, the golden answers and the files."""
+    """Read the URLs, the golden responses and the test files."""
     path = os.environ.get("WEIGHT_INIT_STAGE")
     if path is None:
-        pytest.fail("These tests need a stage, the file that WEIGHT_INIT_STAGE names: run `make test-clients`.", pytrace=False)
+        pytest.fail("These tests need the stage file that WEIGHT_INIT_STAGE names. Run `make test-clients`.", pytrace=False)
     stage: Stage = json.loads(Path(path).read_text("utf-8"))
     return stage
 
@@ -49,10 +49,10 @@ def stage() -> Stage:
 
 @pytest.fixture
 def show(kind: str) -> Show:
-    """Report that this kind of client has a feature; it counts when both have."""
+    """Report that this client has a feature. The feature counts once both clients have it."""
 
     def show(feature: str) -> None:
-        kinds = _shown_by.setdefault(feature, set())
+        kinds = _reports.setdefault(feature, set())
         kinds.add(kind)
         if kinds == {"Client", "AsyncClient"}:
             with Path(os.environ["WEIGHT_INIT_REPORT"]).open("a", encoding="utf-8") as report:
@@ -72,15 +72,15 @@ def fields_of(row: dict[str, Any]) -> dict[str, Any]:
 def test_golden(connect: Connect, stage: Stage, show: Show) -> None:
     with connect(stage["url"]) as client:
         for row in stage["golden"]:
-            weights, answer = client.init(**fields_of(row)), row["answer"]
-            assert digest(weights.tobytes()) == answer["sha256"], row
-            assert (weights.dtype.name, list(weights.shape)) == (answer["dtype"], answer["shape"]), row
-            assert weights.ravel()[: len(answer["first"])].astype(np.float64).tolist() == answer["first"], row
+            weights, expected = client.init(**fields_of(row)), row["answer"]
+            assert digest(weights.tobytes()) == expected["sha256"], row
+            assert (weights.dtype.name, list(weights.shape)) == (expected["dtype"], expected["shape"]), row
+            assert weights.ravel()[: len(expected["first"])].astype(np.float64).tolist() == expected["first"], row
     show("golden")
 
 
-def decoded(bits: int, exponent_bits: int, fraction_bits: int) -> float:
-    """The value of a binary floating-point number by the definition of IEEE 754."""
+def ieee_value(bits: int, exponent_bits: int, fraction_bits: int) -> float:
+    """Return the value of a binary floating-point number by the definition of IEEE 754."""
     sign = -1.0 if bits >> (exponent_bits + fraction_bits) else 1.0
     exponent = bits >> fraction_bits & ((1 << exponent_bits) - 1)
     fraction = bits & ((1 << fraction_bits) - 1)
@@ -92,12 +92,12 @@ def decoded(bits: int, exponent_bits: int, fraction_bits: int) -> float:
     return sign * math.ldexp(fraction + (1 << fraction_bits), exponent - bias - fraction_bits)
 
 
-SIXTEEN_BITS = {"float16": (5, 10), "bfloat16": (8, 7)}
+SIXTEEN_BIT_FORMATS = {"float16": (5, 10), "bfloat16": (8, 7)}
 EXTREMES = [0x0001, 0x8001, 0x03FF, 0x0400, 0x7BFF, 0x7C00, 0xFC00, 0x7E00, 0x007F, 0x0080, 0x7F7F, 0x7F80, 0xFF80, 0x7FC0]
 
 
 def assert_widened_exactly(values: Any, bits: Any, dtype: str) -> None:
-    expected = [decoded(int(pattern), *SIXTEEN_BITS[dtype]) for pattern in bits.ravel()]
+    expected = [ieee_value(int(pattern), *SIXTEEN_BIT_FORMATS[dtype]) for pattern in bits.ravel()]
     np.testing.assert_array_equal(values.astype(np.float32).ravel(), np.array(expected, np.float32))
 
 
@@ -107,21 +107,21 @@ def test_wide(connect: Connect, stage: Stage, show: Show, monkeypatch: pytest.Mo
         wide = client.init(**LAYER, dtype="float64")
         assert wide.dtype == np.float64
         np.testing.assert_allclose(wide, narrow, rtol=1e-5)
-        check_sixteen_bits(client, narrow)
+        check_sixteen_bit_dtypes(client, narrow)
         monkeypatch.setitem(sys.modules, "ml_dtypes", None)  # as if it were not installed
-        check_sixteen_bits(client, narrow)
+        check_sixteen_bit_dtypes(client, narrow)
     show("wide")
 
 
-def check_sixteen_bits(client: Client, narrow: Weights) -> None:
-    for dtype, rounded_to in (("float16", np.float16), ("bfloat16", ml_dtypes.bfloat16)):
+def check_sixteen_bit_dtypes(client: Client, narrow: Weights) -> None:
+    for dtype, numpy_dtype in (("float16", np.float16), ("bfloat16", ml_dtypes.bfloat16)):
         values = client.init(**LAYER, dtype=dtype)
         assert values.metadata["dtype"] == dtype
         bits = values.view(np.uint16) if values.itemsize == 2 else (values.view(np.uint32) >> 16).astype(np.uint16)
-        np.testing.assert_array_equal(bits, narrow.astype(rounded_to).view(np.uint16))
+        np.testing.assert_array_equal(bits, narrow.astype(numpy_dtype).view(np.uint16))
         assert_widened_exactly(values, bits, dtype)
         extremes = np.array(EXTREMES, "<u2")
-        assert_widened_exactly(values_of(extremes.view(np.uint8), dtype), extremes, dtype)
+        assert_widened_exactly(to_array(extremes.view(np.uint8), dtype), extremes, dtype)
 
 
 def test_seed(connect: Connect, stage: Stage, show: Show) -> None:
@@ -156,7 +156,7 @@ def test_advice(connect: Connect, stage: Stage, show: Show) -> None:
 
 def test_download(connect: Connect, stage: Stage, show: Show, tmp_path: Path) -> None:
     extensions = {"npy": "npy", "npz": "npz", "safetensors": "safetensors", "json": "json", "raw": "bin"}
-    rows = {row["request"]["format"]: row for row in stage["golden"]}  # one of each format, which is all but of raw
+    rows = {row["request"]["format"]: row for row in stage["golden"]}  # one row for each format
     with connect(stage["url"]) as client:
         for format, row in rows.items():
             file = tmp_path / format / f"w.{extensions[format]}"
@@ -235,23 +235,23 @@ def test_timeout(connect: Connect, stage: Stage, show: Show) -> None:
 
 
 def test_nobody(connect: Connect, stage: Stage, show: Show, tmp_path: Path) -> None:
-    with connect(stage["closed_url"], retries=0) as client, pytest.raises(WeightInitError, match="No service answers") as caught:
+    with connect(stage["closed_url"], retries=0) as client, pytest.raises(WeightInitError, match="No service responds") as caught:
         client.init((4, 3), scheme="zeros")
     assert caught.value.status == 0
     with connect(stage["foreign_url"]) as client:
-        for ask in (
+        for call in (
             lambda: client.init((4, 3), scheme="zeros"),
             lambda: client.recommend("relu"),
             lambda: client.download(tmp_path / "w.npy", (4, 3), scheme="zeros"),
         ):
-            with pytest.raises(WeightInitError, match=r"Is the URL that of a weight-init service\?"):
-                ask()
+            with pytest.raises(WeightInitError, match="Check that the URL points to a weight-init service"):
+                call()
     assert list(tmp_path.iterdir()) == []
     show("nobody")
 
 
 def test_npy(connect: Connect, stage: Stage, show: Show, tmp_path: Path) -> None:
-    """NumPy reads its own format; all that is broken it refuses."""
+    """NumPy itself reads the files, and refuses the invalid ones."""
     for row in stage["npy"]:
         if row["refused"]:
             with pytest.raises((ValueError, EOFError)):

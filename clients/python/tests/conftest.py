@@ -1,4 +1,4 @@
-"""Both clients, in one shape: a test that is written once holds for each."""
+"""Fixtures that run each test with both clients."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from weight_init import AsyncClient, Client
 
 
-class Awaited:
-    """An AsyncClient that is waited for: a Client to whoever uses it."""
+class BlockingAsyncClient:
+    """Wraps an AsyncClient in the interface of Client, so that tests can call either."""
 
     def __init__(self, url: str | None = None, **options: Any) -> None:
         self._runner = asyncio.Runner()
@@ -29,17 +29,17 @@ class Awaited:
             self._runner.run(self._client.aclose())
 
 
-KINDS: dict[str, Any] = {"Client": Client, "AsyncClient": Awaited}
+KINDS: dict[str, Any] = {"Client": Client, "AsyncClient": BlockingAsyncClient}
 
 
 @pytest.fixture(scope="session", params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
-    """Which client."""
+    """The name of the client class."""
     name: str = request.param
     return name
 
 
 @pytest.fixture(scope="session")
 def connect(kind: str) -> Any:
-    """What makes one, as `Client` does."""
+    """The constructor of the client, with the arguments of `Client`."""
     return KINDS[kind]

@@ -1,4 +1,4 @@
-"""The client against a real service, and against servers that misbehave."""
+"""Tests the clients against a real service, and against servers that misbehave."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ from weight_init.request import init_request
 
 LARGEST_SEED = 2**64 - 1
 
-
 Connect = Callable[..., AbstractContextManager[Client]]
 
 
@@ -41,9 +40,9 @@ def client(connect: Connect, server_url: str) -> Iterator[Client]:
 
 
 def as_npy(server_url: str, query: str) -> npt.NDArray[Any]:
-    """The tensor by another way: GET and NumPy's own format."""
-    answer = httpx.get(f"{server_url}/init?{query}&format=npy").raise_for_status()
-    loaded: npt.NDArray[Any] = np.load(io.BytesIO(answer.content))
+    """Fetch the same tensor without the client: by GET, in NumPy's format."""
+    response = httpx.get(f"{server_url}/init?{query}&format=npy").raise_for_status()
+    loaded: npt.NDArray[Any] = np.load(io.BytesIO(response.content))
     return loaded
 
 
@@ -61,7 +60,7 @@ def as_npy(server_url: str, query: str) -> npt.NDArray[Any]:
         ("shape=1000,700&activation=gelu", (1000, 700), {"activation": "gelu"}),
     ],
 )
-def test_the_values_are_those_of_the_service(
+def test_values_match_those_of_the_service(
     client: Client, server_url: str, query: str, shape: tuple[int, ...], fields: dict[str, Any], dtype: str
 ) -> None:
     weights = client.init(shape, **fields, dtype=dtype, seed=7)
@@ -70,14 +69,14 @@ def test_the_values_are_those_of_the_service(
     np.testing.assert_array_equal(weights, expected, strict=True)
 
 
-def test_bfloat16_is_that_of_ml_dtypes(client: Client) -> None:
+def test_bfloat16_has_the_dtype_of_ml_dtypes(client: Client) -> None:
     weights = client.init((64, 48), activation="relu", seed=7, dtype="bfloat16")
     exact = client.init((64, 48), activation="relu", seed=7)
     assert weights.dtype == ml_dtypes.bfloat16
     np.testing.assert_array_equal(weights, exact.astype(ml_dtypes.bfloat16), strict=True)
 
 
-def test_bfloat16_is_widened_exactly_where_ml_dtypes_is_missing(client: Client, server_url: str, tmp_path: Path) -> None:
+def test_bfloat16_is_widened_exactly_without_ml_dtypes(client: Client, server_url: str, tmp_path: Path) -> None:
     script = f"""
 import sys
 sys.modules["ml_dtypes"] = None  # as if it were not installed
@@ -98,7 +97,7 @@ def test_keras_layout_is_the_transpose(client: Client) -> None:
     np.testing.assert_array_equal(keras, torch.T)
 
 
-def test_dtypes_and_numbers_of_numpy_are_understood(client: Client) -> None:
+def test_accepts_numpy_dtypes_and_scalars(client: Client) -> None:
     weights = client.init(
         (np.int64(4), np.int32(3)), scheme="normal", stddev=np.float32(0.5), dtype=np.float16, seed=np.uint64(LARGEST_SEED)
     )
@@ -106,41 +105,41 @@ def test_dtypes_and_numbers_of_numpy_are_understood(client: Client) -> None:
     np.testing.assert_array_equal(weights, expected, strict=True)
 
 
-def test_a_scheme_may_be_an_object(client: Client) -> None:
-    beside = client.init((4, 3), scheme="normal", stddev=0.5, seed=7)
-    inside = client.init((4, 3), scheme={"name": "normal", "stddev": 0.5}, seed=7)
-    np.testing.assert_array_equal(beside, inside)
+def test_scheme_can_be_an_object(client: Client) -> None:
+    from_keywords = client.init((4, 3), scheme="normal", stddev=0.5, seed=7)
+    from_object = client.init((4, 3), scheme={"name": "normal", "stddev": 0.5}, seed=7)
+    np.testing.assert_array_equal(from_keywords, from_object)
 
 
-def test_a_scalar_is_a_tensor_too(client: Client) -> None:
+def test_a_tensor_can_be_a_scalar(client: Client) -> None:
     weights = client.init((), scheme="constant", value=0.25)
     assert weights.shape == ()
     assert weights == 0.25
 
 
 @pytest.mark.parametrize("seed", [0, 2**53, 2**53 + 1, LARGEST_SEED])
-def test_every_digit_of_a_seed_counts(client: Client, server_url: str, seed: int) -> None:
+def test_seed_keeps_every_digit(client: Client, server_url: str, seed: int) -> None:
     weights = client.init((4, 3), activation="relu", seed=seed)
     assert weights.seed == seed
     np.testing.assert_array_equal(weights, as_npy(server_url, f"shape=4,3&activation=relu&seed={seed}"))
 
 
 @pytest.mark.parametrize(("seed", "sent"), [(2**53, 2**53), (2**53 + 1, "9007199254740993"), (np.uint64(LARGEST_SEED), str(LARGEST_SEED))])
-def test_a_seed_that_json_readers_may_round_is_sent_as_text(seed: int, sent: int | str) -> None:
+def test_sends_a_seed_that_json_parsers_may_round_as_text(seed: int, sent: int | str) -> None:
     assert json.loads(init_request(shape=(4, 3), seed=seed).content or b"")["seed"] == sent
 
 
-def test_what_is_left_out_is_not_sent() -> None:
+def test_omits_fields_that_are_none() -> None:
     assert json.loads(init_request(shape=(4, 3), name=None).content or b"") == {"shape": [4, 3]}
 
 
-def test_without_a_seed_the_one_chosen_is_told(client: Client) -> None:
+def test_reports_the_seed_that_the_service_chose(client: Client) -> None:
     first, second = (client.init((4, 3), activation="relu") for _ in range(2))
     assert first.seed != second.seed
     np.testing.assert_array_equal(client.init((4, 3), activation="relu", seed=first.seed), first)
 
 
-def test_the_array_is_writable_and_contiguous(client: Client) -> None:
+def test_array_is_writable_and_contiguous(client: Client) -> None:
     weights = client.init((4, 3), activation="relu", seed=7)
     assert weights.flags.c_contiguous
     weights[0] = 5.0
@@ -155,13 +154,13 @@ def expected(server_url: str) -> list[npt.NDArray[Any]]:
     return [as_npy(server_url, f"shape=300,200&activation=relu&seed={seed}") for seed in SEEDS]
 
 
-def test_several_threads_may_share_a_client(server_url: str, expected: list[npt.NDArray[Any]]) -> None:
+def test_threads_can_share_a_client(server_url: str, expected: list[npt.NDArray[Any]]) -> None:
     with Client(server_url) as client, ThreadPoolExecutor(len(SEEDS)) as threads:
-        found = list(threads.map(lambda seed: client.init((300, 200), activation="relu", seed=seed), SEEDS))
-    np.testing.assert_array_equal(found, expected)
+        fetched = list(threads.map(lambda seed: client.init((300, 200), activation="relu", seed=seed), SEEDS))
+    np.testing.assert_array_equal(fetched, expected)
 
 
-def test_several_tasks_may_share_a_client(server_url: str, expected: list[npt.NDArray[Any]]) -> None:
+def test_tasks_can_share_a_client(server_url: str, expected: list[npt.NDArray[Any]]) -> None:
     async def fetch_all() -> list[Weights]:
         async with AsyncClient(server_url) as client:
             return await asyncio.gather(*(client.init((300, 200), activation="relu", seed=seed) for seed in SEEDS))
@@ -178,7 +177,7 @@ def test_several_tasks_may_share_a_client(server_url: str, expected: list[npt.ND
         ("shape=64,48&scheme=gpt2_residual&num_layers=12", (64, 48), {"scheme": "gpt2_residual", "num_layers": 12}),
     ],
 )
-def test_every_field_reaches_the_service(
+def test_sends_every_field_to_the_service(
     client: Client, server_url: str, tmp_path: Path, query: str, shape: tuple[int, ...], fields: dict[str, Any]
 ) -> None:
     expected = as_npy(server_url, f"{query}&seed=7")
@@ -187,22 +186,25 @@ def test_every_field_reaches_the_service(
     np.testing.assert_array_equal(np.load(tmp_path / "w.npy"), expected, strict=True)
 
 
-def test_every_field_of_the_service_has_a_name(client: Client, server_url: str) -> None:
+def test_methods_have_an_argument_for_every_field_of_the_service(client: Client, server_url: str) -> None:
     paths = httpx.get(f"{server_url}/openapi.json").json()["paths"]
-    of_activations = {parameter["name"] for row in client.activations() for parameter in row["parameters"]}
-    of_schemes = {parameter["name"] for row in client.schemes() for parameter in row["parameters"]}
-    for method, parameters in ((Client.init, of_activations | of_schemes | {"format"}), (Client.recommend, of_activations)):
-        known = {row["name"] for row in paths[f"/{method.__name__}"]["get"]["parameters"] if row["in"] == "query"}
-        assert set(inspect.signature(method).parameters) - {"self", "parameters"} == known - parameters
+    activation_parameters = {parameter["name"] for row in client.activations() for parameter in row["parameters"]}
+    scheme_parameters = {parameter["name"] for row in client.schemes() for parameter in row["parameters"]}
+    for method, parameters in (
+        (Client.init, activation_parameters | scheme_parameters | {"format"}),
+        (Client.recommend, activation_parameters),
+    ):
+        fields = {row["name"] for row in paths[f"/{method.__name__}"]["get"]["parameters"] if row["in"] == "query"}
+        assert set(inspect.signature(method).parameters) - {"self", "parameters"} == fields - parameters
 
 
 # Metadata
 
 
-def test_metadata_says_how_it_was_made(client: Client) -> None:
+def test_metadata_says_how_the_tensor_was_made(client: Client) -> None:
     weights = client.init((256, 784), activation="relu", seed=7, name="layers.0.weight")
-    said = {field: weights.metadata[field] for field in ("scheme", "fan_in", "fan_out", "seed", "name", "dtype", "shape")}
-    assert said == {
+    metadata = {field: weights.metadata[field] for field in ("scheme", "fan_in", "fan_out", "seed", "name", "dtype", "shape")}
+    assert metadata == {
         "scheme": "he_normal",
         "fan_in": 784,
         "fan_out": 256,
@@ -214,7 +216,7 @@ def test_metadata_says_how_it_was_made(client: Client) -> None:
     assert "\u03c3" in weights.metadata["formula"]
 
 
-def test_the_recommendation_and_the_warnings_come_along(client: Client) -> None:
+def test_weights_have_a_recommendation_and_warnings(client: Client) -> None:
     good = client.init((256, 784), activation="tanh", seed=7)
     poor = client.init((256, 784), scheme="zeros", activation="tanh")
     assert good.recommended["scheme"] == poor.recommended["scheme"] == "xavier_uniform"
@@ -234,14 +236,14 @@ def test_the_recommendation_and_the_warnings_come_along(client: Client) -> None:
     ],
     ids=["product", "row", "transpose", "copy", "cast", "pickle"],
 )
-def test_a_derived_array_has_no_metadata(client: Client, derive: Any) -> None:
+def test_derived_array_has_no_metadata(client: Client, derive: Any) -> None:
     derived = derive(client.init((4, 3), activation="relu", seed=7))
     assert isinstance(derived, np.ndarray)
     for name in ("metadata", "seed", "recommended", "warnings"):
         assert not hasattr(derived, name)
 
 
-def test_results_of_arithmetic_are_plain(client: Client) -> None:
+def test_results_of_arithmetic_are_plain_arrays(client: Client) -> None:
     weights = client.init((4, 3), activation="relu", seed=7)
     assert type(weights + 1) is type(weights @ weights.T) is np.ndarray
     assert type(weights.sum()) is np.float32
@@ -253,7 +255,7 @@ def test_results_of_arithmetic_are_plain(client: Client) -> None:
 # Advice
 
 
-def test_recommend(client: Client) -> None:
+def test_recommend_for_an_activation(client: Client) -> None:
     advice = client.recommend("leaky_relu", negative_slope=0.2, fan_in=np.int64(100), distribution="uniform")
     assert advice["scheme"] == "he_uniform"
     assert advice["activation"] == {"name": "leaky_relu", "negative_slope": 0.2}
@@ -266,14 +268,14 @@ def test_recommend_for_a_layer(client: Client) -> None:
     assert rare["bias_value"] == pytest.approx(np.log(0.01 / 0.99))
 
 
-def test_an_activation_may_be_an_object(client: Client) -> None:
+def test_activation_can_be_an_object(client: Client) -> None:
     advice = client.recommend({"expression": "x*tanh(softplus(x))"}, fan_in=100)
     assert advice["activation"] == {"expression": "x*tanh(softplus(x))"}
-    inside = client.recommend({"name": "leaky_relu", "negative_slope": np.float64(0.2)}, fan_in=100)
-    assert inside == client.recommend("leaky_relu", negative_slope=0.2, fan_in=100)
+    from_object = client.recommend({"name": "leaky_relu", "negative_slope": np.float64(0.2)}, fan_in=100)
+    assert from_object == client.recommend("leaky_relu", negative_slope=0.2, fan_in=100)
 
 
-def test_the_catalogues(client: Client) -> None:
+def test_lists_schemes_and_activations(client: Client) -> None:
     assert {"zeros", "xavier_uniform", "he_normal"} <= {row["name"] for row in client.schemes()}
     assert {row["name"]: row["recommended"] for row in client.activations()}["relu"] == "he_normal"
 
@@ -294,18 +296,18 @@ def test_download_safetensors(client: Client, tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded["layers.0.weight"], client.init((300, 200), activation="relu", seed=7, name="layers.0.weight"))
 
 
-def test_download_in_a_format_that_the_name_does_not_say(client: Client, tmp_path: Path) -> None:
+def test_download_with_an_explicit_format(client: Client, tmp_path: Path) -> None:
     client.download(tmp_path / "w.bin", (4, 3), format="raw", activation="relu", seed=7)
     assert (tmp_path / "w.bin").read_bytes() == client.init((4, 3), activation="relu", seed=7).tobytes()
 
 
 @pytest.mark.parametrize("name", ["w.bin", "w.BIN"])
-def test_a_name_that_says_raw(client: Client, tmp_path: Path, name: str) -> None:
+def test_download_raw_by_extension(client: Client, tmp_path: Path, name: str) -> None:
     client.download(tmp_path / name, (4, 3), activation="relu", seed=7)
     assert (tmp_path / name).read_bytes() == client.init((4, 3), activation="relu", seed=7).tobytes()
 
 
-def test_a_download_that_fails_leaves_what_was_there(client: Client, connect: Connect, tmp_path: Path) -> None:
+def test_failed_download_keeps_the_existing_file(client: Client, connect: Connect, tmp_path: Path) -> None:
     (tmp_path / "w.npy").write_text("before")
     with pytest.raises(ProblemError, match="scheme"):
         client.download(tmp_path / "w.npy", (4, 3), scheme="he_norml")
@@ -314,7 +316,7 @@ def test_a_download_that_fails_leaves_what_was_there(client: Client, connect: Co
     assert [file.read_text() for file in tmp_path.iterdir()] == ["before"]
 
 
-def test_a_download_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
+def test_cancelled_download_leaves_no_file(tmp_path: Path) -> None:
     async def give_up(url: str) -> None:
         async with AsyncClient(url) as client:
             async with asyncio.timeout(0.2):
@@ -325,15 +327,15 @@ def test_a_download_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_download_needs_a_file_name(client: Client, tmp_path: Path) -> None:
-    with pytest.raises(IsADirectoryError, match="expected the name of a file"):
+def test_download_rejects_a_directory(client: Client, tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError, match="expected a file name"):
         client.download(tmp_path, (4, 3), activation="relu")
 
 
-# What is refused
+# Invalid arguments
 
 
-def test_a_problem_names_the_field(client: Client) -> None:
+def test_problem_names_the_field(client: Client) -> None:
     with pytest.raises(ProblemError) as caught:
         client.init((256, 784), scheme="he_norml")
     problem = caught.value
@@ -355,25 +357,25 @@ def test_a_problem_names_the_field(client: Client) -> None:
         ((256, 784), {"activation": "relu", "colour": "red"}, "colour"),
     ],
 )
-def test_the_service_checks_the_values(client: Client, shape: Any, fields: dict[str, Any], field: str) -> None:
+def test_service_validates_the_values(client: Client, shape: Any, fields: dict[str, Any], field: str) -> None:
     with pytest.raises(ProblemError) as caught:
         client.init(shape, **fields)
     assert caught.value.status == 422
     assert [error.field for error in caught.value.errors] == [field]
 
 
-def test_what_json_cannot_say_is_not_sent(client: Client) -> None:
-    with pytest.raises(TypeError, match=r"expected numbers, text, lists and dicts; received \{1\}"):
+def test_rejects_values_that_json_cannot_represent(client: Client) -> None:
+    with pytest.raises(TypeError, match=r"expected numbers, strings, lists and dicts; received \{1\}"):
         client.init((4, 3), scheme="normal", stddev={1})
 
 
-def test_a_url_that_leads_nowhere_in_the_service(connect: Connect, server_url: str) -> None:
+def test_url_with_an_unknown_path(connect: Connect, server_url: str) -> None:
     with connect(f"{server_url}/nowhere/") as client, pytest.raises(ProblemError, match="/nowhere/schemes") as caught:
         client.schemes()
     assert caught.value.status == 404
 
 
-def test_a_problem_survives_pickling() -> None:
+def test_problem_survives_pickling() -> None:
     errors = [FieldError("seed", "an integer", "1.5", "Round it.")]
     problem = ProblemError("seed: expected an integer.", status=422, title="Unprocessable Entity", errors=errors)
     copy = pickle.loads(pickle.dumps(problem))
@@ -384,19 +386,19 @@ def test_a_problem_survives_pickling() -> None:
 @pytest.mark.parametrize(
     ("error", "status"), [(WeightInitError("x"), 0), (ConnectionFailed("x"), 0), (TimedOut("x"), 0), (InvalidAnswer("x"), 200)]
 )
-def test_every_error_has_what_a_problem_has(error: WeightInitError, status: int) -> None:
+def test_all_errors_have_the_same_attributes(error: WeightInitError, status: int) -> None:
     assert (error.status, error.detail, str(error), error.errors) == (status, "x", "x", [])
     assert error.title
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8000", "localhost", "ftp://127.0.0.1", "http://", "http://127.0.0.1:port", ""])
-def test_a_url_must_be_one_of_http(url: str) -> None:
-    with pytest.raises(ValueError, match="Begin it with http://"):
+def test_rejects_a_url_that_is_not_http(url: str) -> None:
+    with pytest.raises(ValueError, match="Start it with http://"):
         Client(url)
 
 
 @pytest.mark.parametrize("key", ["line\n", "ключ"])
-def test_a_key_must_fit_into_a_header(key: str) -> None:
+def test_rejects_a_key_that_does_not_fit_into_a_header(key: str) -> None:
     with pytest.raises(ValueError, match="line break") as caught:
         Client(api_key=key)
     assert key not in str(caught.value)
@@ -405,7 +407,7 @@ def test_a_key_must_fit_into_a_header(key: str) -> None:
 # Defaults
 
 
-def test_the_environment_says_where_the_service_is(connect: Connect, server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_sets_the_url(connect: Connect, server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEIGHT_INIT_URL", server_url)
     with connect() as client:
         assert client.init((4, 3), scheme="zeros").shape == (4, 3)
@@ -413,7 +415,7 @@ def test_the_environment_says_where_the_service_is(connect: Connect, server_url:
 
 
 @pytest.mark.parametrize("environment", [None, ""])
-def test_without_an_environment_the_service_is_here(monkeypatch: pytest.MonkeyPatch, environment: str | None) -> None:
+def test_url_defaults_to_localhost(monkeypatch: pytest.MonkeyPatch, environment: str | None) -> None:
     monkeypatch.delenv("WEIGHT_INIT_URL", raising=False)
     if environment is not None:
         monkeypatch.setenv("WEIGHT_INIT_URL", environment)
@@ -423,40 +425,40 @@ def test_without_an_environment_the_service_is_here(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("environment", "given", "sent"), [(None, None, None), ("e", None, "Bearer e"), ("e", "g", "Bearer g"), ("e", "", None)]
 )
-def test_a_key_is_sent(
+def test_sends_the_key(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, environment: str | None, given: str | None, sent: str | None
 ) -> None:
     monkeypatch.delenv("WEIGHT_INIT_API_KEY", raising=False)
     if environment is not None:
         monkeypatch.setenv("WEIGHT_INIT_API_KEY", environment)
-    asked: list[str] = []
-    with answering(json_answer('{"schemes": []}'), asked=asked) as url, connect(url, api_key=given) as client:
+    requests: list[str] = []
+    with responding(json_response('{"schemes": []}'), requests=requests) as url, connect(url, api_key=given) as client:
         assert client.schemes() == []
-    assert re.findall(r"(?i)^authorization: (.*?)\r$", asked[0], re.MULTILINE) == ([] if sent is None else [sent])
+    assert re.findall(r"(?i)^authorization: (.*?)\r$", requests[0], re.MULTILINE) == ([] if sent is None else [sent])
 
 
 # Servers that misbehave
 
 
 @contextmanager
-def answering(*answers: bytes, asked: list[str] | None = None) -> Iterator[str]:
-    """A server that gives each connection the next of these answers, and closes it; then it is gone. `asked`: the requests."""
+def responding(*responses: bytes, requests: list[str] | None = None) -> Iterator[str]:
+    """Yield the URL of a server that sends one response per connection, in order, and then stops. It appends the requests to `requests`."""
 
-    def answer() -> None:
+    def serve() -> None:
         with listener:
-            for content in answers:
-                with listener.accept()[0] as connection, suppress(OSError):  # of a client that leaves first
+            for content in responses:
+                with listener.accept()[0] as connection, suppress(OSError):  # the client may disconnect first
                     request = connection.recv(65536).decode()
-                    if asked is not None:
-                        asked.append(request)
+                    if requests is not None:
+                        requests.append(request)
                     connection.sendall(content)
                     connection.shutdown(socket.SHUT_WR)
-                    while connection.recv(65536):  # until the client leaves; to close before it has sent all would be a reset
+                    while connection.recv(65536):  # closing before the client has sent everything would reset the connection
                         pass
 
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    thread = threading.Thread(target=answer)
+    thread = threading.Thread(target=serve)
     thread.start()
     yield url
     thread.join()
@@ -464,7 +466,7 @@ def answering(*answers: bytes, asked: list[str] | None = None) -> Iterator[str]:
 
 @contextmanager
 def hanging() -> Iterator[str]:
-    """A server that takes connections and never says anything."""
+    """Yield the URL of a server that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
@@ -473,20 +475,20 @@ WEIGHT_INIT = b'Weight-Init: {"shape": [4, 3], "dtype": "float32"}\r\n'
 
 
 def truncating(body: bytes) -> Any:
-    """A server that announces the 48 bytes of a [4, 3] tensor and sends `body`."""
-    return answering(b"HTTP/1.1 200 OK\r\nContent-Length: 48\r\n" + WEIGHT_INIT + b"\r\n" + body)
+    """Run a server that announces the 48 bytes of a [4, 3] tensor and sends `body`."""
+    return responding(b"HTTP/1.1 200 OK\r\nContent-Length: 48\r\n" + WEIGHT_INIT + b"\r\n" + body)
 
 
-def json_answer(body: str, status: str = "200 OK", headers: str = "") -> bytes:
+def json_response(body: str, status: str = "200 OK", headers: str = "") -> bytes:
     return f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
-Failing = Callable[..., WeightInitError]
+ErrorOf = Callable[..., WeightInitError]
 
 
 @pytest.fixture(scope="module")
-def error_of(connect: Connect) -> Failing:
-    """The error of a request to a server, asked once."""
+def error_of(connect: Connect) -> ErrorOf:
+    """Return the error of a request to a server, without retries by default."""
 
     def error_of(server: AbstractContextManager[str], **options: Any) -> WeightInitError:
         with server as url, connect(url, **({"retries": 0} | options)) as client, pytest.raises(WeightInitError) as caught:
@@ -497,20 +499,20 @@ def error_of(connect: Connect) -> Failing:
 
 
 @contextmanager
-def nobody() -> Iterator[str]:
+def unused_port() -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     yield f"http://127.0.0.1:{port}"
 
 
-def test_nothing_listens(error_of: Failing) -> None:
-    error = error_of(nobody())
+def test_error_if_nothing_listens(error_of: ErrorOf) -> None:
+    error = error_of(unused_port())
     assert isinstance(error, ConnectionFailed)
-    assert "No service answers at http://127.0.0.1:" in str(error)
+    assert "No service responds at http://127.0.0.1:" in str(error)
     assert "weight-init serve" in str(error)
 
 
-def test_a_server_that_says_nothing(error_of: Failing) -> None:
+def test_error_if_the_server_hangs(error_of: ErrorOf) -> None:
     start = time.monotonic()
     error = error_of(hanging(), timeout_s=0.1, retries=4)
     assert time.monotonic() - start < 2.0
@@ -520,47 +522,47 @@ def test_a_server_that_says_nothing(error_of: Failing) -> None:
     assert "larger timeout_s" in str(error)
 
 
-def test_an_answer_that_breaks_off(error_of: Failing) -> None:
+def test_error_if_the_response_breaks_off(error_of: ErrorOf) -> None:
     error = error_of(truncating(b"x" * 20))
     assert isinstance(error, ConnectionFailed)
-    assert "broke before the whole answer came" in str(error)
+    assert "broke before the response was complete" in str(error)
 
 
-def test_an_answer_of_unknown_length_that_breaks_off(error_of: Failing) -> None:
-    error = error_of(answering(b"HTTP/1.1 200 OK\r\n" + WEIGHT_INIT + b"\r\n" + b"x" * 20))
+def test_error_if_a_response_of_unknown_length_breaks_off(error_of: ErrorOf) -> None:
+    error = error_of(responding(b"HTTP/1.1 200 OK\r\n" + WEIGHT_INIT + b"\r\n" + b"x" * 20))
     assert isinstance(error, ConnectionFailed)
     assert "Expected 48 bytes, as announced; received 20" in str(error)
 
 
-def test_an_answer_that_is_too_long(error_of: Failing) -> None:
-    error = error_of(answering(b"HTTP/1.1 200 OK\r\n" + WEIGHT_INIT + b"\r\n" + b"x" * 49))
+def test_error_if_the_response_is_too_long(error_of: ErrorOf) -> None:
+    error = error_of(responding(b"HTTP/1.1 200 OK\r\n" + WEIGHT_INIT + b"\r\n" + b"x" * 49))
     assert isinstance(error, InvalidAnswer)
     assert "received more" in str(error)
 
 
-def test_an_answer_of_another_length_than_its_shape(error_of: Failing) -> None:
-    error = error_of(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n" + WEIGHT_INIT + b"\r\n" + b"x" * 20))
+def test_error_if_the_length_does_not_match_the_shape(error_of: ErrorOf) -> None:
+    error = error_of(responding(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n" + WEIGHT_INIT + b"\r\n" + b"x" * 20))
     assert isinstance(error, InvalidAnswer)
     assert "Expected 48 bytes" in str(error)
 
 
-def test_a_dtype_of_the_future(error_of: Failing) -> None:
+def test_error_for_an_unknown_dtype(error_of: ErrorOf) -> None:
     head = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\nWeight-Init: {"shape": [4, 3], "dtype": "float8_e4m3"}\r\n\r\n'
-    error = error_of(answering(head + b"x" * 12))
+    error = error_of(responding(head + b"x" * 12))
     assert isinstance(error, InvalidAnswer)
     assert "Update weight-init-client" in str(error)
 
 
 @pytest.mark.parametrize("header", [b"", b"Weight-Init: none\r\n"], ids=["none", "not JSON"])
-def test_an_answer_of_another_service(error_of: Failing, header: bytes) -> None:
-    error = error_of(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n" + header + b"\r\nhello"))
+def test_error_if_another_service_responds(error_of: ErrorOf, header: bytes) -> None:
+    error = error_of(responding(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n" + header + b"\r\nhello"))
     assert isinstance(error, InvalidAnswer)
-    assert "Is the URL that of a weight-init service?" in str(error)
+    assert "Check that the URL points to a weight-init service" in str(error)
 
 
 @pytest.mark.parametrize("body", ["<html>", '{"rows": []}'], ids=["HTML", "JSON"])
-def test_a_catalogue_of_another_service(connect: Connect, body: str) -> None:
-    with answering(json_answer(body)) as url, connect(url) as client, pytest.raises(InvalidAnswer, match="weight-init service"):
+def test_error_if_another_service_lists_schemes(connect: Connect, body: str) -> None:
+    with responding(json_response(body)) as url, connect(url) as client, pytest.raises(InvalidAnswer, match="weight-init service"):
         client.schemes()
 
 
@@ -572,70 +574,70 @@ def test_a_catalogue_of_another_service(connect: Connect, body: str) -> None:
         ("application/json", '{"message": "no such host"}'),
     ],
 )
-def test_the_page_of_a_proxy(error_of: Failing, media_type: str, body: str) -> None:
-    error = error_of(answering(json_answer(body, "502 Whatever", f"Content-Type: {media_type}; charset=utf-8\r\n")))
+def test_error_shows_the_page_of_a_proxy(error_of: ErrorOf, media_type: str, body: str) -> None:
+    error = error_of(responding(json_response(body, "502 Whatever", f"Content-Type: {media_type}; charset=utf-8\r\n")))
     assert isinstance(error, ProblemError)
     assert (error.status, error.title, error.errors) == (502, "Bad Gateway", [])
     assert f"received 502 Bad Gateway with {body!r} ({media_type})" in str(error)
     assert "Check the URL, and the proxy" in str(error)
 
 
-def test_the_problem_of_a_gateway(error_of: Failing) -> None:
+def test_error_shows_the_problem_of_a_gateway(error_of: ErrorOf) -> None:
     body = '{"title": "Slow down", "detail": "Come back in a minute.", "errors": ["too many requests"]}'
-    error = error_of(answering(json_answer(body, "429 Whatever", "Retry-After: 61\r\nContent-Type: application/problem+json\r\n")))
+    error = error_of(responding(json_response(body, "429 Whatever", "Retry-After: 61\r\nContent-Type: application/problem+json\r\n")))
     assert isinstance(error, ProblemError)
     assert (error.status, error.title, str(error), error.errors) == (429, "Slow down", "Come back in a minute.", [])
     assert error.retry_after_s == 61
 
 
-# What is asked again
+# Retries
 
 
-BUSY = json_answer("busy", "503 Service Unavailable", "Retry-After: 0\r\n")
+BUSY = json_response("busy", "503 Service Unavailable", "Retry-After: 0\r\n")
 TENSOR = np.arange(12, dtype=np.float32).reshape(4, 3)
-LASTING = WEIGHT_INIT + b'ETag: "a"\r\nAccept-Ranges: bytes\r\n'
-BEGINNING = b"HTTP/1.1 200 OK\r\nContent-Length: 48\r\n" + LASTING + b"\r\n" + TENSOR.tobytes()[:20]
+RESUMABLE = WEIGHT_INIT + b'ETag: "a"\r\nAccept-Ranges: bytes\r\n'
+BEGINNING = b"HTTP/1.1 200 OK\r\nContent-Length: 48\r\n" + RESUMABLE + b"\r\n" + TENSOR.tobytes()[:20]
 
 
 def rest(start: int, stop: int = 48) -> bytes:
     head = f"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {start}-47/48\r\nContent-Length: {48 - start}\r\n".encode()
-    return head + LASTING + b"\r\n" + TENSOR.tobytes()[start:stop]
+    return head + RESUMABLE + b"\r\n" + TENSOR.tobytes()[start:stop]
 
 
-def test_a_busy_service_is_asked_again(connect: Connect) -> None:
-    with answering(BUSY, BUSY, json_answer('{"schemes": [{"name": "zeros"}]}')) as url, connect(url, retries=2) as client:
+def test_retries_if_the_service_is_busy(connect: Connect) -> None:
+    with responding(BUSY, BUSY, json_response('{"schemes": [{"name": "zeros"}]}')) as url, connect(url, retries=2) as client:
         assert client.schemes() == [{"name": "zeros"}]
 
 
-def test_a_busy_service_is_asked_so_often_and_no_more(error_of: Failing) -> None:
-    error = error_of(answering(BUSY, BUSY), retries=1)
+def test_stops_after_the_retries_if_the_service_stays_busy(error_of: ErrorOf) -> None:
+    error = error_of(responding(BUSY, BUSY), retries=1)
     assert (error.status, error.title) == (503, "Service Unavailable")
 
 
-def test_an_array_goes_on_where_the_connection_broke(connect: Connect) -> None:
-    asked: list[str] = []
-    with answering(BEGINNING, rest(20, 24), b"", rest(24), asked=asked) as url, connect(url, retries=2) as client:
+def test_array_resumes_where_the_connection_broke(connect: Connect) -> None:
+    requests: list[str] = []
+    with responding(BEGINNING, rest(20, 24), b"", rest(24), requests=requests) as url, connect(url, retries=2) as client:
         np.testing.assert_array_equal(client.init((4, 3)), TENSOR, strict=True)
-    ranges = [re.findall(r"(?i)^(range|if-range): (.*?)\r$", request, re.MULTILINE) for request in asked]
+    ranges = [re.findall(r"(?i)^(range|if-range): (.*?)\r$", request, re.MULTILINE) for request in requests]
     assert ranges == [[], *([("Range", f"bytes={start}-"), ("If-Range", '"a"')] for start in (20, 24, 24))]
 
 
-def test_a_file_goes_on_where_the_connection_broke(connect: Connect, tmp_path: Path) -> None:
-    with answering(BEGINNING, rest(20, 24), rest(24)) as url, connect(url, retries=1) as client:
+def test_file_resumes_where_the_connection_broke(connect: Connect, tmp_path: Path) -> None:
+    with responding(BEGINNING, rest(20, 24), rest(24)) as url, connect(url, retries=1) as client:
         client.download(tmp_path / "w.bin", (4, 3))
     np.testing.assert_array_equal(np.fromfile(tmp_path / "w.bin", np.float32), TENSOR.ravel())
     assert [file.name for file in tmp_path.iterdir()] == ["w.bin"]
 
 
-def test_a_file_begins_anew_where_it_has_changed(connect: Connect, tmp_path: Path) -> None:
+def test_file_starts_over_if_it_has_changed(connect: Connect, tmp_path: Path) -> None:
     other = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n" + WEIGHT_INIT + b"\r\nOTHER VALUES"
-    with answering(BEGINNING, other) as url, connect(url) as client:
+    with responding(BEGINNING, other) as url, connect(url) as client:
         client.download(tmp_path / "w.bin", (4, 3))
     assert (tmp_path / "w.bin").read_bytes() == b"OTHER VALUES"
 
 
-def test_a_file_must_say_where_it_ends(connect: Connect, tmp_path: Path) -> None:
+def test_error_if_a_file_has_no_length(connect: Connect, tmp_path: Path) -> None:
     endless = b"HTTP/1.1 200 OK\r\n" + WEIGHT_INIT + b"\r\n" + bytes(20)
-    with answering(endless) as url, connect(url) as client, pytest.raises(InvalidAnswer, match="where the file ends"):
+    with responding(endless) as url, connect(url) as client, pytest.raises(InvalidAnswer, match="received neither"):
         client.download(tmp_path / "w.npy", (4, 3))
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Every Python example of the README is run."""
+"""Runs every Python example in the README."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ def run(program: str, server_url: str, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_a_python_example_runs(block: str, server_url: str, tmp_path: Path) -> None:
+def test_example_runs(block: str, server_url: str, tmp_path: Path) -> None:
     for framework in FRAMEWORKS:
         if f"import {framework}" in block and importlib.util.find_spec(framework) is None:
             pytest.skip(f"{framework} is not installed; `make test-frameworks` installs and runs it")
     run(block, server_url, tmp_path)
 
 
-def test_the_quickstart_prints_what_the_readme_shows(server_url: str, tmp_path: Path) -> None:
+def test_quickstart_prints_what_the_readme_shows(server_url: str, tmp_path: Path) -> None:
     assert BLOCKS[0] == (FOLDER / "examples" / "quickstart.py").read_text("utf-8")
     shown = re.findall(r"^```text\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
     assert run(BLOCKS[0], server_url, tmp_path) == shown[0]
 
 
-def test_the_examples_are_found() -> None:
+def test_finds_the_examples() -> None:
     assert len(BLOCKS) >= 5
 
 
-def test_links_lead_somewhere() -> None:
+def test_links_point_to_existing_files() -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (FOLDER / target).exists(), target

@@ -1,4 +1,4 @@
-"""The example, as a user runs it but for fewer epochs."""
+"""Runs the example as a user does, but for fewer epochs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(url: str, folder: Path, *options: str) -> subprocess.CompletedProcess[st
 
 @pytest.fixture(scope="module")
 def folder(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the example has run: its output in `table.txt`, its picture in `curves.png`."""
+    """A folder in which the example ran, with its output in `table.txt` and its plot in `curves.png`."""
     folder = tmp_path_factory.mktemp("train_digits")
     done = run(server_url, folder, "--epochs", "2")
     assert (done.returncode, done.stderr) == (0, "")
@@ -48,25 +48,23 @@ def table(folder: Path) -> dict[tuple[str, str], Row]:
     }
 
 
-def test_every_scheme_is_trained_under_both_activations(table: dict[tuple[str, str], Row]) -> None:
+def test_trains_every_scheme_with_both_activations(table: dict[tuple[str, str], Row]) -> None:
     assert list(table) == [(activation, scheme) for activation in ("relu", "tanh") for scheme in SCHEMES]
 
 
-def test_the_recommended_schemes_are_marked(table: dict[tuple[str, str], Row]) -> None:
+def test_marks_the_recommended_schemes(table: dict[tuple[str, str], Row]) -> None:
     assert [key for key, row in table.items() if row.recommended] == [("relu", "He"), ("tanh", "Xavier")]
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
-def test_zeros_never_learn(table: dict[tuple[str, str], Row], activation: str) -> None:
+def test_zeros_do_not_learn(table: dict[tuple[str, str], Row], activation: str) -> None:
     zeros = table[activation, "zeros"]
-    assert zeros.loss == 2.3026  # ln 10: every digit equally probable
+    assert zeros.loss == 2.3026  # ln 10: all digits are equally likely
     assert zeros.accuracy == 10.0
 
 
 @pytest.mark.parametrize(("activation", "recommended"), [("relu", "He"), ("tanh", "Xavier")])
-def test_the_recommended_scheme_learns_and_the_poor_ones_do_not(
-    table: dict[tuple[str, str], Row], activation: str, recommended: str
-) -> None:
+def test_recommended_scheme_learns_and_poor_ones_do_not(table: dict[tuple[str, str], Row], activation: str, recommended: str) -> None:
     best = table[activation, recommended]
     assert best.accuracy > 50.0
     for scheme in ("zeros", "N(0, 1)", "N(0, 0.001²)"):
@@ -74,17 +72,17 @@ def test_the_recommended_scheme_learns_and_the_poor_ones_do_not(
         assert table[activation, scheme].accuracy < 25.0, scheme
 
 
-def test_divergence_is_told(table: dict[tuple[str, str], Row]) -> None:
+def test_reports_divergence(table: dict[tuple[str, str], Row]) -> None:
     assert table["relu", "N(0, 1)"].loss == float("inf")
 
 
-def test_the_picture_is_a_png(folder: Path) -> None:
-    picture = (folder / "curves.png").read_bytes()
-    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
-    assert picture.endswith(b"IEND\xaeB`\x82")
+def test_writes_the_plot_as_png(folder: Path) -> None:
+    image = (folder / "curves.png").read_bytes()
+    assert image.startswith(b"\x89PNG\r\n\x1a\n")
+    assert image.endswith(b"IEND\xaeB`\x82")
 
 
-def test_without_a_service_it_says_what_to_do(tmp_path: Path) -> None:
+def test_error_without_a_service_says_what_to_do(tmp_path: Path) -> None:
     done = run("http://127.0.0.1:9", tmp_path)
     assert done.returncode == 1
     assert "weight-init serve" in done.stderr

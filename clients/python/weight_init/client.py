@@ -1,4 +1,4 @@
-"""The clients: the only place where bytes are sent and received, once blocking and once not."""
+"""The blocking and the asynchronous client. Only this module sends and receives bytes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from weight_init.answer import Head
-from weight_init.calls import Calls
+from weight_init.base import BaseClient
 from weight_init.exchange import Attempt, Flow
+from weight_init.response import ResponseHead
 from weight_init.weights import Weights
 
 T = TypeVar("T")
@@ -20,11 +20,11 @@ Object = dict[str, Any]
 Rows = list[dict[str, Any]]
 
 
-class Client(Calls[Weights, Object, Rows]):
-    """A connection to a weight-init service. Threads may share it. Close it, or use it in a `with` statement.
+class Client(BaseClient[Weights, Object, Rows]):
+    """A client of a weight-init service. Threads may share it. Close it, or use it in a `with` statement.
 
-    Every method raises ProblemError when the service refuses the request, ConnectionFailed when no whole answer comes, and
-    InvalidAnswer when something else than a weight-init service answers: all are kinds of WeightInitError.
+    Every method raises ProblemError when the service refuses the request, ConnectionFailed when no complete response arrives, and
+    InvalidAnswer when the response does not come from a weight-init service. All three are subclasses of WeightInitError.
     """
 
     _http: httpx.Client
@@ -34,11 +34,11 @@ class Client(Calls[Weights, Object, Rows]):
         self._http.close()
 
     def __enter__(self) -> Self:
-        """Itself."""
+        """Return this client."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the connections."""
         self.close()
 
     def _connect(self, **options: Any) -> None:
@@ -52,7 +52,7 @@ class Client(Calls[Weights, Object, Rows]):
                     time.sleep(attempt.pause_s)
                     try:
                         with self._http.stream(**vars(attempt.request)) as response:
-                            flow.send(Head(response.status_code, response.headers))
+                            flow.send(ResponseHead(response.status_code, response.headers))
                             for part in response.iter_raw():
                                 flow.send(part)
                         attempt = flow.send(b"")
@@ -63,10 +63,10 @@ class Client(Calls[Weights, Object, Rows]):
                 return result
 
 
-class AsyncClient(Calls[Coroutine[Any, Any, Weights], Coroutine[Any, Any, Object], Coroutine[Any, Any, Rows]]):
-    """The same for asyncio: `await` what every method returns. Tasks may share it; close it with `aclose` or `async with`.
+class AsyncClient(BaseClient[Coroutine[Any, Any, Weights], Coroutine[Any, Any, Object], Coroutine[Any, Any, Rows]]):
+    """The asyncio counterpart of `Client`: await every method. Tasks may share it. Close it with `aclose` or `async with`.
 
-    `download` writes to its file as the parts arrive, and lets others run between them.
+    `download` writes each part to the file as it arrives. Other tasks run in between.
     """
 
     _http: httpx.AsyncClient
@@ -76,11 +76,11 @@ class AsyncClient(Calls[Coroutine[Any, Any, Weights], Coroutine[Any, Any, Object
         await self._http.aclose()
 
     async def __aenter__(self) -> Self:
-        """Itself."""
+        """Return this client."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the connections."""
         await self.aclose()
 
     def _connect(self, **options: Any) -> None:
@@ -94,7 +94,7 @@ class AsyncClient(Calls[Coroutine[Any, Any, Weights], Coroutine[Any, Any, Object
                     await asyncio.sleep(attempt.pause_s)
                     try:
                         async with self._http.stream(**vars(attempt.request)) as response:
-                            flow.send(Head(response.status_code, response.headers))
+                            flow.send(ResponseHead(response.status_code, response.headers))
                             async for part in response.aiter_raw():
                                 flow.send(part)
                         attempt = flow.send(b"")

@@ -1,4 +1,4 @@
-"""The service's element types in NumPy."""
+"""The service's element types as NumPy dtypes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-# As the bytes travel: little-endian. NumPy has no bfloat16; its bits are read as integers first.
+# Little-endian, as in the response. NumPy has no bfloat16, so its bits are read as integers first.
 WIRE_DTYPES: Mapping[str, np.dtype[Any]] = {
     "float32": np.dtype("<f4"),
     "float64": np.dtype("<f8"),
@@ -17,16 +17,16 @@ WIRE_DTYPES: Mapping[str, np.dtype[Any]] = {
 }
 
 
-def values_of(buffer: npt.NDArray[np.uint8], dtype_name: str) -> npt.NDArray[Any]:
-    """The values in a buffer of bytes, without a copy, as one dimension.
+def to_array(buffer: npt.NDArray[np.uint8], dtype_name: str) -> npt.NDArray[Any]:
+    """Return the values in a byte buffer as a one-dimensional array, without a copy.
 
-    bfloat16 becomes `ml_dtypes.bfloat16`; where ml_dtypes is missing, float32 of the same values, in a new array.
+    bfloat16 becomes `ml_dtypes.bfloat16`. Without ml_dtypes it is widened to float32, in a new array.
     """
     values = buffer.view(WIRE_DTYPES[dtype_name])
-    return _bfloat16_of(values) if dtype_name == "bfloat16" else values
+    return _bfloat16_array(values) if dtype_name == "bfloat16" else values
 
 
-def _bfloat16_of(bits: npt.NDArray[np.uint16]) -> npt.NDArray[Any]:
+def _bfloat16_array(bits: npt.NDArray[np.uint16]) -> npt.NDArray[Any]:
     try:
         from ml_dtypes import bfloat16
     except ImportError:

@@ -1,10 +1,10 @@
-"""What can go wrong.
+"""The errors of the client.
 
 WeightInitError
-├── ProblemError       the service refused the request, and says why
-├── ConnectionFailed   no answer, or only the beginning of one
-│   └── TimedOut       nothing came for too long
-└── InvalidAnswer      an answer that is not one of weight-init
+├── ProblemError       the service refused the request and says why
+├── ConnectionFailed   no response, or an incomplete one
+│   └── TimedOut       no data arrived within the timeout
+└── InvalidAnswer      a response that does not come from weight-init
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FieldError:
-    """What is wrong with one field of a request. `field` is its place, with dots between levels."""
+    """An error in one field of a request. `field` is its path, with dots between levels."""
 
     field: str
     expected: str
@@ -24,14 +24,14 @@ class FieldError:
 
 
 class WeightInitError(Exception):
-    """Any failure to get what was asked for. Its text is `detail`.
+    """The base of all errors. Its message is `detail`.
 
-    `status` is that of HTTP, 0 where no answer came; `title` says it in two or three words. `errors` has an entry for each field
-    at fault, and is empty where none is.
+    `status` is the HTTP status, or 0 if no response arrived. `title` sums up the error in two or three words. `errors` has an entry
+    for each field at fault; it is empty if no field is.
     """
 
     def __init__(self, detail: str, *, status: int = 0, title: str = "No Answer", errors: Sequence[FieldError] = ()) -> None:
-        """`detail`: what was expected, what was received and what to do."""
+        """`detail` says what was expected, what was received and what to do."""
         super().__init__(detail)
         self.status = status
         self.title = title
@@ -40,30 +40,30 @@ class WeightInitError(Exception):
 
 
 class ProblemError(WeightInitError):
-    """The service, or something before it, refused the request.
+    """The service, or a proxy in front of it, refused the request.
 
-    `retry_after_s`: when it is busy (503) or asked too often (429), the seconds after which it may be asked again; else None.
+    `retry_after_s`: if the service is busy (503) or limits the request rate (429), the seconds to wait before a retry; otherwise None.
     """
 
     def __init__(
         self, detail: str, *, status: int = 0, title: str = "", errors: Sequence[FieldError] = (), retry_after_s: int | None = None
     ) -> None:
-        """From the fields of the answer."""
+        """The arguments come from the fields of the response."""
         super().__init__(detail, status=status, title=title, errors=errors)
         self.retry_after_s = retry_after_s
 
 
 class ConnectionFailed(WeightInitError):
-    """No answer came, or the connection broke before all of it had come. To ask again is safe."""
+    """No response arrived, or the connection broke before it was complete. It is safe to retry."""
 
 
 class TimedOut(ConnectionFailed):
-    """The service could not be reached in time, or sent nothing for so long. It was asked once."""
+    """The service could not be reached, or sent no data, within the timeout. The client does not retry this."""
 
 
 class InvalidAnswer(WeightInitError):
-    """What answered is not a weight-init service, or speaks a later version of it."""
+    """The response does not come from a weight-init service, or comes from a newer version that the client does not understand."""
 
     def __init__(self, detail: str, *, status: int = 200) -> None:
-        """Of an answer that seemed to be one."""
+        """`status` is the HTTP status of the response."""
         super().__init__(detail, status=status, title="Invalid Answer")

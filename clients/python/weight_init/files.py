@@ -1,4 +1,4 @@
-"""A file that is there whole or not at all."""
+"""Writes files that are complete or absent."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import BinaryIO
 
 
 @contextmanager
-def whole_or_nothing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, under a temporary name beside `path`; renamed to it at the end, removed on any error. Raises OSError."""
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Yield a temporary file beside `path`. Rename it to `path` at the end; remove it on any error. Raises OSError."""
     if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "expected the name of a file; received that of a folder", str(path))
+        raise IsADirectoryError(errno.EISDIR, "expected a file name; received a directory", str(path))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with temporary.open("xb") as file:

@@ -1,4 +1,4 @@
-"""What to send: requests as plain values, apart from the sending of them."""
+"""Builds requests as plain values. It does not send them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, Self, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-EXACT_JSON_INTEGER = 2**53  # above it, JSON readers that hold numbers as float64 lose digits
+EXACT_JSON_INTEGER = 2**53  # JSON parsers that use float64 lose digits above it
 
-_FORMATS_BY_SUFFIX = {"": None, ".bin": "raw"}  # others are the format's name
+_FORMATS_BY_SUFFIX = {"": None, ".bin": "raw"}  # any other suffix is the name of its format
 
 
 @dataclass(frozen=True)
 class Request:
-    """An HTTP request, in httpx's words. `url` is relative to that of the service; `content`, if any, is JSON."""
+    """An HTTP request, as the arguments of httpx. `url` is relative to the service's URL; `content` is JSON or None."""
 
     method: str
     url: str
@@ -26,7 +26,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def from_byte(self, start: int, etag: str) -> Self:
-        """The same for the rest of a body, from byte `start` on, if it still is the one with that tag; else for all of it."""
+        """Return the request for the body from byte `start` on, or for all of it if its ETag is no longer `etag`."""
         return replace(self, headers={**self.headers, "Range": f"bytes={start}-", "If-Range": etag})
 
 
@@ -35,30 +35,30 @@ ACTIVATIONS = Request("GET", "/activations")
 
 
 def init_request(*, dtype: npt.DTypeLike | None = None, seed: SupportsIndex | str | None = None, **fields: Any) -> Request:
-    """The request for one tensor. Fields that are None are left to the service, which also checks the values."""
-    content = _given({**fields, "dtype": _dtype_name(dtype), "seed": _json_seed(seed)})
+    """Return the request for one tensor. Fields that are None are left to the service, which also validates the values."""
+    content = _without_none({**fields, "dtype": _dtype_name(dtype), "seed": _json_seed(seed)})
     return Request("POST", "/init", content=_json(content).encode(), headers={"Content-Type": "application/json"})
 
 
 def recommend_request(**fields: Any) -> Request:
-    """The request for a recommendation. Fields that are None are left to the service."""
-    given = _given(fields)
+    """Return the request for a recommendation. Fields that are None are left to the service."""
+    params = _without_none(fields)
     return Request(
-        "GET", "/recommend", params={name: _json(value) if isinstance(value, Mapping) else value for name, value in given.items()}
+        "GET", "/recommend", params={name: _json(value) if isinstance(value, Mapping) else value for name, value in params.items()}
     )
 
 
 def format_by(suffix: str) -> str | None:
-    """The format of a file, from the extension of its name; None for the service's default."""
+    """Return the format for a file extension, or None for the service's default."""
     return _FORMATS_BY_SUFFIX.get(suffix.lower(), suffix[1:].lower())
 
 
-def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def _dtype_name(dtype: npt.DTypeLike | None) -> str | None:
-    """`np.float16` and `np.dtype("float16")` by name; a name as it is, for the service knows more of them than NumPy."""
+    """Return the name of a NumPy dtype. A name stays as it is, because the service has dtypes that NumPy does not know."""
     return dtype if dtype is None or isinstance(dtype, str) else np.dtype(dtype).name
 
 
@@ -67,11 +67,11 @@ def _json_seed(seed: object) -> object:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, default=_plain)
+    return json.dumps(value, default=_to_builtin)
 
 
-def _plain(value: object) -> object:
-    """NumPy's numbers and arrays as Python's."""
+def _to_builtin(value: object) -> object:
+    """Convert NumPy scalars and arrays to built-in types for JSON."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
-    raise TypeError(f"expected numbers, text, lists and dicts; received {value!r}. Convert it to one of these.")
+    raise TypeError(f"expected numbers, strings, lists and dicts; received {value!r}. Convert it to one of these.")

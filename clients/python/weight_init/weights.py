@@ -1,4 +1,4 @@
-"""The array that `Client.init` answers."""
+"""The array that `Client.init` returns."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ import numpy.typing as npt
 
 
 class Weights(np.ndarray[Any, np.dtype[Any]]):
-    """A NumPy array that remembers how it was made: writable, in C order, its own memory.
+    """A NumPy array with metadata about how it was made. It is writable, in C order, and owns its memory.
 
-    Only the array that `Client.init` returned has metadata. What is derived from it (a view, a copy, the result of arithmetic, an
-    unpickled one) would tell of values that it does not hold, so it has none: `metadata`, `seed`, `recommended` and `warnings`
-    raise AttributeError there, as on any array. Results of arithmetic are plain arrays. Keep the original for its metadata, which
-    tells of the values as they came: writing into the array does not change it.
+    Only the array that `Client.init` returned has metadata. A derived array (a view, a copy, the result of arithmetic, an unpickled
+    array) may hold other values, so it has none: `metadata`, `seed`, `recommended` and `warnings` raise AttributeError. Results of
+    arithmetic are plain arrays. Keep the original for its metadata. It describes the values as received; writing into the array does
+    not change it.
     """
 
     _metadata: dict[str, Any] | None
 
     def __new__(cls, values: npt.NDArray[Any], metadata: dict[str, Any]) -> Self:
-        """The same values, not copied, with metadata."""
+        """View `values` as Weights, without a copy, and attach the metadata."""
         weights = values.view(cls)
         weights._metadata = metadata
         return weights
 
     def __array_finalize__(self, _: object) -> None:
-        """A derived array has no metadata; NumPy calls this for every new one."""
+        """Clear the metadata. NumPy calls this for every new array, derived ones included."""
         self._metadata = None
 
     def __array_wrap__(self, array: npt.NDArray[Any], context: Any = None, return_scalar: bool = False) -> Any:
-        """The result of arithmetic, plain; NumPy calls it."""
+        """Return the result of arithmetic as a plain array. NumPy calls this."""
         return array[()] if return_scalar else np.asarray(array)
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """How the values were made, as the service says it: scheme, parameters, formula, stddev, fans, seed and more."""
+        """How the service made the values: scheme, parameters, formula, stddev, fans, seed and more."""
         if self._metadata is None:
-            raise AttributeError("expected the array that Client.init returned; received one derived from it. Keep the original.")
+            raise AttributeError("expected the array returned by Client.init; received one derived from it. Use the original array.")
         return self._metadata
 
     @property
     def seed(self) -> int:
-        """The seed, 0 to 2**64 - 1, also when the service chose it: the same request with it has the same values for ever."""
+        """The seed, 0 to 2**64 - 1, even if the service chose it. The same request with this seed always gives the same values."""
         return int(self.metadata["seed"])
 
     @property
@@ -53,6 +53,6 @@ class Weights(np.ndarray[Any, np.dtype[Any]]):
 
     @property
     def warnings(self) -> list[str]:
-        """What is poor about the scheme for this layer, one sentence each; empty when nothing is."""
+        """Warnings about the choice of scheme for this layer, one sentence each."""
         warnings: list[str] = self.metadata["warnings"]
         return warnings
