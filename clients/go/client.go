@@ -1,11 +1,12 @@
-// Package weightinit is the Go client of weight-init: initialized neural-network weights as slices.
+// Package weightinit is the Go client of weight-init, a service that generates initialized neural-network weights. It returns them as
+// slices.
 //
 //	client := weightinit.NewClient()
 //	weights, err := client.Init(ctx, weightinit.Request{
 //		Shape: []int{256, 784}, Activation: "relu", Seed: weightinit.Seed(7),
 //	})
 //
-// The same request with the same seed has the same values for ever. Values are in C order: the last axis runs fastest.
+// The same request with the same seed always returns the same values. Values are in C order: the last axis varies fastest.
 package weightinit
 
 import (
@@ -17,7 +18,7 @@ import (
 	"time"
 )
 
-// Version is that of the client.
+// Version is the version of this client.
 const Version = "0.1.0"
 
 const (
@@ -26,10 +27,10 @@ const (
 	defaultRetries = 4
 )
 
-// Client asks one weight-init service. Goroutines may share it.
+// Client sends requests to one weight-init service. It is safe for concurrent use.
 //
-// Its methods return an *Error for whatever the service refuses, does not answer, or answers as no weight-init service would. A
-// connection that breaks is resumed where it broke.
+// Its methods return an *Error if the service rejects the request, does not respond, or turns out not to be weight-init. A transfer that
+// breaks off resumes after the last byte received.
 type Client struct {
 	url     string
 	apiKey  string
@@ -38,21 +39,21 @@ type Client struct {
 	http    *http.Client
 }
 
-// Option is a setting of a Client.
+// Option configures a Client.
 type Option func(*Client)
 
-// WithURL sets the URL of the service. The default is the environment's WEIGHT_INIT_URL, else http://127.0.0.1:8000.
+// WithURL sets the URL of the service. The default is the environment variable WEIGHT_INIT_URL, or http://127.0.0.1:8000 if it is unset.
 func WithURL(url string) Option {
 	return func(c *Client) { c.url = strings.TrimRight(url, "/") }
 }
 
-// WithAPIKey sets the key to send. The default is the environment's WEIGHT_INIT_API_KEY; without one none is sent.
+// WithAPIKey sets the API key. The default is the environment variable WEIGHT_INIT_API_KEY. An empty key is not sent.
 func WithAPIKey(key string) Option {
 	return func(c *Client) { c.apiKey = key }
 }
 
-// WithTimeout sets the longest wait for the connection and for each part of an answer, 30 s by default; 0 is for ever. A large tensor
-// may take longer in all: the context limits the whole.
+// WithTimeout limits the wait for the connection and for each part of a response. The default is 30 s; 0 means no limit. It does not
+// limit the whole transfer, which may take longer for a large tensor. Use a context for that.
 func WithTimeout(timeout time.Duration) Option {
 	return func(c *Client) {
 		if timeout == 0 {
@@ -62,17 +63,18 @@ func WithTimeout(timeout time.Duration) Option {
 	}
 }
 
-// WithRetries sets how often in a row to ask again after a connection that broke, or an answer of 429 or 503. The default is 4.
+// WithRetries sets how many times in a row to retry after a broken connection or a 429 or 503 response. The default is 4.
 func WithRetries(retries int) Option {
 	return func(c *Client) { c.retries = retries }
 }
 
-// WithTransport sets what carries the requests: for certificates and proxies of your own. The default takes the proxy of the environment.
+// WithTransport sets the HTTP transport, for example to use your own certificates or proxy. The default transport uses the proxy that the
+// environment variables name.
 func WithTransport(transport http.RoundTripper) Option {
 	return func(c *Client) { c.http.Transport = transport }
 }
 
-// NewClient makes a client. It connects at the first request.
+// NewClient returns a new Client. It does not connect before the first request.
 func NewClient(options ...Option) *Client {
 	client := &Client{
 		apiKey:  os.Getenv("WEIGHT_INIT_API_KEY"),
@@ -80,7 +82,7 @@ func NewClient(options ...Option) *Client {
 		retries: defaultRetries,
 		http: &http.Client{
 			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, IdleConnTimeout: 90 * time.Second},
-			// A service does not move while it is asked, and a key is for nobody else.
+			// Do not follow redirects: the API key must not reach another host.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
@@ -94,12 +96,12 @@ func NewClient(options ...Option) *Client {
 	return client
 }
 
-// Close closes the connections that are kept for the next request.
+// Close closes the idle connections.
 func (c *Client) Close() {
 	c.http.CloseIdleConnections()
 }
 
-// Init returns an initialized tensor. Its bytes go from the connection into the memory of the tensor.
+// Init returns an initialized tensor. It reads the bytes from the connection directly into the memory of the tensor.
 func (c *Client) Init(ctx context.Context, request Request) (*Tensor, error) {
 	body, err := request.body("raw")
 	if err != nil {
@@ -109,13 +111,13 @@ func (c *Client) Init(ctx context.Context, request Request) (*Tensor, error) {
 	if err := c.transfer(ctx, postInit(body), &incoming); err != nil {
 		return nil, err
 	}
-	return incoming.complete(), nil
+	return incoming.finish(), nil
 }
 
-// Download writes an initialized tensor to a file, of any size in constant memory, and returns its metadata.
+// Download writes an initialized tensor of any size to a file, in constant memory, and returns its metadata.
 //
-// Without a Format the extension of path chooses it: .npy, .safetensors, .npz, .json, or .bin for raw bytes. The file appears under
-// its name when it is whole; after an error nothing is left behind. Errors of the file system are those of package os.
+// If the request has no Format, the extension of path selects it: .npy, .safetensors, .npz, .json, or .bin for raw bytes. The file appears
+// at path only when it is complete; after an error nothing is left behind. File-system errors are those of package os.
 func (c *Client) Download(ctx context.Context, path string, request Request) (*Metadata, error) {
 	body, err := request.body(request.formatFor(path))
 	if err != nil {
@@ -129,45 +131,46 @@ func (c *Client) Download(ctx context.Context, path string, request Request) (*M
 	if err := c.transfer(ctx, postInit(body), file); err != nil {
 		return nil, err
 	}
-	return file.metadata, file.keep()
+	return file.metadata, file.commit()
 }
 
-// Recommend returns the scheme that fits an activation or a layer, and why; with the fans, its standard deviation too.
+// Recommend returns the scheme that suits an activation or a layer, and the reason. If the request has the fans, the result also has the
+// standard deviation.
 func (c *Client) Recommend(ctx context.Context, request RecommendRequest) (*Recommendation, error) {
 	query, err := request.query()
 	if err != nil {
 		return nil, err
 	}
-	var found Recommendation
-	if err := c.read(ctx, "/recommend?"+query, "scheme", &found); err != nil {
+	var recommendation Recommendation
+	if err := c.getJSON(ctx, "/recommend?"+query, "scheme", &recommendation); err != nil {
 		return nil, err
 	}
-	return &found, nil
+	return &recommendation, nil
 }
 
-// Schemes returns every scheme: its names, parameters, formula and reference.
+// Schemes returns all schemes with their names, parameters, formulas and references.
 func (c *Client) Schemes(ctx context.Context) ([]Scheme, error) {
-	var found struct {
+	var result struct {
 		Schemes []Scheme `json:"schemes"`
 	}
-	err := c.read(ctx, "/schemes", "schemes", &found)
-	return found.Schemes, err
+	err := c.getJSON(ctx, "/schemes", "schemes", &result)
+	return result.Schemes, err
 }
 
-// Activations returns every activation: its names, parameters, gains and recommended scheme.
+// Activations returns all activations with their names, parameters, gains and recommended schemes.
 func (c *Client) Activations(ctx context.Context) ([]Activation, error) {
-	var found struct {
+	var result struct {
 		Activations []Activation `json:"activations"`
 	}
-	err := c.read(ctx, "/activations", "activations", &found)
-	return found.Activations, err
+	err := c.getJSON(ctx, "/activations", "activations", &result)
+	return result.Activations, err
 }
 
-// read decodes the JSON object at a path, which has the member needed.
-func (c *Client) read(ctx context.Context, path, needed string, into any) error {
+// getJSON decodes the JSON object at path into target. The object must have the required member.
+func (c *Client) getJSON(ctx context.Context, path, required string, target any) error {
 	var incoming incomingDocument
-	if err := c.transfer(ctx, question{method: http.MethodGet, path: path}, &incoming); err != nil {
+	if err := c.transfer(ctx, call{method: http.MethodGet, path: path}, &incoming); err != nil {
 		return err
 	}
-	return decode(incoming.Bytes(), needed, into)
+	return decode(incoming.Bytes(), required, target)
 }

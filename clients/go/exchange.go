@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// exchange is one request and its answer, which is cancelled when nothing has come for the timeout. As a body it returns errors of type
-// *Error, so that they are told from those of whoever writes what was read.
+// exchange is one request and its response. It cancels the request if nothing arrives within the timeout. It replaces the response body,
+// and its read errors are of type *Error, so callers can tell them from errors of the writer that the body is copied to.
 type exchange struct {
 	client  *Client
 	caller  context.Context
@@ -23,9 +23,9 @@ type exchange struct {
 	body    io.ReadCloser
 }
 
-// send returns an answer of any status, its body still to be read.
-func (c *Client) send(ctx context.Context, question question, headers map[string]string) (*http.Response, error) {
-	request, err := c.request(question, headers)
+// send returns a response of any status. The caller must read and close its body.
+func (c *Client) send(ctx context.Context, call call, headers map[string]string) (*http.Response, error) {
+	request, err := c.request(call, headers)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,8 @@ func (c *Client) send(ctx context.Context, question question, headers map[string
 		cancel()
 	})
 	defer e.timer.Stop()
-	connected := func(httptrace.GotConnInfo) { e.timer.Reset(c.timeout) } // the answer may take as long as the connection
+	// Once connected, the full timeout starts again for the response.
+	connected := func(httptrace.GotConnInfo) { e.timer.Reset(c.timeout) }
 	response, err := c.http.Do(request.WithContext(httptrace.WithClientTrace(watched, &httptrace.ClientTrace{GotConn: connected})))
 	if err != nil {
 		cancel()
@@ -47,21 +48,22 @@ func (c *Client) send(ctx context.Context, question question, headers map[string
 	return response, nil
 }
 
-func (c *Client) request(question question, headers map[string]string) (*http.Request, error) {
+func (c *Client) request(call call, headers map[string]string) (*http.Request, error) {
 	parsed, err := url.Parse(c.url)
 	if err != nil || (parsed.Scheme != "http" && parsed.Scheme != "https") || parsed.Host == "" {
-		detail := fmt.Sprintf("url: expected one such as %s; received %q. Begin it with http:// or https://.", defaultURL, c.url)
+		detail := fmt.Sprintf("url: expected a URL such as %s; received %q. Start it with http:// or https://.", defaultURL, c.url)
 		return nil, &Error{Title: "Invalid URL", Detail: detail, cause: err}
 	}
-	request, err := http.NewRequest(question.method, c.url+question.path, bytes.NewReader(question.body))
+	request, err := http.NewRequest(call.method, c.url+call.path, bytes.NewReader(call.body))
 	if err != nil {
 		return nil, &Error{Title: "Invalid Request", Detail: err.Error(), cause: err}
 	}
 	request.Header.Set("User-Agent", "weight-init-go/"+Version)
-	request.Header.Set("Accept-Encoding", "identity") // weights do not compress, and lengths must agree
-	// It is not sent when it is empty. It lets net/http use another connection when the service has closed the one that was kept.
+	// Weights do not compress, and the length must match the shape.
+	request.Header.Set("Accept-Encoding", "identity")
+	// An empty Idempotency-Key is not sent. It tells net/http to retry on a new connection when the service has closed an idle one.
 	request.Header["Idempotency-Key"] = nil
-	if question.body != nil {
+	if call.body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
 	if c.apiKey != "" {
@@ -73,10 +75,10 @@ func (c *Client) request(question question, headers map[string]string) (*http.Re
 	return request, nil
 }
 
-// Read waits for the next part of the body, and no longer than the timeout.
+// Read waits for the next part of the body, for at most the timeout.
 func (e *exchange) Read(part []byte) (int, error) {
 	e.timer.Reset(e.client.timeout)
-	defer e.timer.Stop() // what is read may be written as slowly as it likes
+	defer e.timer.Stop() // the caller may take as long as it needs to write the part
 	n, err := e.body.Read(part)
 	if err != nil && err != io.EOF {
 		err = e.failure(err)
@@ -84,7 +86,7 @@ func (e *exchange) Read(part []byte) (int, error) {
 	return n, err
 }
 
-// Close gives up what has not been read.
+// Close discards the rest of the body.
 func (e *exchange) Close() error {
 	e.cancel()
 	return e.body.Close()

@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// incomingTensor is a tensor while its bytes arrive: memory for all of it from the start, and no second copy.
+// incomingTensor receives a tensor. It allocates all memory at the start and reads into it without a second copy.
 type incomingTensor struct {
 	tensor *Tensor
 	memory []byte
@@ -19,17 +19,17 @@ type incomingTensor struct {
 }
 
 func (i *incomingTensor) begin(response *http.Response) (int64, error) {
-	metadata, err := metadataIn(response)
+	metadata, err := readMetadata(response)
 	if err != nil {
 		return 0, err
 	}
 	size, err := sizeOf(metadata.DType, metadata.Shape)
 	if err != nil {
-		return 0, unfitting(response, "the shape and dtype of a tensor", err.Error())
+		return 0, inconsistentResponse(response, "the shape and dtype of a tensor", err.Error())
 	}
 	if announced := response.ContentLength; announced >= 0 && announced != int64(size) {
 		expected := fmt.Sprintf("%d bytes of %s %v", size, metadata.DType, metadata.Shape)
-		return 0, unfitting(response, expected, fmt.Sprintf("%d of them", announced))
+		return 0, inconsistentResponse(response, expected, fmt.Sprintf("%d bytes", announced))
 	}
 	i.tensor, i.memory = newTensor(metadata.DType, metadata.Shape)
 	i.tensor.Metadata = metadata
@@ -41,18 +41,19 @@ func (i *incomingTensor) begin(response *http.Response) (int64, error) {
 func (i *incomingTensor) ReadFrom(source io.Reader) (int64, error) {
 	n, err := io.ReadFull(source, i.memory[i.filled:])
 	i.filled += n
-	if err == io.EOF || err == io.ErrUnexpectedEOF { // not errors.Is: the end of the source, and not what caused another error
+	// Not errors.Is, because an *Error that wraps io.EOF is a broken connection and not the end of the source.
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		err = nil
 	}
 	return int64(n), err
 }
 
-func (i *incomingTensor) complete() *Tensor {
-	toHost(i.memory, i.tensor.DType.size(), true)
+func (i *incomingTensor) finish() *Tensor {
+	toHostOrder(i.memory, i.tensor.DType.size(), true)
 	return i.tensor
 }
 
-// incomingDocument is a text while it arrives.
+// incomingDocument receives a text.
 type incomingDocument struct {
 	bytes.Buffer
 }
@@ -62,7 +63,7 @@ func (i *incomingDocument) begin(response *http.Response) (int64, error) {
 	return response.ContentLength, nil
 }
 
-// incomingFile is a file while it arrives: under a temporary name beside its own.
+// incomingFile receives a file under a temporary name in the same folder.
 type incomingFile struct {
 	*os.File
 	path     string
@@ -78,7 +79,7 @@ func newIncomingFile(path string) (*incomingFile, error) {
 		return nil, err
 	}
 	name := fmt.Sprintf(".%s.%x", filepath.Base(path), suffix)
-	// Not os.CreateTemp: who may read the file is as with any other.
+	// Not os.CreateTemp, which would make the file readable by its owner only.
 	file, err := os.OpenFile(filepath.Join(filepath.Dir(path), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return nil, err
@@ -87,7 +88,7 @@ func newIncomingFile(path string) (*incomingFile, error) {
 }
 
 func (i *incomingFile) begin(response *http.Response) (int64, error) {
-	metadata, err := metadataIn(response)
+	metadata, err := readMetadata(response)
 	if err != nil {
 		return 0, err
 	}
@@ -98,15 +99,15 @@ func (i *incomingFile) begin(response *http.Response) (int64, error) {
 	return response.ContentLength, i.Truncate(0)
 }
 
-// keep gives it its name.
-func (i *incomingFile) keep() error {
+// commit renames the complete file to its final name.
+func (i *incomingFile) commit() error {
 	if err := i.Close(); err != nil {
 		return err
 	}
 	return os.Rename(i.Name(), i.path)
 }
 
-// discard removes it. Once it has its own name both lines fail, as they should: there is nothing to close and nothing to remove.
+// discard removes the temporary file. After commit it has no effect: both calls fail, and their errors are ignored.
 func (i *incomingFile) discard() {
 	i.Close()
 	os.Remove(i.Name())

@@ -2,18 +2,18 @@ package weightinit
 
 import "unsafe"
 
-// element is what a tensor holds.
+// element is the type of a stored tensor element. A uint16 holds the bits of a float16 or bfloat16.
 type element interface {
 	float32 | float64 | uint16
 }
 
-// littleEndian is whether this machine holds numbers as they travel: the lowest byte first.
-var littleEndian = func() bool {
+// hostIsLittleEndian reports whether this machine is little-endian, the byte order of a response.
+var hostIsLittleEndian = func() bool {
 	one := uint16(1)
 	return *(*byte)(unsafe.Pointer(&one)) == 1
 }()
 
-// bytesOf is the memory of values, not a copy: what is read into it is in the values.
+// bytesOf returns the memory of values, not a copy.
 func bytesOf[T element](values []T) []byte {
 	if len(values) == 0 {
 		return nil
@@ -21,9 +21,9 @@ func bytesOf[T element](values []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&values[0])), len(values)*int(unsafe.Sizeof(values[0])))
 }
 
-// toHost puts elements of so many bytes, which came with the lowest or the highest byte first, into the order of this machine, in place.
-func toHost(memory []byte, size int, lowestFirst bool) {
-	if lowestFirst == littleEndian {
+// toHostOrder converts elements of size bytes to the byte order of this machine, in place.
+func toHostOrder(memory []byte, size int, littleEndian bool) {
+	if littleEndian == hostIsLittleEndian {
 		return
 	}
 	for ; len(memory) > 0; memory = memory[size:] {

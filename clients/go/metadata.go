@@ -7,44 +7,45 @@ import (
 	"strconv"
 )
 
-// Metadata is how a tensor was made. What is null in the service's answer is a nil or a zero here; Raw has all of it.
+// Metadata describes how a tensor was initialized. A null in the service's response becomes nil or a zero value. Raw is the unparsed JSON.
 type Metadata struct {
 	Shape []int  `json:"shape"`
 	DType DType  `json:"dtype"`
 	Name  string `json:"name"`
-	// Seed gives the same values again, also when the service chose it.
+	// Seed reproduces the values. It is set even if the service chose it.
 	Seed uint64 `json:"-"`
-	// Scheme was applied; Requested was asked for, such as auto.
+	// Scheme is the scheme that was applied. Requested is the one in the request, such as auto.
 	Scheme     string         `json:"scheme"`
 	Requested  string         `json:"requested"`
 	Parameters map[string]any `json:"parameters"`
 	Formula    string         `json:"formula"`
-	// Mean and StdDev are those of the distribution; nil where they are not known.
+	// Mean and StdDev describe the distribution. They are nil if unknown.
 	Mean   *float64 `json:"mean"`
 	StdDev *float64 `json:"stddev"`
-	// Bounds is the least and the greatest value that may be drawn; nil where there is none.
+	// Bounds is the smallest and the largest value of the distribution, or nil if it has no bounds.
 	Bounds []float64 `json:"bounds"`
-	// FanIn and FanOut are 0 where the scheme needs none and the shape does not tell.
+	// FanIn and FanOut are 0 if the scheme does not need them and the shape does not determine them.
 	FanIn         int64          `json:"fan_in"`
 	FanOut        int64          `json:"fan_out"`
 	FanConvention string         `json:"fan_convention"`
 	Layout        string         `json:"layout"`
 	Activation    map[string]any `json:"activation"`
-	// Reproducible is bitwise, or within what.
+	// Reproducible is bitwise, or the tolerance within which the values are reproducible.
 	Reproducible string         `json:"reproducible"`
 	Recommended  Recommendation `json:"recommended"`
-	// Warnings has a sentence for whatever is poor about the scheme for this layer.
+	// Warnings has a sentence for each problem that the scheme causes in this layer.
 	Warnings []string        `json:"warnings"`
 	Raw      json.RawMessage `json:"-"`
 }
 
-// Recommendation is the scheme that fits, and why. What is null in the service's answer is a nil or a zero here; Raw has all of it.
+// Recommendation is a scheme that suits a layer, and the reason. A null in the service's response becomes nil or a zero value. Raw is the
+// unparsed JSON.
 type Recommendation struct {
 	Scheme       string         `json:"scheme"`
 	Distribution string         `json:"distribution"`
 	Parameters   map[string]any `json:"parameters"`
 	Formula      string         `json:"formula"`
-	// StdDev and Bound are nil where the fans are not known.
+	// StdDev and Bound are nil if the fans are unknown.
 	StdDev *float64 `json:"stddev"`
 	Bound  *float64 `json:"bound"`
 	Gain   *Gain    `json:"gain"`
@@ -56,7 +57,7 @@ type Recommendation struct {
 	Raw          json.RawMessage `json:"-"`
 }
 
-// Alternative is another scheme, and when to take it.
+// Alternative is another scheme, and when to use it.
 type Alternative struct {
 	Scheme     string         `json:"scheme"`
 	Parameters map[string]any `json:"parameters"`
@@ -64,7 +65,7 @@ type Alternative struct {
 	StdDev     *float64       `json:"stddev"`
 }
 
-// Gain is what an activation needs of the weights before it, by the ways to say it; nil where there is no such number.
+// Gain is the gain that an activation requires of the weights before it, in several conventions. A convention without a value is nil.
 type Gain struct {
 	Forward  *float64 `json:"forward"`
 	Backward *float64 `json:"backward"`
@@ -72,7 +73,7 @@ type Gain struct {
 	Torch    *float64 `json:"torch"`
 }
 
-// Scheme is one that the service knows.
+// Scheme is an initialization scheme that the service supports.
 type Scheme struct {
 	Name       string      `json:"name"`
 	Summary    string      `json:"summary"`
@@ -83,13 +84,13 @@ type Scheme struct {
 	Reference  string      `json:"reference"`
 }
 
-// Alias is another name of a scheme, such as a library's, with the parameters that it means.
+// Alias is another name of a scheme, for example the name in another library, with the parameters that it implies.
 type Alias struct {
 	Name       string         `json:"name"`
 	Parameters map[string]any `json:"parameters"`
 }
 
-// Activation is one that the service knows.
+// Activation is an activation function that the service supports.
 type Activation struct {
 	Name        string      `json:"name"`
 	Formula     string      `json:"formula"`
@@ -100,7 +101,7 @@ type Activation struct {
 	Reference   string      `json:"reference"`
 }
 
-// Parameter is one of a scheme or an activation. Domain says in words which values it takes.
+// Parameter is a parameter of a scheme or an activation. Domain describes its valid values in words.
 type Parameter struct {
 	Name     string `json:"name"`
 	Summary  string `json:"summary"`
@@ -109,7 +110,7 @@ type Parameter struct {
 	Required bool   `json:"required"`
 }
 
-// UnmarshalJSON also keeps the text. A seed beyond 2^53 comes as a string.
+// UnmarshalJSON also sets Raw, and accepts a Seed above 2^53 as a string.
 func (m *Metadata) UnmarshalJSON(text []byte) error {
 	type plain Metadata
 	fields := struct {
@@ -125,35 +126,35 @@ func (m *Metadata) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// UnmarshalJSON also keeps the text.
+// UnmarshalJSON also sets Raw.
 func (r *Recommendation) UnmarshalJSON(text []byte) error {
 	type plain Recommendation
 	r.Raw = append(r.Raw[:0], text...)
 	return json.Unmarshal(text, (*plain)(r))
 }
 
-// metadataIn reads the header Weight-Init.
-func metadataIn(response *http.Response) (*Metadata, error) {
+// readMetadata parses the Weight-Init header.
+func readMetadata(response *http.Response) (*Metadata, error) {
 	text := response.Header.Get("Weight-Init")
 	if text == "" {
-		received, err := io.ReadAll(io.LimitReader(response.Body, longestBeginning+1))
+		received, err := io.ReadAll(io.LimitReader(response.Body, maxExcerptBytes+1))
 		if err != nil {
 			return nil, err
 		}
-		return nil, foreign("the header Weight-Init", received)
+		return nil, unexpectedResponse("the Weight-Init header", received)
 	}
 	var metadata Metadata
 	if err := json.Unmarshal([]byte(text), &metadata); err != nil {
-		return nil, foreign("the metadata of a tensor in the header Weight-Init", []byte(text))
+		return nil, unexpectedResponse("the metadata of a tensor in the Weight-Init header", []byte(text))
 	}
 	return &metadata, nil
 }
 
-// decode reads a JSON object that has the member needed.
-func decode(text []byte, needed string, into any) error {
+// decode parses a JSON object into target. The object must have the required member.
+func decode(text []byte, required string, target any) error {
 	var members map[string]json.RawMessage
-	if json.Unmarshal(text, &members) != nil || members[needed] == nil || json.Unmarshal(text, into) != nil {
-		return foreign("a JSON object with "+strconv.Quote(needed), text)
+	if json.Unmarshal(text, &members) != nil || members[required] == nil || json.Unmarshal(text, target) != nil {
+		return unexpectedResponse("a JSON object with "+strconv.Quote(required), text)
 	}
 	return nil
 }

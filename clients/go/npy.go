@@ -20,16 +20,16 @@ var (
 	npyDTypes  = map[string]DType{"f2": Float16, "f4": Float32, "f8": Float64}
 )
 
-// npyHeader is what a file says of its values.
+// npyHeader is the parsed header of a .npy file.
 type npyHeader struct {
-	dtype       DType
-	shape       []int
-	size        int // bytes of the values
-	lowestFirst bool
-	fortran     bool
+	dtype        DType
+	shape        []int
+	size         int // bytes of the values
+	littleEndian bool
+	fortran      bool
 }
 
-// ReadNPYFile reads a file in NumPy's format: see ReadNPY. Errors of the file system are those of package os.
+// ReadNPYFile reads a .npy file; see ReadNPY. File-system errors are those of package os.
 func ReadNPYFile(path string) (*Tensor, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -40,19 +40,19 @@ func ReadNPYFile(path string) (*Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() { // a pipe does not know how much comes
+	if !info.Mode().IsRegular() { // for example a pipe, whose size is unknown
 		return ReadNPY(file)
 	}
 	return readNPY(file, info.Size())
 }
 
-// ReadNPY reads an array in NumPy's format, of the versions 1 to 3, in C or Fortran order and either order of bytes: float32, float64 or
-// float16. The values are in C order. It reads no further than the end of the array, and returns an *Error for anything else.
+// ReadNPY reads an array of float32, float64 or float16 in NumPy's .npy format, versions 1 to 3, in C or Fortran order and either byte
+// order. The returned values are in C order. It does not read beyond the end of the array. It returns an *Error for any other format.
 func ReadNPY(source io.Reader) (*Tensor, error) {
 	return readNPY(source, math.MaxInt64)
 }
 
-// readNPY believes no header that announces more than the bytes there are, so that a broken one does not exhaust the memory.
+// readNPY rejects a header that announces more than the available bytes, so that a corrupt file cannot exhaust the memory.
 func readNPY(source io.Reader, available int64) (*Tensor, error) {
 	text, err := readNPYHeader(source)
 	if err != nil {
@@ -63,17 +63,18 @@ func readNPY(source io.Reader, available int64) (*Tensor, error) {
 		return nil, err
 	}
 	if int64(header.size) > available {
-		return nil, unreadable(fmt.Sprintf("%d bytes of values", header.size), fmt.Sprintf("a file of %d", available), io.ErrUnexpectedEOF)
+		expected, received := fmt.Sprintf("%d bytes of values", header.size), fmt.Sprintf("a file of %d bytes", available)
+		return nil, unreadableFile(expected, received, io.ErrUnexpectedEOF)
 	}
 	tensor, memory := newTensor(header.dtype, header.shape)
 	if n, err := io.ReadFull(source, memory); err != nil {
-		return nil, unreadable(fmt.Sprintf("%d bytes of values", header.size), fmt.Sprintf("%d (%v)", n, err), err)
+		return nil, unreadableFile(fmt.Sprintf("%d bytes of values", header.size), fmt.Sprintf("%d (%v)", n, err), err)
 	}
-	toHost(memory, header.dtype.size(), header.lowestFirst)
+	toHostOrder(memory, header.dtype.size(), header.littleEndian)
 	if header.fortran {
-		tensor.float32s = inCOrder(tensor.float32s, tensor.Shape)
-		tensor.float64s = inCOrder(tensor.float64s, tensor.Shape)
-		tensor.bits = inCOrder(tensor.bits, tensor.Shape)
+		tensor.float32s = toCOrder(tensor.float32s, tensor.Shape)
+		tensor.float64s = toCOrder(tensor.float64s, tensor.Shape)
+		tensor.bits = toCOrder(tensor.bits, tensor.Shape)
 	}
 	return tensor, nil
 }
@@ -82,7 +83,7 @@ func readNPYHeader(source io.Reader) (string, error) {
 	start := make([]byte, len(npyMagic)+2)
 	n, err := io.ReadFull(source, start)
 	if err != nil || string(start[:len(npyMagic)]) != npyMagic {
-		return "", unreadable("a file in NumPy's format", beginning(start[:n]), err)
+		return "", unreadableFile("a .npy file", excerpt(start[:n]), err)
 	}
 	var length uint32
 	switch version := start[len(npyMagic)]; version {
@@ -93,14 +94,14 @@ func readNPYHeader(source io.Reader) (string, error) {
 	case 2, 3:
 		err = binary.Read(source, binary.LittleEndian, &length)
 	default:
-		return "", unreadable("version 1, 2 or 3 of NumPy's format", strconv.Itoa(int(version)), nil)
+		return "", unreadableFile("version 1, 2 or 3 of the .npy format", strconv.Itoa(int(version)), nil)
 	}
 	var text strings.Builder
 	if err == nil {
 		_, err = io.CopyN(&text, source, int64(length))
 	}
 	if err != nil {
-		return "", unreadable("a whole header of NumPy's format", fmt.Sprintf("a part of it (%v)", err), err)
+		return "", unreadableFile("a complete .npy header", fmt.Sprintf("only a part of it (%v)", err), err)
 	}
 	return text.String(), nil
 }
@@ -110,9 +111,9 @@ func parseNPYHeader(text string) (*npyHeader, error) {
 	fortran := npyFortran.FindStringSubmatch(text)
 	shape := npyShape.FindStringSubmatch(text)
 	if descr == nil || fortran == nil || shape == nil {
-		return nil, unreadable("an array of float32, float64 or float16", strings.TrimSpace(text), nil)
+		return nil, unreadableFile("an array of float32, float64 or float16", strings.TrimSpace(text), nil)
 	}
-	header := &npyHeader{dtype: npyDTypes[descr[2]], shape: []int{}, lowestFirst: descr[1] == "<", fortran: fortran[1] == "True"}
+	header := &npyHeader{dtype: npyDTypes[descr[2]], shape: []int{}, littleEndian: descr[1] == "<", fortran: fortran[1] == "True"}
 	var err error
 	for _, field := range strings.Fields(strings.ReplaceAll(shape[1], ",", " ")) {
 		var length int
@@ -125,13 +126,13 @@ func parseNPYHeader(text string) (*npyHeader, error) {
 		header.size, err = sizeOf(header.dtype, header.shape)
 	}
 	if err != nil {
-		return nil, unreadable("a shape that memory can hold", fmt.Sprintf("(%s)", shape[1]), err)
+		return nil, unreadableFile("a shape that fits in memory", fmt.Sprintf("(%s)", shape[1]), err)
 	}
 	return header, nil
 }
 
-// inCOrder is values of which the first axis runs fastest, with the last one so.
-func inCOrder[T element](values []T, shape []int) []T {
+// toCOrder returns a copy of values in Fortran order, rearranged into C order.
+func toCOrder[T element](values []T, shape []int) []T {
 	if len(values) == 0 {
 		return values
 	}
@@ -143,22 +144,22 @@ func inCOrder[T element](values []T, shape []int) []T {
 	}
 	result := make([]T, len(values))
 	index := make([]int, len(shape))
-	place := 0
+	offset := 0
 	for _, value := range values {
-		result[place] = value
+		result[offset] = value
 		for axis := range index {
-			place += strides[axis]
+			offset += strides[axis]
 			if index[axis]++; index[axis] < shape[axis] {
 				break
 			}
-			place -= strides[axis] * shape[axis]
+			offset -= strides[axis] * shape[axis]
 			index[axis] = 0
 		}
 	}
 	return result
 }
 
-func unreadable(expected, received string, cause error) *Error {
-	detail := fmt.Sprintf("Expected %s; received %s. Is the file whole, and one that numpy.save wrote?", expected, received)
+func unreadableFile(expected, received string, cause error) *Error {
+	detail := fmt.Sprintf("Expected %s; received %s. Check that the file is complete and that numpy.save wrote it.", expected, received)
 	return &Error{Title: "Unreadable File", Detail: detail, cause: cause}
 }

@@ -13,15 +13,15 @@ import (
 	"weight-init/weightinit"
 )
 
-func TestNPYFiles(t *testing.T) {
-	shows(t, "npy")
+func TestReadNPYFile(t *testing.T) {
+	reportFeature(t, "npy")
 	if len(stage.NPY) == 0 {
-		t.Fatal("there is no file")
+		t.Fatal("the stage has no files")
 	}
 	for _, row := range stage.NPY {
 		tensor, err := weightinit.ReadNPYFile(row.File)
 		if row.Refused {
-			if problem := problemOf(t, err); problem.Status != 0 || !strings.HasPrefix(problem.Detail, "Expected ") {
+			if problem := asError(t, err); problem.Status != 0 || !strings.HasPrefix(problem.Detail, "Expected ") {
 				t.Errorf("%s: %+v", row.File, problem)
 			}
 			continue
@@ -36,8 +36,8 @@ func TestNPYFiles(t *testing.T) {
 	}
 }
 
-func TestADownloadIsReadAsItWasInitialized(t *testing.T) {
-	client := clientOf(t, stage.URL)
+func TestReadsADownloadedFile(t *testing.T) {
+	client := newClient(t, stage.URL)
 	for _, dtype := range []weightinit.DType{weightinit.Float32, weightinit.Float64, weightinit.Float16} {
 		request := weightinit.Request{Shape: []int{7, 5}, Activation: "relu", Seed: weightinit.Seed(7), DType: dtype}
 		path := filepath.Join(t.TempDir(), "w.npy")
@@ -45,22 +45,22 @@ func TestADownloadIsReadAsItWasInitialized(t *testing.T) {
 		must(t, err)
 		read, err := weightinit.ReadNPYFile(path)
 		must(t, err)
-		if digest(t, read) != digest(t, tensorOf(t, client, request)) || read.Metadata != nil || read.Seed() != 0 {
+		if digest(t, read) != digest(t, mustInit(t, client, request)) || read.Metadata != nil || read.Seed() != 0 {
 			t.Errorf("%s: %v", dtype, read.Float64())
 		}
 	}
 }
 
-func TestAnArrayWithinAStream(t *testing.T) {
+func TestReadNPYStopsAtTheEndOfTheArray(t *testing.T) {
 	stream := bytes.NewReader([]byte(npy("'<f2'", "False", "(2, 2)") + "\x01\x00\x01\x80\x00\x7c\x00\x3cthe rest"))
 	tensor, err := weightinit.ReadNPY(stream)
 	must(t, err)
 	if !reflect.DeepEqual(tensor.Bits(), []uint16{0x0001, 0x8001, 0x7c00, 0x3c00}) || stream.Len() != len("the rest") {
-		t.Errorf("%x, and %d bytes are left", tensor.Bits(), stream.Len())
+		t.Errorf("bits %x, and %d bytes left in the stream", tensor.Bits(), stream.Len())
 	}
 }
 
-func TestHeadersThatNobodyCanBelieve(t *testing.T) {
+func TestRejectsInvalidNPYHeaders(t *testing.T) {
 	for _, text := range []string{
 		npy("'<f4'", "False", "(1099511627776,)"),
 		npy("'<f4'", "False", "(99999999999999999999,)"),
@@ -72,7 +72,7 @@ func TestHeadersThatNobodyCanBelieve(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "w.npy")
 		must(t, os.WriteFile(path, []byte(text), 0o666))
 		_, err := weightinit.ReadNPYFile(path)
-		problemOf(t, err)
+		asError(t, err)
 	}
 	if _, err := weightinit.ReadNPYFile(filepath.Join(t.TempDir(), "none.npy")); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)

@@ -9,80 +9,82 @@ import (
 	"strings"
 )
 
-// Request is what to initialize: the fields of the service's /init. What is left out, the service decides, and tells in the Metadata.
+// Request describes the tensor to initialize. It has the fields of the service's /init endpoint. The service chooses a value for each
+// omitted field and returns it in the Metadata.
 type Request struct {
-	// Shape is the lengths of the dimensions: [out, in, *kernel], or as Layout says. It has no default; []int{} is a scalar's.
+	// Shape is the shape: [out, in, *kernel], or in the order of Layout. It is required. []int{} is a scalar.
 	Shape []int `json:"shape"`
-	// Scheme is a name, such as "he_normal" or "torch.nn.init.kaiming_normal_", or an object: map[string]any{"name": ...}.
+	// Scheme is a name, such as "he_normal" or "torch.nn.init.kaiming_normal_", or a name with parameters: map[string]any{"name": ...}.
 	Scheme any `json:"scheme,omitempty"`
-	// Activation is that after the layer: a name, or an object of a name and parameters, or of an expression in x.
+	// Activation is the activation after the layer: a name, or a map with a name and parameters, or with an expression in x.
 	Activation any `json:"activation,omitempty"`
-	// Layer is what the axes mean: dense, conv, conv_transpose, depthwise, embedding or recurrent.
+	// Layer is the type of layer, which gives the axes their meaning: dense, conv, conv_transpose, depthwise, embedding or recurrent.
 	Layer string `json:"layer,omitempty"`
-	// Groups is the number of a convolution's groups.
+	// Groups is the number of groups of a convolution.
 	Groups int `json:"groups,omitempty"`
-	// Packed is the number of matrices stacked along the outputs: 3 for queries, keys and values in one.
+	// Packed is the number of matrices stacked along the output axis: 3 for a combined query, key and value projection.
 	Packed int `json:"packed,omitempty"`
-	// FanConvention is who counts the fans: true, torch, keras or jax.
+	// FanConvention is the convention for counting the fans: true, torch, keras or jax.
 	FanConvention string `json:"fan_convention,omitempty"`
-	// Layout is torch ([out, in, *kernel]), or keras, jax or flax ([*kernel, in, out]).
+	// Layout is the order of the axes: torch ([out, in, *kernel]), or keras, jax or flax ([*kernel, in, out]).
 	Layout string `json:"layout,omitempty"`
-	// DType is the type of the elements; float32 when left out.
+	// DType is the element type. The default is float32.
 	DType DType `json:"dtype,omitempty"`
-	// Seed makes the values repeatable: see the function Seed. Without one the service chooses, and Metadata.Seed tells.
-	Seed *uint64 `json:"seed,omitempty,string"` // as text: readers of JSON lose digits beyond 2^53
-	// Name is the tensor's: tensors of different names are independent.
+	// Seed makes the values reproducible; see the function Seed. If it is nil, the service chooses one and returns it in Metadata.Seed.
+	Seed *uint64 `json:"seed,omitempty,string"` // a string, because many JSON parsers lose digits above 2^53
+	// Name is the name of the tensor. Tensors with different names have independent values.
 	Name string `json:"name,omitempty"`
-	// Slice is the part to answer, in NumPy's basic slicing: "128:256, :".
+	// Slice is the part of the tensor to return, in NumPy's basic slice syntax: "128:256, :".
 	Slice string `json:"slice,omitempty"`
-	// FanIn and FanOut are given instead of the shape's own: for a bias, its weight's.
+	// FanIn and FanOut replace the fans of the shape. For a bias, set them to the fans of its weight.
 	FanIn  int `json:"fan_in,omitempty"`
 	FanOut int `json:"fan_out,omitempty"`
-	// Format is that of a file: npy, safetensors, npz, json or raw. Init takes raw, whatever it says.
+	// Format is the file format: npy, safetensors, npz, json or raw. Init ignores it.
 	Format string `json:"format,omitempty"`
-	// Extra is whatever else the service takes: the parameters of the scheme and of the activation (stddev, gain, mode,
+	// Extra has any other fields that the service accepts, such as parameters of the scheme and the activation (stddev, gain, mode,
 	// negative_slope ...). It overrides the fields above.
 	Extra map[string]any `json:"-"`
 }
 
-// RecommendRequest is what to recommend a scheme for: an activation, a layer, or both. The fields are those of the service's /recommend.
+// RecommendRequest describes what to recommend a scheme for: an activation, a layer, or both. It has the fields of the service's
+// /recommend endpoint.
 type RecommendRequest struct {
-	// Activation is a name, or an object of a name and parameters, or of an expression in x.
+	// Activation is a name, or a map with a name and parameters, or with an expression in x.
 	Activation any `json:"activation,omitempty"`
-	// Layer is what the weight is in the network, such as "residual_output".
+	// Layer is the role of the weight in the network, such as "residual_output".
 	Layer string `json:"layer,omitempty"`
-	// NumLayers is the depth of the network, for what feeds a residual stream.
+	// NumLayers is the depth of the network, for a layer that feeds a residual stream.
 	NumLayers int `json:"num_layers,omitempty"`
-	// ClassPrior is the share of a class, above 0 and below 1, for a sigmoid head.
+	// ClassPrior is the prior probability of the class, above 0 and below 1, for a sigmoid head.
 	ClassPrior float64 `json:"class_prior,omitempty"`
 	// Distribution is normal, truncated_normal or uniform.
 	Distribution string `json:"distribution,omitempty"`
-	// FanIn and FanOut are the inputs of a unit, and the units that an input feeds.
+	// FanIn is the number of inputs of each unit. FanOut is the number of units that each input feeds.
 	FanIn  int `json:"fan_in,omitempty"`
 	FanOut int `json:"fan_out,omitempty"`
-	// Extra is the parameters of the activation. It overrides the fields above.
+	// Extra has the parameters of the activation. It overrides the fields above.
 	Extra map[string]any `json:"-"`
 }
 
-// Seed is a seed for Request.Seed: 0 is one too, so that it cannot mean none.
+// Seed returns a pointer to value, for Request.Seed. The field is a pointer because 0 is a valid seed.
 func Seed(value uint64) *uint64 {
 	return &value
 }
 
-// question is an HTTP request to the service. A body is JSON.
-type question struct {
+// call is an HTTP request to the service. The body, if any, is JSON.
+type call struct {
 	method string
 	path   string
 	body   []byte
 }
 
-func postInit(body []byte) question {
-	return question{method: http.MethodPost, path: "/init", body: body}
+func postInit(body []byte) call {
+	return call{method: http.MethodPost, path: "/init", body: body}
 }
 
-// body is the fields in JSON, with that format; an empty one leaves it to the service.
+// body returns the fields as JSON, with the given format. If format is empty, the service chooses one.
 func (r Request) body(format string) ([]byte, error) {
-	fields, err := merged(r, r.Extra)
+	fields, err := mergeFields(r, r.Extra)
 	if err != nil {
 		return nil, err
 	}
@@ -95,14 +97,14 @@ func (r Request) body(format string) ([]byte, error) {
 }
 
 func (r RecommendRequest) query() (string, error) {
-	fields, err := merged(r, r.Extra)
+	fields, err := mergeFields(r, r.Extra)
 	if err != nil {
 		return "", err
 	}
 	values := url.Values{}
 	for name, value := range fields {
 		var text string
-		if json.Unmarshal(value, &text) != nil { // what is not a string is said in JSON
+		if json.Unmarshal(value, &text) != nil { // a value that is not a string stays JSON
 			text = string(value)
 		}
 		values.Set(name, text)
@@ -110,8 +112,8 @@ func (r RecommendRequest) query() (string, error) {
 	return values.Encode(), nil
 }
 
-// merged is the fields that were given, in JSON.
-func merged(request any, extra map[string]any) (map[string]json.RawMessage, error) {
+// mergeFields returns the fields that are set, as JSON.
+func mergeFields(request any, extra map[string]any) (map[string]json.RawMessage, error) {
 	fields := map[string]json.RawMessage{}
 	text, err := json.Marshal(request)
 	if err == nil {
@@ -123,18 +125,18 @@ func merged(request any, extra map[string]any) (map[string]json.RawMessage, erro
 		}
 	}
 	if err != nil {
-		detail := fmt.Sprintf("Expected fields that JSON can say; received others (%v). Give numbers, strings, slices and maps.", err)
+		detail := fmt.Sprintf("Expected fields that JSON can represent; received others (%v). Use numbers, strings, slices and maps.", err)
 		return nil, &Error{Title: "Invalid Request", Detail: detail, cause: err}
 	}
 	return fields, nil
 }
 
-// formatFor is that of a file: what is said, else what its extension means. What the service does not know, it refuses.
+// formatFor returns the requested format, or else the one that the extension of path stands for. The service rejects an unknown format.
 func (r Request) formatFor(path string) string {
 	extension := strings.TrimPrefix(filepath.Ext(path), ".")
-	switch said, isText := r.Extra["format"].(string); {
-	case isText:
-		return said
+	switch format, isString := r.Extra["format"].(string); {
+	case isString:
+		return format
 	case r.Format != "":
 		return r.Format
 	case extension == "bin":

@@ -15,7 +15,7 @@ import (
 	"weight-init/weightinit"
 )
 
-// golden is a request and what must come back.
+// golden is a request with its expected response.
 type golden struct {
 	Request map[string]any `json:"request"`
 	Answer  struct {
@@ -27,7 +27,7 @@ type golden struct {
 	} `json:"answer"`
 }
 
-// npyFile is a file that NumPy wrote, or one that must be refused.
+// npyFile is a file that NumPy wrote, or an invalid file that must be rejected.
 type npyFile struct {
 	File    string           `json:"file"`
 	Refused bool             `json:"refused"`
@@ -36,7 +36,7 @@ type npyFile struct {
 	Values  []float64        `json:"values"`
 }
 
-// stage is the services that the tests ask, each in another state, and what they must answer.
+// stage holds the URLs of the test services, each in a different state, and the expected responses.
 var stage struct {
 	URL        string    `json:"url"`
 	KeyedURL   string    `json:"keyed_url"`
@@ -53,7 +53,7 @@ var stage struct {
 
 func TestMain(m *testing.M) {
 	if err := readStage(); err != nil {
-		fmt.Fprintf(os.Stderr, "the tests need services to ask (%v): run `make test-clients`\n", err)
+		fmt.Fprintf(os.Stderr, "the tests need running services (%v): run `make test-clients`\n", err)
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
@@ -69,12 +69,12 @@ func readStage() error {
 		return err
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber() // the fields of a request go on as they are
+	decoder.UseNumber() // pass the fields of a request on unchanged
 	return decoder.Decode(&stage)
 }
 
-// shows reports that a test of a feature has passed.
-func shows(t *testing.T, feature string) {
+// reportFeature records, at the end of the test, that the feature works.
+func reportFeature(t *testing.T, feature string) {
 	t.Helper()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -88,7 +88,7 @@ func shows(t *testing.T, feature string) {
 	})
 }
 
-func clientOf(t *testing.T, url string, options ...weightinit.Option) *weightinit.Client {
+func newClient(t *testing.T, url string, options ...weightinit.Option) *weightinit.Client {
 	t.Helper()
 	client := weightinit.NewClient(append([]weightinit.Option{weightinit.WithURL(url)}, options...)...)
 	t.Cleanup(client.Close)
@@ -102,15 +102,15 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func tensorOf(t *testing.T, client *weightinit.Client, request weightinit.Request) *weightinit.Tensor {
+func mustInit(t *testing.T, client *weightinit.Client, request weightinit.Request) *weightinit.Tensor {
 	t.Helper()
 	tensor, err := client.Init(context.Background(), request)
 	must(t, err)
 	return tensor
 }
 
-// problemOf is the Error that err must be.
-func problemOf(t *testing.T, err error) *weightinit.Error {
+// asError returns err as an *Error, and fails the test if it is not one.
+func asError(t *testing.T, err error) *weightinit.Error {
 	t.Helper()
 	var problem *weightinit.Error
 	if !errors.As(err, &problem) {
@@ -119,7 +119,7 @@ func problemOf(t *testing.T, err error) *weightinit.Error {
 	return problem
 }
 
-// digest is the SHA-256 of the values as they travel.
+// digest returns the SHA-256 of the values as little-endian bytes.
 func digest(t *testing.T, tensor *weightinit.Tensor) string {
 	t.Helper()
 	var values any
@@ -144,8 +144,8 @@ func fileDigest(t *testing.T, path string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// filesIn is the names of all that is in a folder, hidden or not.
-func filesIn(t *testing.T, folder string) []string {
+// listFiles returns the names of all files in a folder, including hidden ones.
+func listFiles(t *testing.T, folder string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(folder)
 	must(t, err)

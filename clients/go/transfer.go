@@ -10,29 +10,29 @@ import (
 	"time"
 )
 
-// destination is where an answer goes.
+// destination receives a response body.
 type destination interface {
-	// begin makes it empty, ready for an answer that begins, and returns the length of the body in bytes, -1 if nobody knows it.
+	// begin discards what was received before and prepares for a new body. It returns the length of the body in bytes, or -1 if unknown.
 	begin(response *http.Response) (int64, error)
-	// ReadFrom appends what it reads, until io.EOF.
+	// ReadFrom appends the bytes that it reads, until io.EOF.
 	io.ReaderFrom
 }
 
-// transfer is an answer on its way: over as many connections as it takes, each going on where the one before it broke.
+// transfer is one response, received over one or more connections. Each connection resumes where the previous one broke.
 type transfer struct {
-	client   *Client
-	question question
-	into     destination
+	client      *Client
+	call        call
+	destination destination
 
-	received int64  // bytes that `into` has
-	furthest int64  // the most that it ever had
-	length   int64  // bytes of the whole, -1 if nobody knows
-	tag      string // the strong ETag of what can be resumed, else empty
+	received int64  // bytes in the destination
+	furthest int64  // the maximum of received over all attempts
+	length   int64  // total bytes, -1 if unknown
+	tag      string // the strong ETag, empty if the response cannot be resumed
 }
 
-// transfer asks until the whole answer is in its destination, or until it is of no use to ask again.
-func (c *Client) transfer(ctx context.Context, question question, into destination) error {
-	t := &transfer{client: c, question: question, into: into}
+// transfer sends the call and retries until the whole response is in the destination, or a retry cannot help.
+func (c *Client) transfer(ctx context.Context, call call, destination destination) error {
+	t := &transfer{client: c, call: call, destination: destination}
 	for failures := 0; ; failures++ {
 		before := t.furthest
 		err := t.attempt(ctx)
@@ -40,7 +40,9 @@ func (c *Client) transfer(ctx context.Context, question question, into destinati
 		if err == nil || !errors.As(err, &failed) || failed.pause == nil {
 			return err
 		}
-		if t.furthest > before { // only then: an answer that always breaks at the same byte, and cannot be resumed, would go on for ever
+		// Only new progress resets the count. Otherwise a response that cannot be resumed and always breaks at the same byte would be
+		// retried forever.
+		if t.furthest > before {
 			failures = 0
 		}
 		if failures >= c.retries {
@@ -59,13 +61,13 @@ func (c *Client) sleep(ctx context.Context, pause time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return c.givenUp(ctx)
+		return c.canceled(ctx)
 	}
 }
 
-// attempt takes what one connection brings.
+// attempt receives as much as one connection delivers.
 func (t *transfer) attempt(ctx context.Context) error {
-	response, err := t.client.send(ctx, t.question, t.condition())
+	response, err := t.client.send(ctx, t.call, t.rangeHeaders())
 	if err != nil {
 		return err
 	}
@@ -74,22 +76,22 @@ func (t *transfer) attempt(ctx context.Context) error {
 	case response.StatusCode == http.StatusOK:
 		err = t.begin(response)
 	case response.StatusCode == http.StatusPartialContent && t.resumable():
-		err = t.checkRest(response)
+		err = t.checkPart(response)
 	default:
-		err = problemIn(response)
+		err = readProblem(response)
 	}
 	if err != nil {
 		return err
 	}
-	return t.takeRest(response)
+	return t.readBody(response)
 }
 
 func (t *transfer) resumable() bool {
 	return t.received > 0 && t.tag != ""
 }
 
-// condition is the headers that ask for the rest of the same answer, or for all of another.
-func (t *transfer) condition() map[string]string {
+// rangeHeaders returns the headers that request the rest of the response, or all of it if the response has changed since.
+func (t *transfer) rangeHeaders() map[string]string {
 	if !t.resumable() {
 		return nil
 	}
@@ -98,7 +100,7 @@ func (t *transfer) condition() map[string]string {
 
 func (t *transfer) begin(response *http.Response) (err error) {
 	t.received, t.tag = 0, ""
-	t.length, err = t.into.begin(response)
+	t.length, err = t.destination.begin(response)
 	tag := response.Header.Get("ETag")
 	if t.length >= 0 && response.Header.Get("Accept-Ranges") == "bytes" && strings.HasPrefix(tag, `"`) {
 		t.tag = tag
@@ -106,27 +108,29 @@ func (t *transfer) begin(response *http.Response) (err error) {
 	return err
 }
 
-// checkRest makes sure that a part is one of the same answer, and begins where the last one ended.
-func (t *transfer) checkRest(response *http.Response) error {
+// checkPart checks that a partial response belongs to the same body and starts where the previous one ended.
+func (t *transfer) checkPart(response *http.Response) error {
 	var first, last, length int64
 	received := response.Header.Get("Content-Range")
 	_, err := fmt.Sscanf(received, "bytes %d-%d/%d", &first, &last, &length)
 	if err != nil || first != t.received || length != t.length {
-		return unfitting(response, fmt.Sprintf("the bytes from %d on of %d", t.received, t.length), fmt.Sprintf("Content-Range: %q", received))
+		expected := fmt.Sprintf("a range from byte %d of %d", t.received, t.length)
+		return inconsistentResponse(response, expected, fmt.Sprintf("Content-Range: %q", received))
 	}
 	if tag := response.Header.Get("ETag"); tag != t.tag {
-		return unfitting(response, fmt.Sprintf("the rest of the answer with the ETag %s", t.tag), fmt.Sprintf("that of another (%s)", tag))
+		expected := fmt.Sprintf("the rest of the response with ETag %s", t.tag)
+		return inconsistentResponse(response, expected, fmt.Sprintf("a part of another response (ETag %s)", tag))
 	}
 	return nil
 }
 
-// takeRest reads to the end, and no further than the announced one.
-func (t *transfer) takeRest(response *http.Response) error {
+// readBody reads to the end of the body, and fails if it is shorter or longer than announced.
+func (t *transfer) readBody(response *http.Response) error {
 	var rest io.Reader = response.Body
 	if t.length >= 0 {
 		rest = io.LimitReader(rest, t.length-t.received)
 	}
-	n, err := t.into.ReadFrom(rest)
+	n, err := t.destination.ReadFrom(rest)
 	t.received += n
 	if t.received > t.furthest {
 		t.furthest = t.received
@@ -138,7 +142,7 @@ func (t *transfer) takeRest(response *http.Response) error {
 		return t.client.broken(io.ErrUnexpectedEOF)
 	}
 	if n, _ := io.ReadFull(response.Body, make([]byte, 1)); n > 0 {
-		return unfitting(response, fmt.Sprintf("%d bytes, as announced", t.length), "more")
+		return inconsistentResponse(response, fmt.Sprintf("%d bytes, as announced", t.length), "more")
 	}
 	return nil
 }

@@ -18,23 +18,23 @@ import (
 	"weight-init/weightinit"
 )
 
-// These are answers that no weight-init service gives, and that a proxy, or another service, may.
+// These tests cover responses that a weight-init service never sends, but a proxy or another service may.
 
 var values = []float32{1, 2, 3, 4, 5, 6, 7, 8}
 
-// script is what a server answers, one entry a request, the last one again and again.
-type script []func(w http.ResponseWriter, r *http.Request)
+// script is the responses of a server, one for each request. The last one repeats.
+type script []http.HandlerFunc
 
-func played(t *testing.T, answers script, options ...weightinit.Option) *weightinit.Client {
+func scriptedClient(t *testing.T, responses script, options ...weightinit.Option) *weightinit.Client {
 	t.Helper()
-	asked := 0
+	requests := 0 // the client sends them one at a time
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer := answers[min(asked, len(answers)-1)]
-		asked++ // requests come one after the other
-		answer(w, r)
+		respond := responses[min(requests, len(responses)-1)]
+		requests++
+		respond(w, r)
 	}))
 	t.Cleanup(server.Close)
-	return clientOf(t, server.URL, options...)
+	return newClient(t, server.URL, options...)
 }
 
 func min(a, b int) int {
@@ -47,19 +47,19 @@ func min(a, b int) int {
 func body(values []float32) []byte {
 	var text bytes.Buffer
 	if err := binary.Write(&text, binary.LittleEndian, values); err != nil {
-		panic(err) // float32 can be written
+		panic(err) // cannot happen for float32
 	}
 	return text.Bytes()
 }
 
 func announce(w http.ResponseWriter, tag string, length int) {
-	w.Header().Set("Weight-Init", `{"shape": [8], "dtype": "float32", "seed": 7, "of_tomorrow": null}`)
+	w.Header().Set("Weight-Init", `{"shape": [8], "dtype": "float32", "seed": 7, "future_field": null}`)
 	w.Header().Set("Accept-Ranges", "bytes")
 	w.Header().Set("ETag", tag)
 	w.Header().Set("Content-Length", fmt.Sprint(length))
 }
 
-// whole answers all of it.
+// whole sends the complete response.
 func whole(tag string, values []float32) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		announce(w, tag, 32)
@@ -67,7 +67,7 @@ func whole(tag string, values []float32) func(http.ResponseWriter, *http.Request
 	}
 }
 
-// cut answers the first 12 bytes, and breaks the connection.
+// cut sends the first 12 bytes and breaks the connection.
 func cut(tag string) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		announce(w, tag, 32)
@@ -77,11 +77,11 @@ func cut(tag string) func(http.ResponseWriter, *http.Request) {
 	}
 }
 
-// rest answers a part, to who asked for it.
+// rest checks that the client requests the rest of the response, and sends part.
 func rest(t *testing.T, tag, contentRange string, part []byte) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Range") != "bytes=12-" || r.Header.Get("If-Range") != `"a"` {
-			t.Errorf("asked for %q if %q", r.Header.Get("Range"), r.Header.Get("If-Range"))
+			t.Errorf("requested Range %q, If-Range %q", r.Header.Get("Range"), r.Header.Get("If-Range"))
 		}
 		announce(w, tag, len(part))
 		w.Header().Set("Content-Range", contentRange)
@@ -90,29 +90,30 @@ func rest(t *testing.T, tag, contentRange string, part []byte) func(http.Respons
 	}
 }
 
-func withoutRange(t *testing.T, answer func(http.ResponseWriter, *http.Request)) func(http.ResponseWriter, *http.Request) {
+// withoutRange checks that the client requests the complete response.
+func withoutRange(t *testing.T, respond func(http.ResponseWriter, *http.Request)) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Range") != "" {
-			t.Errorf("asked for %q", r.Header.Get("Range"))
+			t.Errorf("requested Range %q", r.Header.Get("Range"))
 		}
-		answer(w, r)
+		respond(w, r)
 	}
 }
 
-func TestWaysToResume(t *testing.T) {
+func TestResumesOrRestartsAfterABreak(t *testing.T) {
 	other := []float32{8, 7, 6, 5, 4, 3, 2, 1}
 	for name, test := range map[string]struct {
-		answers  script
-		expected []float32
+		responses script
+		expected  []float32
 	}{
 		"the rest":                     {script{cut(`"a"`), rest(t, `"a"`, "bytes 12-31/32", body(values)[12:])}, values},
-		"a part of the rest, and more": {script{cut(`"a"`), rest(t, `"a"`, "bytes 12-15/32", body(values)[12:16]), whole(`"a"`, values)}, values},
-		"another whole":                {script{cut(`"a"`), whole(`"b"`, other)}, other},
+		"a part of the rest, then all": {script{cut(`"a"`), rest(t, `"a"`, "bytes 12-15/32", body(values)[12:16]), whole(`"a"`, values)}, values},
+		"a new response":               {script{cut(`"a"`), whole(`"b"`, other)}, other},
 		"a weak ETag":                  {script{cut(`W/"a"`), withoutRange(t, whole(`W/"a"`, other))}, other},
 		"no ETag":                      {script{cut(""), withoutRange(t, whole("", other))}, other},
-		"busy between":                 {script{cut(`"a"`), busy("0"), rest(t, `"a"`, "bytes 12-31/32", body(values)[12:])}, values},
+		"busy in between":              {script{cut(`"a"`), busy("0"), rest(t, `"a"`, "bytes 12-31/32", body(values)[12:])}, values},
 	} {
-		client := played(t, test.answers)
+		client := scriptedClient(t, test.responses)
 		tensor, err := client.Init(ctx, weightinit.Request{Shape: []int{8}})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -120,7 +121,7 @@ func TestWaysToResume(t *testing.T) {
 			t.Errorf("%s: %v", name, tensor.Float32())
 		}
 		path := filepath.Join(t.TempDir(), "w.bin")
-		if _, err = played(t, test.answers).Download(ctx, path, weightinit.Request{Shape: []int{8}}); err != nil {
+		if _, err = scriptedClient(t, test.responses).Download(ctx, path, weightinit.Request{Shape: []int{8}}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		} else if content, err := os.ReadFile(path); err != nil || !bytes.Equal(content, body(test.expected)) {
 			t.Errorf("%s: % x, %v", name, content, err)
@@ -135,35 +136,37 @@ func busy(retryAfter string) func(http.ResponseWriter, *http.Request) {
 	}
 }
 
-func TestADownloadThatBeginsAnewKeepsNothingOfTheFirst(t *testing.T) {
+func TestARestartedDownloadDiscardsTheFirstAttempt(t *testing.T) {
 	shorter := func(w http.ResponseWriter, _ *http.Request) {
 		announce(w, `"b"`, 4)
 		w.Write(body(values[7:]))
 	}
 	path := filepath.Join(t.TempDir(), "w.bin")
-	_, err := played(t, script{cut(`"a"`), shorter}).Download(ctx, path, weightinit.Request{})
+	_, err := scriptedClient(t, script{cut(`"a"`), shorter}).Download(ctx, path, weightinit.Request{})
 	must(t, err)
 	if content, err := os.ReadFile(path); err != nil || !bytes.Equal(content, body(values[7:])) {
 		t.Errorf("% x, %v", content, err)
 	}
 }
 
-func TestAnswersThatContradictThemselves(t *testing.T) {
+func TestRejectsInconsistentResponses(t *testing.T) {
 	for name, test := range map[string]struct {
-		answers script
-		detail  string
+		responses script
+		detail    string
 	}{
-		"another beginning": {script{cut(`"a"`), rest(t, `"a"`, "bytes 8-31/32", body(values)[8:])}, "the bytes from 12 on of 32"},
-		"another length":    {script{cut(`"a"`), rest(t, `"a"`, "bytes 12-35/36", body(values)[8:])}, "the bytes from 12 on of 32"},
-		"no beginning":      {script{cut(`"a"`), rest(t, `"a"`, "", body(values)[8:])}, "the bytes from 12 on of 32"},
-		"another ETag":      {script{cut(`"a"`), rest(t, `"b"`, "bytes 12-31/32", body(values)[12:])}, "that of another"},
-		"a rest too long":   {script{cut(`"a"`), rest(t, `"a"`, "bytes 12-31/32", body(values)[8:])}, "received more"},
-		"a part of nothing": {script{func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusPartialContent) }}, "206 Partial Content"},
-		"a length that is not that of the shape": {script{func(w http.ResponseWriter, _ *http.Request) {
+		"another start":           {script{cut(`"a"`), rest(t, `"a"`, "bytes 8-31/32", body(values)[8:])}, "a range from byte 12 of 32"},
+		"another length":          {script{cut(`"a"`), rest(t, `"a"`, "bytes 12-35/36", body(values)[8:])}, "a range from byte 12 of 32"},
+		"no range":                {script{cut(`"a"`), rest(t, `"a"`, "", body(values)[8:])}, "a range from byte 12 of 32"},
+		"another ETag":            {script{cut(`"a"`), rest(t, `"b"`, "bytes 12-31/32", body(values)[12:])}, "another response"},
+		"a rest that is too long": {script{cut(`"a"`), rest(t, `"a"`, "bytes 12-31/32", body(values)[8:])}, "received more"},
+		"a part that was not requested": {script{func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusPartialContent)
+		}}, "206 Partial Content"},
+		"a length that contradicts the shape": {script{func(w http.ResponseWriter, _ *http.Request) {
 			announce(w, `"a"`, 28)
 			w.Write(body(values)[:28])
 		}}, "Expected 32 bytes of float32 [8]; received 28"},
-		"more than announced, of no length": {script{func(w http.ResponseWriter, _ *http.Request) {
+		"more bytes than the shape, without a length": {script{func(w http.ResponseWriter, _ *http.Request) {
 			announce(w, `"a"`, 0)
 			w.Header().Del("Content-Length")
 			w.(http.Flusher).Flush()
@@ -176,14 +179,14 @@ func TestAnswersThatContradictThemselves(t *testing.T) {
 			w.Header().Set("Weight-Init", `{"shape": "eight"}`)
 		}}, "the metadata of a tensor"},
 	} {
-		_, err := played(t, test.answers, weightinit.WithRetries(3)).Init(ctx, weightinit.Request{Shape: []int{8}})
-		if problem := problemOf(t, err); !strings.Contains(problem.Detail, test.detail) || problem.Status == 0 {
+		_, err := scriptedClient(t, test.responses, weightinit.WithRetries(3)).Init(ctx, weightinit.Request{Shape: []int{8}})
+		if problem := asError(t, err); !strings.Contains(problem.Detail, test.detail) || problem.Status == 0 {
 			t.Errorf("%s: %+v", name, problem)
 		}
 	}
 }
 
-func TestAnswersOfNoAnnouncedLength(t *testing.T) {
+func TestAcceptsResponsesWithoutContentLength(t *testing.T) {
 	chunked := func(count int) func(http.ResponseWriter, *http.Request) {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			announce(w, `"a"`, 0)
@@ -192,64 +195,66 @@ func TestAnswersOfNoAnnouncedLength(t *testing.T) {
 			w.Write(body(values)[:count])
 		}
 	}
-	tensor := tensorOf(t, played(t, script{chunked(12), chunked(32)}), weightinit.Request{})
+	tensor := mustInit(t, scriptedClient(t, script{chunked(12), chunked(32)}), weightinit.Request{})
 	if !reflect.DeepEqual(tensor.Float32(), values) {
 		t.Errorf("%v", tensor.Float32())
 	}
 	path := filepath.Join(t.TempDir(), "w.bin")
-	_, err := played(t, script{chunked(32)}).Download(ctx, path, weightinit.Request{})
+	_, err := scriptedClient(t, script{chunked(32)}).Download(ctx, path, weightinit.Request{})
 	must(t, err)
 	if info, err := os.Stat(path); err != nil || info.Size() != 32 {
 		t.Errorf("%v %v", info, err)
 	}
 }
 
-func TestAnAnswerMayTakeLongerThanEachOfItsParts(t *testing.T) {
+func TestTheTimeoutLimitsEachPartAndNotTheWhole(t *testing.T) {
 	slow := func(w http.ResponseWriter, _ *http.Request) {
 		announce(w, `"a"`, 32)
 		for _, value := range values {
 			w.Write(body([]float32{value}))
 			w.(http.Flusher).Flush()
-			time.Sleep(300 * time.Millisecond) // as a slow network is
+			time.Sleep(300 * time.Millisecond) // simulate a slow network
 		}
 	}
-	tensor := tensorOf(t, played(t, script{slow}, weightinit.WithTimeout(2*time.Second), weightinit.WithRetries(0)), weightinit.Request{})
+	client := scriptedClient(t, script{slow}, weightinit.WithTimeout(2*time.Second), weightinit.WithRetries(0))
+	tensor := mustInit(t, client, weightinit.Request{})
 	if !reflect.DeepEqual(tensor.Float32(), values) {
 		t.Errorf("%v", tensor.Float32())
 	}
-	tensorOf(t, played(t, script{whole(`"a"`, values)}, weightinit.WithTimeout(0)), weightinit.Request{})
+	mustInit(t, scriptedClient(t, script{whole(`"a"`, values)}, weightinit.WithTimeout(0)), weightinit.Request{})
 }
 
-func TestABodyThatStops(t *testing.T) {
+func TestTimesOutIfTheBodyStops(t *testing.T) {
 	stops := func(w http.ResponseWriter, r *http.Request) {
 		announce(w, `"a"`, 32)
 		w.Write(body(values)[:12])
 		w.(http.Flusher).Flush()
-		<-r.Context().Done() // until the client has given up
+		<-r.Context().Done() // until the client disconnects
 	}
-	_, err := played(t, script{stops, whole(`"a"`, values)}, weightinit.WithTimeout(500*time.Millisecond)).Init(ctx, weightinit.Request{})
-	if problem := problemOf(t, err); problem.Title != "Timeout" {
+	client := scriptedClient(t, script{stops, whole(`"a"`, values)}, weightinit.WithTimeout(500*time.Millisecond))
+	_, err := client.Init(ctx, weightinit.Request{})
+	if problem := asError(t, err); problem.Title != "Timeout" {
 		t.Errorf("%+v", problem)
 	}
 }
 
-func TestHowLongToWait(t *testing.T) {
-	for _, wish := range []string{"61", "99999999999999999999"} {
-		_, err := played(t, script{busy(wish), whole(`"a"`, values)}).Init(ctx, weightinit.Request{})
-		if problem := problemOf(t, err); problem.Status != http.StatusServiceUnavailable {
-			t.Errorf("%s: %+v", wish, problem)
+func TestObeysRetryAfter(t *testing.T) {
+	for _, retryAfter := range []string{"61", "99999999999999999999"} {
+		_, err := scriptedClient(t, script{busy(retryAfter), whole(`"a"`, values)}).Init(ctx, weightinit.Request{})
+		if problem := asError(t, err); problem.Status != http.StatusServiceUnavailable {
+			t.Errorf("%s: %+v", retryAfter, problem)
 		}
 	}
-	for _, wish := range []string{"", "soon", "-5"} {
+	for _, retryAfter := range []string{"", "soon", "-5"} {
 		start := time.Now()
-		tensorOf(t, played(t, script{busy(wish), whole(`"a"`, values)}), weightinit.Request{})
+		mustInit(t, scriptedClient(t, script{busy(retryAfter), whole(`"a"`, values)}), weightinit.Request{})
 		if waited := time.Since(start); waited < time.Second {
-			t.Errorf("%q: it waited %v", wish, waited)
+			t.Errorf("%q: waited %v", retryAfter, waited)
 		}
 	}
 }
 
-func TestAnswersOfOthers(t *testing.T) {
+func TestRejectsResponsesOfOtherServices(t *testing.T) {
 	page := func(status int, headers ...string) script {
 		return script{func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
@@ -261,37 +266,38 @@ func TestAnswersOfOthers(t *testing.T) {
 		}}
 	}
 	for name, test := range map[string]struct {
-		answers script
-		status  int
+		responses script
+		status    int
 	}{
-		"a proxy's page":           {page(http.StatusBadGateway), http.StatusBadGateway},
-		"a problem that is none":   {page(http.StatusTeapot, "Content-Type", "application/problem+json"), http.StatusTeapot},
-		"a redirect, not followed": {page(http.StatusTemporaryRedirect, "Location", stage.URL+"/init"), http.StatusTemporaryRedirect},
-		"a page":                   {page(http.StatusOK), http.StatusOK},
+		"a proxy's page":              {page(http.StatusBadGateway), http.StatusBadGateway},
+		"an invalid problem document": {page(http.StatusTeapot, "Content-Type", "application/problem+json"), http.StatusTeapot},
+		"a redirect":                  {page(http.StatusTemporaryRedirect, "Location", stage.URL+"/init"), http.StatusTemporaryRedirect},
+		"a page":                      {page(http.StatusOK), http.StatusOK},
 	} {
-		_, err := played(t, test.answers).Init(ctx, weightinit.Request{Shape: []int{8}})
-		if problem := problemOf(t, err); problem.Status != test.status || !strings.Contains(problem.Detail, "<title>Elsewhere") || problem.Title == "" {
+		_, err := scriptedClient(t, test.responses).Init(ctx, weightinit.Request{Shape: []int{8}})
+		problem := asError(t, err)
+		if problem.Status != test.status || !strings.Contains(problem.Detail, "<title>Elsewhere") || problem.Title == "" {
 			t.Errorf("%s: %+v", name, problem)
 		}
 	}
 	for _, text := range []string{"{}", "[]", `{"schemes": 7}`, "", "null"} {
-		_, err := played(t, script{func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, text) }}).Schemes(ctx)
-		if problem := problemOf(t, err); !strings.Contains(problem.Detail, `Expected a JSON object with "schemes"`) {
+		_, err := scriptedClient(t, script{func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, text) }}).Schemes(ctx)
+		if problem := asError(t, err); !strings.Contains(problem.Detail, `Expected a JSON object with "schemes"`) {
 			t.Errorf("%q: %+v", text, problem)
 		}
 	}
 }
 
-func TestWhatIsSent(t *testing.T) {
+func TestSendsTheExpectedHeadersAndBody(t *testing.T) {
 	var sent http.Header
 	var text []byte
-	look := func(w http.ResponseWriter, r *http.Request) {
+	record := func(w http.ResponseWriter, r *http.Request) {
 		sent = r.Header
 		text, _ = io.ReadAll(r.Body)
 		whole(`"a"`, values)(w, r)
 	}
 	request := weightinit.Request{Shape: []int{8}, Seed: weightinit.Seed(math.MaxUint64), Extra: map[string]any{"stddev": 0.5}}
-	tensorOf(t, played(t, script{look}, weightinit.WithAPIKey("key")), request)
+	mustInit(t, scriptedClient(t, script{record}, weightinit.WithAPIKey("key")), request)
 	if expected := `{"format":"raw","seed":"18446744073709551615","shape":[8],"stddev":0.5}`; string(text) != expected {
 		t.Errorf("%s", text)
 	}
@@ -305,12 +311,12 @@ func TestWhatIsSent(t *testing.T) {
 	}
 }
 
-func TestAKeptConnectionThatTheServiceHasClosed(t *testing.T) {
+func TestReplacesAnIdleConnectionThatTheServiceClosed(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(whole(`"a"`, values)))
 	defer server.Close()
-	client := clientOf(t, server.URL, weightinit.WithRetries(0))
+	client := newClient(t, server.URL, weightinit.WithRetries(0))
 	for i := 0; i < 50; i++ {
-		tensorOf(t, client, weightinit.Request{})
+		mustInit(t, client, weightinit.Request{})
 		server.CloseClientConnections()
 	}
 }

@@ -3,7 +3,7 @@ import org.weightinit.Client;
 import org.weightinit.Request;
 import org.weightinit.Weights;
 
-/** The weight of a layer of 256 units with 784 inputs each, before a ReLU. */
+/** Requests the weight of a layer with 784 inputs and 256 ReLU units. */
 public class Quickstart {
     public static void main(String[] arguments) {
         Weights weights = new Client().init(Request.of(256, 784).activation("relu").seed(7));

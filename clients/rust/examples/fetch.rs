@@ -1,4 +1,4 @@
-//! Fetches 64 MiB of float32 at each line of its input, and prints the seconds that it took.
+//! A benchmark: for each line on stdin, it fetches 64 MiB of float32 and prints the elapsed seconds.
 
 use std::{error::Error, io, time::Instant};
 
@@ -7,7 +7,7 @@ use weight_init_client::{Client, Request};
 fn main() -> Result<(), Box<dyn Error>> {
     let client = Client::from_env();
     let request = Request::new([4096, 4096]).scheme("normal").seed(7);
-    client.init(&request)?; // the first time is not like the others
+    client.init(&request)?; // warm up
     for line in io::stdin().lines() {
         line?;
         let start = Instant::now();

@@ -1,10 +1,10 @@
-//! Values: how they come from bytes, and what they are as float32 and float64.
+//! Tensor values: parsing from bytes, and conversion to float32 and float64.
 
 use std::{borrow::Cow, collections::TryReserveError, fmt};
 
 use serde_json::Value;
 
-/// The type of each value of a tensor.
+/// The element type of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dtype {
     /// float32
@@ -18,10 +18,10 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    /// Every one of them.
+    /// All element types.
     pub const ALL: [Self; 4] = [Self::F32, Self::F64, Self::F16, Self::BF16];
 
-    /// Its name at the service and in NumPy.
+    /// Returns the name that the service and NumPy use.
     pub const fn name(self) -> &'static str {
         match self {
             Self::F32 => "float32",
@@ -31,7 +31,7 @@ impl Dtype {
         }
     }
 
-    /// Bytes of a value.
+    /// Returns the size of a value in bytes.
     pub const fn itemsize(self) -> usize {
         match self {
             Self::F64 => 8,
@@ -57,21 +57,21 @@ impl From<Dtype> for Value {
     }
 }
 
-/// The values of a tensor, in C order: the last index runs fastest.
+/// The values of a tensor, in C order: the last index varies fastest.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Data {
     /// float32
     F32(Vec<f32>),
     /// float64
     F64(Vec<f64>),
-    /// The bits of float16; [`Data::f32`] is their values.
+    /// The bits of float16 values; [`Data::f32`] converts them.
     F16(Vec<u16>),
-    /// The bits of bfloat16; [`Data::f32`] is their values.
+    /// The bits of bfloat16 values; [`Data::f32`] converts them.
     BF16(Vec<u16>),
 }
 
 impl Data {
-    /// The type of each value.
+    /// Returns the element type.
     pub const fn dtype(&self) -> Dtype {
         match self {
             Self::F32(_) => Dtype::F32,
@@ -81,7 +81,7 @@ impl Data {
         }
     }
 
-    /// How many values there are.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         match self {
             Self::F32(values) => values.len(),
@@ -90,12 +90,12 @@ impl Data {
         }
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The values as float32: borrowed if they are; float16 and bfloat16 widened without a change; float64 rounded to the nearest.
+    /// Returns the values as float32: float32 values are borrowed, float16 and bfloat16 convert exactly, and float64 rounds to the nearest.
     pub fn f32(&self) -> Cow<'_, [f32]> {
         match self {
             Self::F32(values) => Cow::Borrowed(values),
@@ -105,7 +105,7 @@ impl Data {
         }
     }
 
-    /// The same as [`Data::f32`], without a copy if they are float32.
+    /// Converts the values like [`Data::f32`]; does not copy float32 values.
     pub fn into_f32(self) -> Vec<f32> {
         match self {
             Self::F32(values) => values,
@@ -113,7 +113,7 @@ impl Data {
         }
     }
 
-    /// The values as float64, which holds every one of them: borrowed if they are.
+    /// Returns the values as float64: float64 values are borrowed, and all other types convert exactly.
     pub fn f64(&self) -> Cow<'_, [f64]> {
         match self {
             Self::F64(values) => Cow::Borrowed(values),
@@ -121,7 +121,7 @@ impl Data {
         }
     }
 
-    /// The same as [`Data::f64`], without a copy if they are float64.
+    /// Converts the values like [`Data::f64`]; does not copy float64 values.
     pub fn into_f64(self) -> Vec<f64> {
         match self {
             Self::F64(values) => values,
@@ -129,7 +129,7 @@ impl Data {
         }
     }
 
-    /// The bits of float16 or bfloat16, as they came; of other types none.
+    /// Returns the bits of float16 or bfloat16 values, or `None` for other types.
     pub fn bits(&self) -> Option<&[u16]> {
         match self {
             Self::F16(bits) | Self::BF16(bits) => Some(bits),
@@ -137,17 +137,17 @@ impl Data {
         }
     }
 
-    /// No values yet, and room for `len` of them.
-    pub(crate) fn with_room(dtype: Dtype, len: usize) -> Result<Self, TryReserveError> {
+    /// Creates an empty list of values with capacity for `len`.
+    pub(crate) fn with_capacity(dtype: Dtype, len: usize) -> Result<Self, TryReserveError> {
         Ok(match dtype {
-            Dtype::F32 => Self::F32(room(len)?),
-            Dtype::F64 => Self::F64(room(len)?),
-            Dtype::F16 => Self::F16(room(len)?),
-            Dtype::BF16 => Self::BF16(room(len)?),
+            Dtype::F32 => Self::F32(vec_with_capacity(len)?),
+            Dtype::F64 => Self::F64(vec_with_capacity(len)?),
+            Dtype::F16 => Self::F16(vec_with_capacity(len)?),
+            Dtype::BF16 => Self::BF16(vec_with_capacity(len)?),
         })
     }
 
-    /// Append whole values from their little-endian bytes.
+    /// Appends values from their little-endian bytes. The length must be a multiple of the item size.
     pub(crate) fn extend_from_bytes(&mut self, bytes: &[u8]) {
         match self {
             Self::F32(values) => values.extend(items(bytes).map(f32::from_le_bytes)),
@@ -156,28 +156,28 @@ impl Data {
         }
     }
 
-    /// The values in another order: at each place that which was at `place_before(place)`.
-    pub(crate) fn reordered(&self, place_before: impl Fn(usize) -> usize) -> Self {
-        fn each<T: Copy>(values: &[T], place_before: impl Fn(usize) -> usize) -> Vec<T> {
-            (0..values.len()).map(|place| values[place_before(place)]).collect()
+    /// Returns the values in another order: the value at `index` comes from `source(index)`.
+    pub(crate) fn reordered(&self, source: impl Fn(usize) -> usize) -> Self {
+        fn gather<T: Copy>(values: &[T], source: impl Fn(usize) -> usize) -> Vec<T> {
+            (0..values.len()).map(|index| values[source(index)]).collect()
         }
         match self {
-            Self::F32(values) => Self::F32(each(values, place_before)),
-            Self::F64(values) => Self::F64(each(values, place_before)),
-            Self::F16(bits) => Self::F16(each(bits, place_before)),
-            Self::BF16(bits) => Self::BF16(each(bits, place_before)),
+            Self::F32(values) => Self::F32(gather(values, source)),
+            Self::F64(values) => Self::F64(gather(values, source)),
+            Self::F16(bits) => Self::F16(gather(bits, source)),
+            Self::BF16(bits) => Self::BF16(gather(bits, source)),
         }
     }
 }
 
-fn room<T>(len: usize) -> Result<Vec<T>, TryReserveError> {
+fn vec_with_capacity<T>(len: usize) -> Result<Vec<T>, TryReserveError> {
     let mut values = Vec::new();
     values.try_reserve_exact(len)?;
     Ok(values)
 }
 
 fn items<const SIZE: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; SIZE]> + '_ {
-    bytes.chunks_exact(SIZE).map(|item| item.try_into().expect("a chunk has the size that was asked for"))
+    bytes.chunks_exact(SIZE).map(|item| item.try_into().expect("chunks_exact returns chunks of the requested size"))
 }
 
 fn bf16_to_f32(bits: u16) -> f32 {
@@ -185,13 +185,13 @@ fn bf16_to_f32(bits: u16) -> f32 {
 }
 
 fn f16_to_f32(bits: u16) -> f32 {
-    const SMALLEST: f32 = 1.0 / (1 << 24) as f32; // the subnormals are its multiples
-    const BIAS: u32 = 127 - 15; // how much further float32 counts its exponents from
+    const SMALLEST_SUBNORMAL: f32 = 1.0 / (1 << 24) as f32;
+    const BIAS_DIFFERENCE: u32 = 127 - 15; // exponent bias of float32 minus that of float16
     let magnitude = u32::from(bits & 0x7fff);
     let widened = match magnitude >> 10 {
-        0 => magnitude as f32 * SMALLEST,
-        0x1f => f32::from_bits(0xff << 23 | magnitude << 13), // infinity, or no number
-        _ => f32::from_bits((magnitude << 13) + (BIAS << 23)),
+        0 => magnitude as f32 * SMALLEST_SUBNORMAL,
+        0x1f => f32::from_bits(0xff << 23 | magnitude << 13), // infinity or NaN
+        _ => f32::from_bits((magnitude << 13) + (BIAS_DIFFERENCE << 23)),
     };
     f32::from_bits(widened.to_bits() | u32::from(bits >> 15) << 31)
 }
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn float16_is_widened_without_a_change() {
+    fn float16_converts_exactly() {
         for (bits, value) in [
             (0x0000, 0.0),
             (0x0001, 2f64.powi(-24)),
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn bfloat16_is_widened_without_a_change() {
+    fn bfloat16_converts_exactly() {
         for (bits, value) in [
             (0x0001, 2f64.powi(-133)),
             (0x8001, -(2f64.powi(-133))),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn every_type_converts_to_every_other() {
+    fn every_dtype_converts_to_float32_and_float64() {
         let halves = Data::F16(vec![0x3c00, 0xc000]);
         assert_eq!(*halves.f32(), [1.0, -2.0]);
         assert_eq!(halves.bits(), Some(&[0x3c00, 0xc000][..]));
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_there_is_room_for_is_an_error() {
-        assert!(Data::with_room(Dtype::F64, usize::MAX / 8).is_err());
+    fn a_capacity_beyond_the_memory_is_an_error() {
+        assert!(Data::with_capacity(Dtype::F64, usize::MAX / 8).is_err());
     }
 }

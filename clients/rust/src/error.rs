@@ -1,21 +1,21 @@
-//! What can go wrong.
+//! The error type.
 
 use std::{error, fmt, io, path::Path};
 
-/// What this crate answers.
+/// The result type of this crate.
 pub type Result<T, E = WeightInitError> = std::result::Result<T, E>;
 
-/// Any failure to get what was asked for. Its text is `detail`.
+/// Describes why a request failed. It displays as `detail`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WeightInitError {
-    /// The status of HTTP; 0 where no answer came.
+    /// The HTTP status, or 0 if there was no response.
     pub status: u16,
     /// The kind of failure, in a few words.
     pub title: String,
     /// What was expected, what was received and what to do.
     pub detail: String,
-    /// The fields of the request that are at fault, if the service named any.
+    /// The invalid fields of the request. It is often empty.
     pub errors: Vec<FieldError>,
 }
 
@@ -23,11 +23,11 @@ pub struct WeightInitError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FieldError {
-    /// Its place, with dots between levels.
+    /// The path of the field, with dots between levels.
     pub field: String,
-    /// What it takes.
+    /// What the field accepts.
     pub expected: String,
-    /// What it was.
+    /// What the request contained.
     pub received: String,
     /// What to do.
     pub action: String,
@@ -39,15 +39,16 @@ impl WeightInitError {
         Self { status, title, detail, errors }
     }
 
-    /// Of a file that cannot be opened, written or renamed.
-    pub(crate) fn of_file(path: &Path, error: &io::Error) -> Self {
-        let detail = format!("{}: {error}. Check the path, its permissions and the room on the disk.", path.display());
+    /// Returns the error for a file that cannot be opened, written or renamed.
+    pub(crate) fn file(path: &Path, error: &io::Error) -> Self {
+        let detail = format!("{}: {error}. Check the path, its permissions and the free disk space.", path.display());
         Self::new(0, "File Error", detail)
     }
 
-    /// Of a tensor that does not fit.
+    /// Returns the error for a tensor that does not fit in memory.
     pub(crate) fn out_of_memory(shape: &[usize]) -> Self {
-        let detail = format!("Expected memory for the shape {shape:?}; received none. Ask for a slice, or download it to a file.");
+        let detail =
+            format!("Expected enough memory for the shape {shape:?}; received too little. Request a slice, or download to a file.");
         Self::new(0, "Out of Memory", detail)
     }
 }

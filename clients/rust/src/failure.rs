@@ -1,95 +1,95 @@
-//! Why an attempt failed, and whether another may succeed.
+//! Why an attempt failed, and whether a retry may help.
 
 use std::{error::Error, io, iter, time::Duration};
 
 use ureq::{ErrorKind, Response, Transport};
 
-use crate::{answer, WeightInitError};
+use crate::{response::problem, WeightInitError};
 
-/// Longer than this nobody waits before another attempt.
-pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The longest wait before a retry.
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Failure {
     pub error: WeightInitError,
-    pub again: Again,
+    pub retry: Retry,
 }
 
-/// When to make another attempt.
-pub(crate) enum Again {
+/// When to retry.
+pub(crate) enum Retry {
     Never,
     After(Duration),
-    Soon,
+    WithBackoff,
 }
 
 impl From<WeightInitError> for Failure {
     fn from(error: WeightInitError) -> Self {
-        let again = Again::Never;
-        Self { error, again }
+        Self { error, retry: Retry::Never }
     }
 }
 
-/// Whom the attempt was made with, and for how long it may be silent.
+/// The service and how long to wait for it.
 #[derive(Clone)]
-pub(crate) struct Peer {
+pub(crate) struct Service {
     pub url: String,
     pub timeout: Duration,
 }
 
-impl Peer {
-    /// No answer came.
-    pub fn unanswered(&self, transport: &Transport) -> Failure {
+impl Service {
+    /// Returns the failure for a request that got no response.
+    pub fn no_response(&self, transport: &Transport) -> Failure {
         let url = &self.url;
         match transport.kind() {
-            _ if is_timeout(transport) => self.silent(),
+            _ if is_timeout(transport) => self.timed_out(),
             ErrorKind::Dns | ErrorKind::ConnectionFailed => {
                 let cause = root_cause(transport);
-                let detail = format!("No service answers at {url} ({cause}). Start it with `weight-init serve`, or give Client its URL.");
-                Failure { error: WeightInitError::new(0, "No Service", detail), again: Again::Soon }
+                let detail =
+                    format!("No service answers at {url} ({cause}). Start it with `weight-init serve`, or correct the client's URL.");
+                Failure { error: WeightInitError::new(0, "No Service", detail), retry: Retry::WithBackoff }
             }
             ErrorKind::Io => self.broken(&root_cause(transport)),
             ErrorKind::InvalidUrl | ErrorKind::UnknownScheme => {
                 let cause = transport.message().unwrap_or("no URL");
-                let action = "Begin it with http:// or https://.";
+                let action = "Start it with http:// or https://.";
                 let detail = format!("Expected a URL such as http://127.0.0.1:8000; received {url:?} ({cause}). {action}");
                 WeightInitError::new(0, "Bad URL", detail).into()
             }
             kind => {
-                let detail = format!("Expected an answer of HTTP from {url}; received none ({kind}). Check the URL and the API key.");
-                WeightInitError::new(0, "Foreign Answer", detail).into()
+                let detail = format!("Expected an HTTP response from {url}; received none ({kind}). Check the URL and the API key.");
+                WeightInitError::new(0, "Unexpected Response", detail).into()
             }
         }
     }
 
-    /// An answer came that is none to the request: 429 and 503 say when to ask again.
-    pub fn refused(&self, response: Response) -> Failure {
-        let again = match (response.status(), retry_after(&response)) {
-            (429 | 503, wait) if wait <= LONGEST_WAIT => Again::After(wait),
-            _ => Again::Never,
+    /// Returns the failure for an error response. A 429 or 503 says when to retry.
+    pub fn rejected(&self, response: Response) -> Failure {
+        let retry = match (response.status(), retry_after(&response)) {
+            (429 | 503, wait) if wait <= MAX_WAIT => Retry::After(wait),
+            _ => Retry::Never,
         };
-        match answer::problem(response) {
-            Ok(error) => Failure { error, again },
-            Err(error) => self.cut_off(&error),
+        match problem(response) {
+            Ok(error) => Failure { error, retry },
+            Err(error) => self.read_failed(&error),
         }
     }
 
-    /// The body of an answer cannot be read any further.
-    pub fn cut_off(&self, error: &io::Error) -> Failure {
+    /// Returns the failure for a body that cannot be read to its end.
+    pub fn read_failed(&self, error: &io::Error) -> Failure {
         if is_timeout(error) {
-            self.silent()
+            self.timed_out()
         } else {
             self.broken(&root_cause(error))
         }
     }
 
-    /// The connection ended before the answer did.
+    /// Returns the failure for a connection that ended before the response was complete.
     pub fn broken(&self, cause: &str) -> Failure {
-        let detail = format!("The connection to {} broke before the whole answer came ({cause}). Ask again.", self.url);
-        Failure { error: WeightInitError::new(0, "Broken Connection", detail), again: Again::Soon }
+        let detail = format!("The connection to {} broke before the response was complete ({cause}). Try again.", self.url);
+        Failure { error: WeightInitError::new(0, "Broken Connection", detail), retry: Retry::WithBackoff }
     }
 
-    fn silent(&self) -> Failure {
+    fn timed_out(&self) -> Failure {
         let timeout_s = self.timeout.as_secs_f64();
-        let detail = format!("Nothing came from {} for {timeout_s} s. Ask again, or give a larger timeout.", self.url);
+        let detail = format!("Received nothing from {} for {timeout_s} s. Try again, or set a longer timeout.", self.url);
         WeightInitError::new(0, "Timeout", detail).into()
     }
 }
@@ -99,7 +99,7 @@ fn retry_after(response: &Response) -> Duration {
     Duration::from_secs(seconds.unwrap_or(1))
 }
 
-/// Unix says of a read that timed out that it would block.
+/// Returns whether a read or a connection timed out. Unix reports a read timeout as `WouldBlock`.
 fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     let mut kinds = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
     kinds.any(|kind| matches!(kind, io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock))

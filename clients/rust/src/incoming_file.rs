@@ -1,4 +1,4 @@
-//! A file while it comes: under a temporary name, and under its own when it is whole.
+//! Receives a file under a temporary name, and renames it when it is complete.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -11,14 +11,14 @@ use serde_json::Value;
 use ureq::Response;
 
 use crate::{
-    answer::{foreign_answer, metadata},
     receiver::{Body, Receiver, BUFFER_BYTES},
+    response::{metadata, unexpected_unread},
     Result, WeightInitError,
 };
 
 pub(crate) struct IncomingFile {
     file: BufWriter<File>,
-    temporary: Temporary,
+    temporary: TemporaryFile,
     path: PathBuf,
     metadata: Value,
     buffer: Vec<u8>,
@@ -26,16 +26,16 @@ pub(crate) struct IncomingFile {
 
 impl IncomingFile {
     pub fn create(path: &Path) -> Result<Self> {
-        let (file, temporary) = Temporary::beside(path).map_err(|error| WeightInitError::of_file(path, &error))?;
+        let (file, temporary) = TemporaryFile::beside(path).map_err(|error| WeightInitError::file(path, &error))?;
         let file = BufWriter::with_capacity(BUFFER_BYTES, file);
         Ok(Self { file, temporary, path: path.to_owned(), metadata: Value::Null, buffer: vec![0; BUFFER_BYTES] })
     }
 
-    /// Give the file its name, after all of it came. The value is its metadata.
-    pub fn complete(self) -> Result<Value> {
+    /// Renames the complete file to its final name, and returns its metadata.
+    pub fn finish(self) -> Result<Value> {
         let Self { file, temporary, path, metadata, .. } = self;
-        let failed = |error| WeightInitError::of_file(&path, &error);
-        drop(file.into_inner().map_err(IntoInnerError::into_error).map_err(failed)?); // some systems rename closed files only
+        let failed = |error| WeightInitError::file(&path, &error);
+        drop(file.into_inner().map_err(IntoInnerError::into_error).map_err(failed)?); // some systems cannot rename an open file
         fs::rename(&temporary.path, &path).map_err(failed)?;
         Ok(metadata)
     }
@@ -49,48 +49,48 @@ impl IncomingFile {
 impl Receiver for IncomingFile {
     fn begin(&mut self, response: Response) -> Result<Body> {
         let Some(metadata) = metadata(&response) else {
-            return Err(foreign_answer("the header Weight-Init", response));
+            return Err(unexpected_unread("the Weight-Init header", response));
         };
         self.metadata = metadata;
-        self.empty().map_err(|error| WeightInitError::of_file(&self.path, &error))?;
+        self.empty().map_err(|error| WeightInitError::file(&self.path, &error))?;
         Ok(Body::of(response))
     }
 
-    fn room(&mut self) -> &mut [u8] {
+    fn buffer(&mut self) -> &mut [u8] {
         &mut self.buffer
     }
 
-    fn took(&mut self, count: usize) -> Result<()> {
+    fn received(&mut self, count: usize) -> Result<()> {
         let written = self.file.write_all(&self.buffer[..count]);
-        written.map_err(|error| WeightInitError::of_file(&self.path, &error))
+        written.map_err(|error| WeightInitError::file(&self.path, &error))
     }
 }
 
-/// A file that is removed in the end, unless it was renamed.
-struct Temporary {
+/// A file that is removed when dropped, unless it was renamed.
+struct TemporaryFile {
     path: PathBuf,
 }
 
-impl Temporary {
-    /// A new one, for what will be a file at `path`.
+impl TemporaryFile {
+    /// Creates a new file in the folder of `path`.
     fn beside(path: &Path) -> io::Result<(File, Self)> {
         let Some(name) = path.file_name().filter(|_| !path.is_dir()) else {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected the name of a file; received that of a folder"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected the path of a file; received the path of a folder"));
         };
         let mut attempt = 0;
         loop {
             let temporary = path.with_file_name(format!(".{}.{}-{attempt}", name.to_string_lossy(), process::id()));
             match OpenOptions::new().write(true).create_new(true).open(&temporary) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => attempt += 1, // another thread's, or left by a crash
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => attempt += 1, // from another thread, or left by a crash
                 opened => return Ok((opened?, Self { path: temporary })),
             }
         }
     }
 }
 
-impl Drop for Temporary {
+impl Drop for TemporaryFile {
     fn drop(&mut self) {
-        // Once renamed it is not there. If it cannot be removed, the error that led here says more than this one would.
+        // After the rename there is nothing to remove. Otherwise the error that led here is more useful than this one.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -1,4 +1,5 @@
-//! Initialized neural-network weights from a weight-init service: the same bytes for the same request, for ever.
+//! Client for weight-init, a service that generates initialized neural-network weights. The same request with the same seed always
+//! returns the same bytes.
 //!
 //! ```no_run
 //! use weight_init_client::{Client, Request, Result};
@@ -12,13 +13,12 @@
 //! }
 //! ```
 //!
-//! [`Client`] asks, a [`Request`] says for what, and a [`Tensor`] is the answer. Everything that can go wrong is a
-//! [`WeightInitError`]. [`npy`] reads the files that [`Client::download`] or NumPy wrote.
+//! A [`Client`] sends a [`Request`] and returns a [`Tensor`]. Every error is a [`WeightInitError`]. The module [`npy`] reads `.npy`
+//! files, written by [`Client::download`] or NumPy.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-mod answer;
 mod client;
 mod connection;
 mod data;
@@ -30,6 +30,7 @@ pub mod npy;
 mod progress;
 mod receiver;
 mod request;
+mod response;
 mod tensor;
 
 pub use client::Client;

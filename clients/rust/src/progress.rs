@@ -1,29 +1,30 @@
-//! How much of an answer has come, and whether its rest can be asked for.
+//! Tracks how much of a response was received, and whether it can be resumed.
 
 use ureq::Response;
 
-use crate::{answer::content_length, Result, WeightInitError};
+use crate::{response::content_length, Result, WeightInitError};
 
 #[derive(Default)]
 pub(crate) struct Progress {
-    /// Bytes, over all attempts.
+    /// Bytes received, over all attempts.
     pub received: u64,
-    /// All that there are, where it is known.
+    /// Total bytes, if known.
     pub length: Option<u64>,
-    /// The strong ETag of an answer whose rest can be asked for.
+    /// The strong ETag, if the response can be resumed.
     pub etag: Option<String>,
 }
 
 impl Progress {
-    pub fn at_the_start_of(response: &Response) -> Self {
+    /// Returns the progress at the start of a new response.
+    pub fn start(response: &Response) -> Self {
         let length = content_length(response);
         let is_resumable = response.header("Accept-Ranges") == Some("bytes") && length.is_some();
         let etag = response.header("ETag").filter(|etag| is_resumable && etag.starts_with('"')).map(str::to_owned);
         Self { received: 0, length, etag }
     }
 
-    /// Bytes still to come; where that is not known, as many as you like.
-    pub fn left(&self) -> u64 {
+    /// Returns the number of bytes still to receive, or `u64::MAX` if unknown.
+    pub fn remaining(&self) -> u64 {
         self.length.map_or(u64::MAX, |length| length - self.received)
     }
 
@@ -31,15 +32,15 @@ impl Progress {
         self.length.unwrap_or(self.received) == self.received
     }
 
-    /// Whether a 206 is the rest that was asked for.
-    pub fn check_continued(&self, response: &Response) -> Result<()> {
+    /// Checks that a 206 response is the requested rest.
+    pub fn check_part(&self, response: &Response) -> Result<()> {
         let header = |name| response.header(name).unwrap_or("none");
         let (range, etag, expected) = (header("Content-Range"), header("ETag"), self.etag.as_deref().unwrap_or("none"));
         if etag == expected && range.starts_with(&format!("bytes {}-", self.received)) {
             return Ok(());
         }
-        let (start, action) = (self.received, "Check the proxy if there is one.");
-        let detail = format!("Expected the rest of {expected} from byte {start} on; received {range} of {etag}. {action}");
-        Err(WeightInitError::new(206, "Other Range", detail))
+        let (start, action) = (self.received, "Check the proxy if you use one.");
+        let detail = format!("Expected the rest of {expected} from byte {start}; received {range} of {etag}. {action}");
+        Err(WeightInitError::new(206, "Wrong Range", detail))
     }
 }

@@ -1,25 +1,25 @@
-//! Who takes the bytes of an answer.
+//! Receivers of a response body.
 
 use std::io::Read;
 
 use ureq::Response;
 
-use crate::{answer::content_length, Result};
+use crate::{response::content_length, Result};
 
 pub(crate) const BUFFER_BYTES: usize = 1 << 16;
 
 pub(crate) trait Receiver {
-    /// An answer begins, perhaps not the first one: forget what came before, and say what will come.
+    /// Prepares for the body of `response`, and discards what was received before.
     fn begin(&mut self, response: Response) -> Result<Body>;
 
-    /// Room for the next bytes; never empty.
-    fn room(&mut self) -> &mut [u8];
+    /// Returns a buffer for the next bytes; it is never empty.
+    fn buffer(&mut self) -> &mut [u8];
 
-    /// So many bytes were put into the room.
-    fn took(&mut self, count: usize) -> Result<()>;
+    /// Takes the first `count` bytes from the buffer.
+    fn received(&mut self, count: usize) -> Result<()>;
 }
 
-/// A body to be read, and its length where it is known.
+/// A body to read, and its length if known.
 pub(crate) struct Body {
     pub reader: Box<dyn Read>,
     pub length: Option<u64>,
@@ -32,7 +32,7 @@ impl Body {
     }
 }
 
-/// A small document, kept as it is.
+/// Receives a small text.
 pub(crate) struct Document {
     pub text: Vec<u8>,
     buffer: Vec<u8>,
@@ -50,11 +50,11 @@ impl Receiver for Document {
         Ok(Body::of(response))
     }
 
-    fn room(&mut self) -> &mut [u8] {
+    fn buffer(&mut self) -> &mut [u8] {
         &mut self.buffer
     }
 
-    fn took(&mut self, count: usize) -> Result<()> {
+    fn received(&mut self, count: usize) -> Result<()> {
         self.text.extend_from_slice(&self.buffer[..count]);
         Ok(())
     }

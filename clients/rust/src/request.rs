@@ -1,12 +1,12 @@
-//! What to ask for.
+//! Requests for tensors and recommendations.
 
 use serde_json::{Map, Value};
 
 use crate::Dtype;
 
-/// A tensor to ask for: its shape, and the fields of the service's `/init`.
+/// Describes the tensor to initialize, with the fields of the service's `/init` endpoint.
 ///
-/// A field that is left out is decided by the service, and told in the metadata. The service also checks them all.
+/// The service checks all fields. It chooses a value for each omitted field and returns it in the metadata.
 ///
 /// ```
 /// use weight_init_client::{json, Dtype, Request};
@@ -21,83 +21,83 @@ pub struct Request {
 }
 
 impl Request {
-    /// A tensor of this shape: `[out, in, *kernel]`, or as [`Request::layout`] says; `[]` is a scalar.
+    /// Creates a request for a tensor of this shape: `[out, in, *kernel]`, or in the order of [`Request::layout`]. `[]` is a scalar.
     pub fn new(shape: impl Into<Vec<usize>>) -> Self {
         Self { fields: Map::new() }.with("shape", shape.into())
     }
 
-    /// Any field by its name, such as a parameter of the scheme or the activation: `with("stddev", 0.02)`.
+    /// Sets any field by its name, such as a parameter of the scheme or the activation: `with("stddev", 0.02)`.
     pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.fields.insert(name.into(), value.into());
         self
     }
 
-    /// The name of a scheme, or an object of a name and parameters.
+    /// Sets the scheme: a name, or an object with a name and parameters.
     pub fn scheme(self, scheme: impl Into<Value>) -> Self {
         self.with("scheme", scheme)
     }
 
-    /// The name of the activation after the layer, or an object of a name and parameters, or of an expression in x.
+    /// Sets the activation after the layer: a name, or an object with a name and parameters, or with an expression in x.
     pub fn activation(self, activation: impl Into<Value>) -> Self {
         self.with("activation", activation)
     }
 
-    /// What the axes mean: dense, conv, conv_transpose, depthwise, embedding or recurrent.
+    /// Sets the type of layer, which gives the axes their meaning: dense, conv, conv_transpose, depthwise, embedding or recurrent.
     pub fn layer(self, layer: &str) -> Self {
         self.with("layer", layer)
     }
 
-    /// The groups of a convolution; of a depthwise one, its channels.
+    /// Sets the number of groups of a convolution, or the channels of a depthwise one.
     pub fn groups(self, groups: usize) -> Self {
         self.with("groups", groups)
     }
 
-    /// The matrices stacked along the outputs: 3 for queries, keys and values in one.
+    /// Sets the number of matrices stacked along the output axis: 3 for a combined query, key and value projection.
     pub fn packed(self, packed: usize) -> Self {
         self.with("packed", packed)
     }
 
-    /// Who counts the fans: true, torch, keras or jax.
+    /// Sets the convention for counting the fans: true, torch, keras or jax.
     pub fn fan_convention(self, fan_convention: &str) -> Self {
         self.with("fan_convention", fan_convention)
     }
 
-    /// The order of the axes: torch, or keras, jax or flax (`[*kernel, in, out]`).
+    /// Sets the order of the axes: torch (`[out, in, *kernel]`), or keras, jax or flax (`[*kernel, in, out]`).
     pub fn layout(self, layout: &str) -> Self {
         self.with("layout", layout)
     }
 
-    /// The type of the values; float32 if it is left out.
+    /// Sets the element type. The default is float32.
     pub fn dtype(self, dtype: Dtype) -> Self {
         self.with("dtype", dtype)
     }
 
-    /// The seed: the same one gives the same values, for ever.
+    /// Sets the seed. The same seed always gives the same values.
     pub fn seed(self, seed: u64) -> Self {
-        self.with("seed", seed.to_string()) // as text, whose digits no reader of JSON on the way loses
+        self.with("seed", seed.to_string()) // a string, because many JSON parsers lose digits above 2^53
     }
 
-    /// The name of the tensor: tensors of different names are independent.
+    /// Sets the name of the tensor. Tensors with different names have independent values.
     pub fn name(self, name: &str) -> Self {
         self.with("name", name)
     }
 
-    /// The part to answer, in NumPy's basic slicing: `"128:256, :"`.
+    /// Sets the part of the tensor to return, in NumPy's basic slice syntax: `"128:256, :"`.
     pub fn slice(self, slice: &str) -> Self {
         self.with("slice", slice)
     }
 
-    /// The format of a file: npy, safetensors, npz, json or raw. Only [`Client::download`](crate::Client::download) heeds it.
+    /// Sets the file format for [`Client::download`](crate::Client::download): npy, safetensors, npz, json or raw.
     pub fn format(self, format: &str) -> Self {
         self.with("format", format)
     }
 
-    /// The inputs of a unit, instead of those of the shape: for a bias, its weight's.
+    /// Sets the number of inputs of each unit, instead of deriving it from the shape. For a bias, pass the fan_in of its weight.
     pub fn fan_in(self, fan_in: usize) -> Self {
         self.with("fan_in", fan_in)
     }
 
-    /// The units that an input feeds, instead of those of the shape.
+    /// Sets the number of units that each input feeds, instead of deriving it from the shape.
     pub fn fan_out(self, fan_out: usize) -> Self {
         self.with("fan_out", fan_out)
     }
@@ -111,13 +111,14 @@ impl Request {
     }
 }
 
-/// A layer to ask advice for: the activation after it, what it is in the network, and its fans if numbers are wanted too.
+/// Describes the layer to recommend a scheme for: its activation and its role in the network. With the fans, the recommendation
+/// includes `stddev` and `bound`.
 ///
 /// ```
 /// use weight_init_client::RecommendRequest;
 ///
 /// let hidden = RecommendRequest::new("relu").fan_in(784);
-/// let last_of_a_branch = RecommendRequest::default().layer("residual_output").with("num_layers", 12);
+/// let residual = RecommendRequest::default().layer("residual_output").with("num_layers", 12);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RecommendRequest {
@@ -125,38 +126,38 @@ pub struct RecommendRequest {
 }
 
 impl RecommendRequest {
-    /// A layer before an activation: its name, or an object of a name and parameters, or of an expression in x.
+    /// Creates a request for a layer before `activation`: a name, or an object with a name and parameters, or with an expression in x.
     pub fn new(activation: impl Into<Value>) -> Self {
         Self::default().with("activation", activation)
     }
 
-    /// Any field by its name, such as a parameter of the activation: `with("negative_slope", 0.2)`.
+    /// Sets any field by its name, such as a parameter of the activation: `with("negative_slope", 0.2)`.
     pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.fields.insert(name.into(), value.into());
         self
     }
 
-    /// What the weight is in the network, such as residual_output.
+    /// Sets the role of the weight in the network, such as residual_output.
     pub fn layer(self, layer: &str) -> Self {
         self.with("layer", layer)
     }
 
-    /// normal, truncated_normal or uniform.
+    /// Sets the distribution: normal, truncated_normal or uniform.
     pub fn distribution(self, distribution: &str) -> Self {
         self.with("distribution", distribution)
     }
 
-    /// The inputs of a unit.
+    /// Sets the number of inputs of each unit.
     pub fn fan_in(self, fan_in: usize) -> Self {
         self.with("fan_in", fan_in)
     }
 
-    /// The units that an input feeds.
+    /// Sets the number of units that each input feeds.
     pub fn fan_out(self, fan_out: usize) -> Self {
         self.with("fan_out", fan_out)
     }
 
-    /// Name and text of each field, as in a URL: text as it is, all else as JSON.
+    /// Returns the fields as query parameters: strings as they are, other values as JSON.
     pub(crate) fn to_query(&self) -> Vec<(String, String)> {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         self.fields.iter().map(|(name, value)| (name.clone(), text(value))).collect()
@@ -169,7 +170,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn fields_are_sent_under_their_names_and_nothing_else_is() {
+    fn each_method_sets_the_field_of_its_name() {
         let request = Request::new([2, 3, 5])
             .scheme("normal")
             .activation(json!({"name": "elu", "alpha": 0.5}))
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_holds_text_as_it_is_and_all_else_as_json() {
+    fn a_query_has_strings_as_they_are_and_other_values_as_json() {
         let request = RecommendRequest::new(json!({"expression": "x*x"})).layer("head").distribution("uniform").fan_in(3).fan_out(4);
         let pairs =
             [("activation", r#"{"expression":"x*x"}"#), ("distribution", "uniform"), ("fan_in", "3"), ("fan_out", "4"), ("layer", "head")];

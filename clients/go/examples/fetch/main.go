@@ -1,4 +1,4 @@
-// Fetch measures: at each line on stdin it asks for 64 MiB of float32, and prints the seconds that it took.
+// Fetch is a benchmark: for each line on stdin, it fetches 64 MiB of float32 and prints the elapsed seconds.
 package main
 
 import (
@@ -14,7 +14,7 @@ import (
 
 func main() {
 	client := weightinit.NewClient()
-	fetch(client) // the first one connects
+	fetch(client) // connect before the first measurement
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		start := time.Now()
 		fetch(client)

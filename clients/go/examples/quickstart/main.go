@@ -1,4 +1,4 @@
-// Quickstart asks for the weight of 256 units with 784 inputs each, before a ReLU.
+// Quickstart requests the weight of a layer with 784 inputs and 256 ReLU units.
 package main
 
 import (

@@ -1,4 +1,4 @@
-//! What every client must do, against real services in every state: `make test-clients` sets the stage.
+//! Tests every feature against real services. `make test-clients` starts them.
 
 mod stage;
 
@@ -10,36 +10,36 @@ use std::{
 use serde_json::json;
 use weight_init_client::{npy, Client, Data, Dtype, RecommendRequest, Request, WeightInitError};
 
-use stage::{client_of, golden, numbers, request_of, sha256_of, sha256_of_file, shape_of, shown, stage, Folder};
+use stage::{client_for, golden, report_feature, sha256_of, sha256_of_file, stage, to_floats, to_request, to_shape, Folder};
 
 #[test]
-fn golden_requests_have_their_golden_values() {
-    let client = client_of("url");
+fn init_returns_the_golden_values() {
+    let client = client_for("url");
     for (request, answer) in golden() {
-        let tensor = client.init(&request_of(request)).unwrap();
-        assert_eq!(tensor.shape, shape_of(answer), "{request}");
+        let tensor = client.init(&to_request(request)).unwrap();
+        assert_eq!(tensor.shape, to_shape(answer), "{request}");
         assert_eq!(tensor.data.dtype().name(), answer["dtype"], "{request}");
         assert_eq!(sha256_of(&tensor.data), answer["sha256"], "{request}");
-        let first = numbers(&answer["first"]);
+        let first = to_floats(&answer["first"]);
         assert_eq!(tensor.data.f64()[..first.len()], first, "{request}");
         assert_eq!(tensor.metadata["dtype"], answer["dtype"], "{request}");
     }
-    shown("golden");
+    report_feature("golden");
 }
 
 #[test]
-fn every_dtype_arrives_without_a_change() {
-    let client = client_of("url");
-    let of = |dtype| client.init(&Request::new([64, 64]).scheme("normal").seed(7).dtype(dtype)).unwrap().data;
+fn every_dtype_arrives_exactly() {
+    let client = client_for("url");
+    let values = |dtype| client.init(&Request::new([64, 64]).scheme("normal").seed(7).dtype(dtype)).unwrap().data;
     let (request, answer) = golden().find(|(request, _)| request["dtype"] == "float64").unwrap();
-    let double = client.init(&request_of(request)).unwrap().data;
+    let double = client.init(&to_request(request)).unwrap().data;
     assert_eq!(sha256_of(&double), answer["sha256"]);
     assert!(matches!(double, Data::F64(values) if values[0] == answer["first"][0]));
-    let single = of(Dtype::F32);
+    let single = values(Dtype::F32);
     for (dtype, fraction_bits, lowest_exponent) in [(Dtype::F16, 10, -14), (Dtype::BF16, 7, -126)] {
-        let narrow = of(dtype);
+        let narrow = values(dtype);
         for ((&bits, &value), &unrounded) in zip(zip(narrow.bits().unwrap(), &*narrow.f64()), &*single.f64()) {
-            assert_eq!(value, value_of(bits, fraction_bits, lowest_exponent), "{dtype} {bits:#06x}");
+            assert_eq!(value, exact_value(bits, fraction_bits, lowest_exponent), "{dtype} {bits:#06x}");
             let spacing = unrounded.abs().max(2f64.powi(lowest_exponent)) * 2f64.powi(-fraction_bits);
             assert!((value - unrounded).abs() <= spacing / 2.0, "{dtype}: {unrounded} became {value}");
         }
@@ -48,11 +48,11 @@ fn every_dtype_arrives_without_a_change() {
     assert_eq!(corners[..5], [5.9604645e-8, -5.9604645e-8, 6.097555e-5, 6.103_515_6e-5, 65504.0]);
     assert_eq!(corners[5..7], [f32::INFINITY, f32::NEG_INFINITY]);
     assert!(corners[7].is_nan());
-    shown("wide");
+    report_feature("wide");
 }
 
-/// A finite number from its sign, exponent and fraction, by the definition of IEEE 754.
-fn value_of(bits: u16, fraction_bits: i32, lowest_exponent: i32) -> f64 {
+/// Returns the value of a finite number by its IEEE 754 definition.
+fn exact_value(bits: u16, fraction_bits: i32, lowest_exponent: i32) -> f64 {
     let exponent = i32::from(bits & 0x7fff) >> fraction_bits;
     let fraction = f64::from(bits % (1 << fraction_bits)) / 2f64.powi(fraction_bits);
     let magnitude = match exponent {
@@ -67,36 +67,36 @@ fn value_of(bits: u16, fraction_bits: i32, lowest_exponent: i32) -> f64 {
 }
 
 #[test]
-fn seeds_lose_no_digit() {
-    let client = client_of("url");
+fn seeds_keep_every_digit() {
+    let client = client_for("url");
     let (_, answer) = golden().find(|(request, _)| request["seed"] == "18446744073709551615").unwrap();
     let largest = client.init(&Request::new([7, 5]).scheme("normal").seed(u64::MAX)).unwrap();
     assert_eq!(largest.seed, u64::MAX);
     assert_eq!(sha256_of(&largest.data), answer["sha256"]);
 
-    let unasked = Request::new([7, 5]).scheme("normal");
-    let fresh = client.init(&unasked).unwrap();
-    let again = client.init(&unasked.seed(fresh.seed)).unwrap();
-    assert_eq!((again.seed, again.data), (fresh.seed, fresh.data));
-    shown("seed");
+    let unseeded = Request::new([7, 5]).scheme("normal");
+    let first = client.init(&unseeded).unwrap();
+    let again = client.init(&unseeded.seed(first.seed)).unwrap();
+    assert_eq!((again.seed, again.data), (first.seed, first.data));
+    report_feature("seed");
 }
 
 #[test]
-fn a_slice_is_that_slice_of_the_whole() {
-    let client = client_of("url");
+fn a_slice_equals_that_part_of_the_whole_tensor() {
+    let client = client_for("url");
     let whole = Request::new([64, 64]).activation("tanh").seed(7);
     let part = client.init(&whole.clone().slice("10:20, ::-3")).unwrap();
     let values = client.init(&whole).unwrap().data.into_f32();
     let expected: Vec<f32> =
-        (10..20).flat_map(|row| (0..64).rev().step_by(3).map(move |column| row * 64 + column)).map(|at| values[at]).collect();
+        (10..20).flat_map(|row| (0..64).rev().step_by(3).map(move |column| row * 64 + column)).map(|index| values[index]).collect();
     assert_eq!(part.shape, [10, 22]);
     assert_eq!(part.data.into_f32(), expected);
-    shown("slice");
+    report_feature("slice");
 }
 
 #[test]
-fn advice_says_what_fits_and_why() {
-    let client = client_of("url");
+fn recommends_schemes_and_lists_schemes_and_activations() {
+    let client = client_for("url");
     let advice = client.recommend(&RecommendRequest::new("relu").fan_in(784)).unwrap();
     assert_eq!(advice["scheme"], "he_normal");
     assert!((advice["stddev"].as_f64().unwrap() - (2f64 / 784.0).sqrt()).abs() < 1e-12);
@@ -109,47 +109,47 @@ fn advice_says_what_fits_and_why() {
 
     assert!(client.schemes().unwrap().iter().any(|row| row["name"] == "he_normal"));
     assert!(client.activations().unwrap().iter().any(|row| row["name"] == "relu"));
-    shown("advice");
+    report_feature("advice");
 }
 
 #[test]
-fn warnings_are_told() {
-    let poor = client_of("url").init(&Request::new([2, 3]).scheme("zeros").activation("relu")).unwrap();
+fn warnings_name_the_scheme() {
+    let poor = client_for("url").init(&Request::new([2, 3]).scheme("zeros").activation("relu")).unwrap();
     assert!(poor.warnings().any(|warning| warning.starts_with("zeros: ")));
 }
 
 #[test]
-fn a_file_is_there_whole_or_not_at_all() {
-    let client = client_of("url");
+fn download_writes_a_complete_file_or_none() {
+    let client = client_for("url");
     let folder = Folder::new("download");
     let raw = golden().find(|(request, _)| request["format"] == "raw").unwrap();
     for (request, answer) in golden().filter(|(request, _)| request["format"] != "raw").chain([raw]) {
         let mut fields = request.clone();
-        let format = fields.as_object_mut().unwrap().remove("format").unwrap(); // the extension says it
+        let format = fields.as_object_mut().unwrap().remove("format").unwrap(); // the extension selects it
         let path = folder.path(&format!("w.{}", if format == "raw" { "bin" } else { format.as_str().unwrap() }));
-        let metadata = client.download(&path, &request_of(&fields)).unwrap();
+        let metadata = client.download(&path, &to_request(&fields)).unwrap();
         assert_eq!(sha256_of_file(&path), answer["file_sha256"], "{request}");
         assert_eq!(metadata["shape"], answer["shape"], "{request}");
 
-        client.download(folder.path("given"), &request_of(request)).unwrap(); // and here the request does
-        assert_eq!(sha256_of_file(&folder.path("given")), answer["file_sha256"], "{request}");
+        client.download(folder.path("by-request"), &to_request(request)).unwrap(); // the request selects the format
+        assert_eq!(sha256_of_file(&folder.path("by-request")), answer["file_sha256"], "{request}");
         std::fs::remove_file(path).unwrap();
     }
-    assert_eq!(folder.names(), ["given"]);
+    assert_eq!(folder.names(), ["by-request"]);
 
     let refused = client.download(folder.path("refused.npy"), &Request::new([2, 3]).scheme("he_norml")).unwrap_err();
     assert_eq!(refused.status, 422);
-    let nowhere = client.download(folder.path("no-folder/w.npy"), &Request::new([2, 3])).unwrap_err();
-    assert_eq!((nowhere.status, &*nowhere.title), (0, "File Error"));
-    let named_as_a_folder = client.download(folder.path(""), &Request::new([2, 3])).unwrap_err();
-    assert_eq!((named_as_a_folder.status, &*named_as_a_folder.title), (0, "File Error"));
-    assert_eq!(folder.names(), ["given"]);
-    shown("download");
+    let missing_folder = client.download(folder.path("no-folder/w.npy"), &Request::new([2, 3])).unwrap_err();
+    assert_eq!((missing_folder.status, &*missing_folder.title), (0, "File Error"));
+    let is_a_folder = client.download(folder.path(""), &Request::new([2, 3])).unwrap_err();
+    assert_eq!((is_a_folder.status, &*is_a_folder.title), (0, "File Error"));
+    assert_eq!(folder.names(), ["by-request"]);
+    report_feature("download");
 }
 
 #[test]
-fn a_download_is_what_npy_reads() {
-    let client = client_of("url");
+fn npy_reads_a_downloaded_file() {
+    let client = client_for("url");
     let folder = Folder::new("npy");
     let request = Request::new([64, 3, 7, 7]).activation("relu").seed(7);
     client.download(folder.path("w.npy"), &request).unwrap();
@@ -158,86 +158,86 @@ fn a_download_is_what_npy_reads() {
 }
 
 #[test]
-fn an_error_says_what_is_wrong_and_what_to_do() {
-    let error = client_of("url").init(&Request::new([2, 3]).scheme("he_norml")).unwrap_err();
+fn an_error_names_the_invalid_field_and_what_to_do() {
+    let error = client_for("url").init(&Request::new([2, 3]).scheme("he_norml")).unwrap_err();
     assert_eq!(error.status, 422);
     assert_eq!(error.title, "Unprocessable Entity");
     assert!(error.detail.contains("he_normal"), "{error}");
     assert_eq!(error.to_string(), error.detail);
     assert_eq!(error.errors[0].field, "scheme");
     assert!(error.errors[0].action.contains("he_normal"), "{error:?}");
-    shown("error");
+    report_feature("error");
 }
 
 #[test]
-fn an_api_key_is_sent() {
+fn sends_the_api_key() {
     let request = Request::new([2, 3]).seed(7);
-    let without = client_of("keyed_url").init(&request).unwrap_err();
+    let without = client_for("keyed_url").init(&request).unwrap_err();
     assert_eq!(without.status, 401, "{without}");
-    let client = client_of("keyed_url").api_key(stage()["key"].as_str().unwrap());
+    let client = client_for("keyed_url").api_key(stage()["key"].as_str().unwrap());
     assert_eq!(client.init(&request).unwrap().shape, [2, 3]);
     assert!(!format!("{client:?}").contains(stage()["key"].as_str().unwrap()));
-    shown("key");
+    report_feature("key");
 }
 
 #[test]
-fn who_asks_too_often_waits_and_asks_again() {
-    let client = client_of("limited_url");
+fn retries_after_too_many_requests() {
+    let client = client_for("limited_url");
     for _ in 0..3 {
         assert!(!client.schemes().unwrap().is_empty());
     }
     let impatient = client.retries(0);
     let error = (0..20).find_map(|_| impatient.schemes().err()).unwrap();
     assert_eq!(error.status, 429, "{error}");
-    shown("retry");
+    report_feature("retry");
 }
 
 #[test]
-fn a_service_that_stays_busy_is_an_error() {
-    let error = client_of("busy_url").retries(1).init(&Request::new([100, 1000])).unwrap_err();
+fn gives_up_on_a_service_that_stays_busy() {
+    let error = client_for("busy_url").retries(1).init(&Request::new([100, 1000])).unwrap_err();
     assert_eq!(error.status, 503, "{error}");
-    shown("busy");
+    report_feature("busy");
 }
 
 #[test]
-fn a_connection_that_breaks_is_resumed_where_it_broke() {
+fn resumes_a_broken_connection() {
     let folder = Folder::new("resume");
     let request = Request::new([3000, 500]).activation("relu").seed(7);
-    let cut = client_of("cutting_url");
-    let whole = client_of("url").init(&request).unwrap();
+    let cut = client_for("cutting_url");
+    let whole = client_for("url").init(&request).unwrap();
     let resumed = cut.init(&request).unwrap();
     assert_eq!((resumed.shape, resumed.data), (whole.shape, whole.data));
 
-    client_of("url").download(folder.path("whole.npy"), &request).unwrap();
+    client_for("url").download(folder.path("whole.npy"), &request).unwrap();
     cut.download(folder.path("resumed.npy"), &request).unwrap();
     assert_eq!(sha256_of_file(&folder.path("resumed.npy")), sha256_of_file(&folder.path("whole.npy")));
 
-    let once = cut.retries(0);
-    for error in [once.init(&request).unwrap_err(), once.download(folder.path("cut.npy"), &request).unwrap_err()] {
+    let without_retries = cut.retries(0);
+    for error in [without_retries.init(&request).unwrap_err(), without_retries.download(folder.path("cut.npy"), &request).unwrap_err()] {
         assert_eq!((error.status, &*error.title), (0, "Broken Connection"), "{error}");
     }
     assert!(!folder.names().iter().any(|name| name.contains("cut")));
-    shown("resume");
+    report_feature("resume");
 }
 
 #[test]
-fn a_service_that_hangs_is_an_error_after_the_timeout() {
-    let client = client_of("hanging_url").timeout(Duration::from_millis(500));
+fn times_out_if_the_service_hangs() {
+    let client = client_for("hanging_url").timeout(Duration::from_millis(500));
     let start = Instant::now();
     let error = client.init(&Request::new([2, 3])).unwrap_err();
     assert!(start.elapsed() < Duration::from_secs(10));
     assert_eq!((error.status, &*error.title), (0, "Timeout"), "{error}");
     assert!(error.detail.contains("for 0.5 s"), "{error}");
-    shown("timeout");
+    report_feature("timeout");
 }
 
 #[test]
-fn where_nobody_listens_or_another_does_the_error_says_so() {
-    let error = client_of("closed_url").retries(0).init(&Request::new([2, 3])).unwrap_err();
+fn reports_that_no_weight_init_service_answers() {
+    let error = client_for("closed_url").retries(0).init(&Request::new([2, 3])).unwrap_err();
     assert_eq!(error.status, 0);
     assert!(error.detail.starts_with("No service answers at http://127.0.0.1:"), "{error}");
 
-    let foreign = client_of("foreign_url");
+    let foreign = client_for("foreign_url");
     let folder = Folder::new("nobody");
     let request = Request::new([2, 3]);
     for error in [
@@ -248,17 +248,17 @@ fn where_nobody_listens_or_another_does_the_error_says_so() {
     ] {
         assert_eq!(error.status, 200);
         assert!(error.detail.contains("<title>Welcome</title>"), "{error}");
-        assert!(error.detail.ends_with("Is the URL that of a weight-init service?"), "{error}");
+        assert!(error.detail.ends_with("Check that this is the URL of a weight-init service."), "{error}");
     }
     assert!(folder.names().is_empty());
 
-    let unreadable = Client::new("127.0.0.1:8000").init(&request).unwrap_err();
-    assert_eq!((unreadable.status, &*unreadable.title), (0, "Bad URL"), "{unreadable}");
-    shown("nobody");
+    let without_scheme = Client::new("127.0.0.1:8000").init(&request).unwrap_err();
+    assert_eq!((without_scheme.status, &*without_scheme.title), (0, "Bad URL"), "{without_scheme}");
+    report_feature("nobody");
 }
 
 #[test]
-fn npy_files_are_read_whatever_their_version_and_order() {
+fn reads_npy_files_of_every_version_and_order() {
     for row in stage()["npy"].as_array().unwrap() {
         let path = row["file"].as_str().unwrap();
         if row["refused"] == true {
@@ -267,11 +267,11 @@ fn npy_files_are_read_whatever_their_version_and_order() {
             continue;
         }
         let array = npy::open(path).unwrap();
-        assert_eq!(array.shape, shape_of(row), "{path}");
+        assert_eq!(array.shape, to_shape(row), "{path}");
         assert_eq!(array.data.dtype().name(), row["dtype"], "{path}");
-        assert_eq!(*array.data.f64(), numbers(&row["values"]), "{path}");
+        assert_eq!(*array.data.f64(), to_floats(&row["values"]), "{path}");
     }
     let missing = npy::open("no-such-file.npy").unwrap_err();
     assert_eq!(missing.title, "File Error");
-    shown("npy");
+    report_feature("npy");
 }

@@ -1,4 +1,4 @@
-//! The stage that `make test-clients` sets, and the report of what was shown on it.
+//! The test services that `make test-clients` starts, and the report of the tested features.
 
 use std::{
     env,
@@ -13,39 +13,39 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use weight_init_client::{Client, Data, Request};
 
-/// What is on the stage: its services, golden values and `.npy` files.
+/// Returns the URLs of the services, the golden requests and the `.npy` files.
 pub fn stage() -> &'static Value {
     static STAGE: OnceLock<Value> = OnceLock::new();
     STAGE.get_or_init(|| {
-        let path = env::var("WEIGHT_INIT_STAGE").expect("these tests need services to ask: run `make test-clients`");
+        let path = env::var("WEIGHT_INIT_STAGE").expect("these tests need running services: run `make test-clients`");
         serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
     })
 }
 
-/// A client of the service of that name.
-pub fn client_of(name: &str) -> Client {
+/// Creates a client for the service whose URL has this name in the stage.
+pub fn client_for(name: &str) -> Client {
     Client::new(stage()[name].as_str().unwrap())
 }
 
-/// The golden rows: a request, and what it is answered.
+/// Returns the golden requests and their expected responses.
 pub fn golden() -> impl Iterator<Item = (&'static Value, &'static Value)> {
     stage()["golden"].as_array().unwrap().iter().map(|row| (&row["request"], &row["answer"]))
 }
 
-/// A golden request, field by field as it is.
-pub fn request_of(fields: &Value) -> Request {
+/// Builds a request from the fields of a golden request.
+pub fn to_request(fields: &Value) -> Request {
     fields.as_object().unwrap().iter().fold(Request::new([]), |request, (name, value)| request.with(name, value.clone()))
 }
 
-pub fn shape_of(answer: &Value) -> Vec<usize> {
+pub fn to_shape(answer: &Value) -> Vec<usize> {
     answer["shape"].as_array().unwrap().iter().map(|length| length.as_u64().unwrap() as usize).collect()
 }
 
-pub fn numbers(values: &Value) -> Vec<f64> {
+pub fn to_floats(values: &Value) -> Vec<f64> {
     values.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
 }
 
-/// The SHA-256 of values, as little-endian bytes.
+/// Returns the SHA-256 of values as little-endian bytes.
 pub fn sha256_of(data: &Data) -> String {
     match data {
         Data::F32(values) => sha256(values.iter().flat_map(|value| value.to_le_bytes())),
@@ -59,14 +59,14 @@ pub fn sha256(bytes: impl IntoIterator<Item = u8>) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A test has shown a feature: to be said at its end.
-pub fn shown(feature: &str) {
-    let path = env::var("WEIGHT_INIT_REPORT").expect("the report has a path: run `make test-clients`");
+/// Records that a feature works. A test calls it at its end.
+pub fn report_feature(feature: &str) {
+    let path = env::var("WEIGHT_INIT_REPORT").expect("WEIGHT_INIT_REPORT is not set: run `make test-clients`");
     let mut report = OpenOptions::new().create(true).append(true).open(path).unwrap();
     report.write_all(format!("{feature}\n").as_bytes()).unwrap();
 }
 
-/// An empty folder that goes away with the test.
+/// A temporary folder, removed when dropped.
 pub struct Folder(PathBuf);
 
 impl Folder {

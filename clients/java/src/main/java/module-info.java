@@ -1,4 +1,4 @@
-/** The Java client of weight-init: initialized neural-network weights as Java arrays. */
+/** The Java client of weight-init, a service that generates initialized neural-network weights. */
 module org.weightinit {
     requires java.net.http;
 

@@ -12,7 +12,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 
-/** The body of an answer. Each part must come within the timeout; closed before its end, it is read no further. */
+/** A response body. Each part must arrive within the timeout. Closing the body before its end cancels the rest. */
 final class Body implements Flow.Subscriber<List<ByteBuffer>>, AutoCloseable {
     private final long timeoutNanos;
     private final CompletableFuture<Flow.Subscription> subscription = new CompletableFuture<>();
@@ -25,14 +25,14 @@ final class Body implements Flow.Subscriber<List<ByteBuffer>>, AutoCloseable {
         publisher.subscribe(this);
     }
 
-    /** Pass on each part as it comes, and wait for the last. Throws HttpTimeoutException, IOException, and what the consumer throws. */
-    void passTo(Consumer<ByteBuffer> next) throws IOException, InterruptedException {
+    /** Passes each part to the consumer and waits for the last. Throws HttpTimeoutException, IOException, and what the consumer throws. */
+    void readTo(Consumer<ByteBuffer> next) throws IOException, InterruptedException {
         consumer = next;
         lastPartAt = System.nanoTime();
         requestPart();
         while (!ended(lastPartAt + timeoutNanos - System.nanoTime())) {
             if (System.nanoTime() - lastPartAt >= timeoutNanos) {
-                throw new HttpTimeoutException("no part of the answer in time");
+                throw new HttpTimeoutException("no part of the response within the timeout");
             }
         }
     }
@@ -41,19 +41,19 @@ final class Body implements Flow.Subscriber<List<ByteBuffer>>, AutoCloseable {
         try {
             end.get(withinNanos, TimeUnit.NANOSECONDS);
             return true;
-        } catch (TimeoutException notYet) {
+        } catch (TimeoutException notEnded) {
             return false;
         } catch (ExecutionException failure) {
-            if (failure.getCause() instanceof RuntimeException ofConsumer) {
-                throw ofConsumer;
+            if (failure.getCause() instanceof RuntimeException consumerFailure) {
+                throw consumerFailure;
             }
             throw new IOException(failure.getCause().getMessage(), failure.getCause());
         }
     }
 
     @Override
-    public void onSubscribe(Flow.Subscription made) {
-        subscription.complete(made);
+    public void onSubscribe(Flow.Subscription newSubscription) {
+        subscription.complete(newSubscription);
     }
 
     @Override
@@ -66,7 +66,7 @@ final class Body implements Flow.Subscriber<List<ByteBuffer>>, AutoCloseable {
             return;
         }
         lastPartAt = System.nanoTime();
-        requestPart(); // one at a time, so that no more is in memory than is being taken
+        requestPart(); // one at a time, so that at most one part is in memory
     }
 
     @Override
@@ -87,6 +87,6 @@ final class Body implements Flow.Subscriber<List<ByteBuffer>>, AutoCloseable {
     }
 
     private void requestPart() {
-        subscription.thenAccept(made -> made.request(1));
+        subscription.thenAccept(active -> active.request(1));
     }
 }

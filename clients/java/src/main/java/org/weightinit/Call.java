@@ -1,4 +1,4 @@
 package org.weightinit;
 
-/** What is asked: a path of the service, and the JSON that is posted to it; null to get it. */
+/** A request to the service: a path, and the JSON body to POST, or null for a GET. */
 record Call(String path, String body) {}

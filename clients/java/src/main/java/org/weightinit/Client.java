@@ -13,15 +13,16 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * A client of a weight-init service. Threads may share one; it keeps its connections, and needs no closing.
+ * A client for a weight-init service. It is thread-safe, reuses its connections, and does not need to be closed.
  *
- * <p>A service that is busy (429, 503) is asked again after the seconds that it names, and an answer that breaks is continued where it
- * broke. Every method throws {@link WeightInitException} when the service refuses the request, or no whole answer comes.
+ * <p>If the service is busy (429 or 503), the client waits as long as the service asks and retries. If a connection breaks, the client
+ * resumes the response. Every method throws {@link WeightInitException} if the service rejects the request or does not return a complete
+ * response.
  */
 public final class Client {
     private final Transport transport;
 
-    /** A client with every default: see {@link Builder}. */
+    /** Creates a client with the default settings; see {@link Builder}. */
     public Client() {
         this(builder());
     }
@@ -31,20 +32,21 @@ public final class Client {
     }
 
     /**
-     * A client with other settings.
+     * Returns a builder for a client with other settings.
      *
-     * @return what they are given to
+     * @return a new builder
      */
     public static Builder builder() {
         return new Builder();
     }
 
     /**
-     * An initialized tensor, whose bytes go straight into its array.
+     * Returns an initialized tensor, received directly into its array. It can have at most 2<sup>31</sup> - 9 elements. For a larger one,
+     * request slices or use {@link #download}.
      *
-     * @param request what to ask for; its format is left out of account
-     * @return the tensor, of at most 2<sup>31</sup> - 9 elements: take slices of a larger one, or {@link #download} it
-     * @throws WeightInitException if the service refuses the request, or no whole answer comes
+     * @param request the request; its format is ignored
+     * @return the tensor
+     * @throws WeightInitException if the service rejects the request or does not return a complete response
      */
     public Weights init(Request request) {
         var incoming = new IncomingWeights();
@@ -53,43 +55,44 @@ public final class Client {
     }
 
     /**
-     * Write an initialized tensor to a file, however large, in constant memory. The file appears under its name when it is whole; on an
-     * error nothing is left behind.
+     * Writes an initialized tensor of any size to a file, in constant memory. The file appears under its name only when it is complete.
+     * After an error nothing is left behind.
      *
-     * @param path the file; its extension is the format (.npy, .safetensors, .npz, .json; .bin is raw) unless the request has one
-     * @param request what to ask for
-     * @return the metadata, as {@link Weights#metadata}
+     * @param path the file; if the request has no format, the extension selects it: .npy, .safetensors, .npz, .json, or .bin for raw bytes
+     * @param request the request
+     * @return the metadata, as in {@link Weights#metadata}
      * @throws IOException if the file cannot be written
-     * @throws WeightInitException if the service refuses the request, or no whole answer comes
+     * @throws WeightInitException if the service rejects the request or does not return a complete response
      */
     public JsonObject download(Path path, Request request) throws IOException {
         Request complete = request.fields().containsKey("format") ? request : request.format(formatOf(path));
         try (var incoming = new IncomingFile(path)) {
             transport.fetch(init(complete.fields()), incoming);
-            return incoming.keep();
+            return incoming.commit();
         } catch (UncheckedIOException failure) {
             throw failure.getCause();
         }
     }
 
     /**
-     * The scheme that fits an activation, with its reason, reference and alternatives.
+     * Returns the scheme that suits an activation, with the reason, a reference and alternatives.
      *
      * @param activation the name of an activation
-     * @return scheme, formula, gain, bias, reason, reference ...
-     * @throws WeightInitException if the service refuses the request, or no whole answer comes
+     * @return an object with scheme, formula, gain, bias, reason, reference ...
+     * @throws WeightInitException if the service rejects the request or does not return a complete response
      */
     public JsonObject recommend(String activation) {
         return recommend(activation, Map.of());
     }
 
     /**
-     * The same, with the fans (and then with stddev and bound), a distribution, or the parameters of the activation.
+     * Returns the scheme that suits an activation, given more fields: the fans, a distribution, or the parameters of the activation. With
+     * the fans, the result includes stddev and bound.
      *
      * @param activation the name of an activation
-     * @param fields such as {@code Map.of("fan_in", 784)}
-     * @return scheme, formula, stddev, bound, gain, bias, reason, reference ...
-     * @throws WeightInitException if the service refuses the request, or no whole answer comes
+     * @param fields more fields, such as {@code Map.of("fan_in", 784)}
+     * @return an object with scheme, formula, stddev, bound, gain, bias, reason, reference ...
+     * @throws WeightInitException if the service rejects the request or does not return a complete response
      */
     public JsonObject recommend(String activation, Map<String, ?> fields) {
         var complete = new LinkedHashMap<String, Object>(fields);
@@ -98,40 +101,40 @@ public final class Client {
     }
 
     /**
-     * The same, of a layer's place in the network, or of an activation that is a formula.
+     * Returns the scheme that suits a layer, given any fields: for example its role in the network, or an activation as a formula.
      *
-     * @param fields such as {@code Map.of("layer", "residual_output", "num_layers", 12)}
-     * @return scheme, formula, reason, reference ...
-     * @throws WeightInitException if the service refuses the request, or no whole answer comes
+     * @param fields the fields, such as {@code Map.of("layer", "residual_output", "num_layers", 12)}
+     * @return an object with scheme, formula, reason, reference ...
+     * @throws WeightInitException if the service rejects the request or does not return a complete response
      */
     public JsonObject recommend(Map<String, ?> fields) {
         String query = fields.entrySet().stream()
-                .map(field -> encoded(field.getKey()) + "=" + encoded(Json.text(field.getValue())))
+                .map(field -> urlEncode(field.getKey()) + "=" + urlEncode(Json.queryText(field.getValue())))
                 .collect(Collectors.joining("&"));
         return get("/recommend?" + query).object();
     }
 
     /**
-     * Every scheme: its names, parameters, formula and reference.
+     * Returns all schemes with their names, parameters, formulas and references.
      *
-     * @return a row for each
-     * @throws WeightInitException if no whole answer comes
+     * @return an object for each scheme
+     * @throws WeightInitException if the service does not return a complete response
      */
     public List<JsonObject> schemes() {
-        return get("/schemes").rows("schemes");
+        return get("/schemes").objects("schemes");
     }
 
     /**
-     * Every activation: its names, parameters, gains and recommended scheme.
+     * Returns all activations with their names, parameters, gains and recommended schemes.
      *
-     * @return a row for each
-     * @throws WeightInitException if no whole answer comes
+     * @return an object for each activation
+     * @throws WeightInitException if the service does not return a complete response
      */
     public List<JsonObject> activations() {
-        return get("/activations").rows("activations");
+        return get("/activations").objects("activations");
     }
 
-    private static String encoded(String text) {
+    private static String urlEncode(String text) {
         return URLEncoder.encode(text, UTF_8);
     }
 
@@ -145,7 +148,7 @@ public final class Client {
         return new Call("/init", Json.write(fields));
     }
 
-    /** The service knows which formats there are; without an extension it chooses one. */
+    /** Returns the format that the extension selects, or null without an extension. The service rejects an unknown format. */
     private static String formatOf(Path path) {
         String name = String.valueOf(path.getFileName());
         int dot = name.lastIndexOf('.');
@@ -163,10 +166,10 @@ public final class Client {
         private Builder() {}
 
         /**
-         * Where the service is.
+         * Sets the URL of the service. The default is the environment variable WEIGHT_INIT_URL, or http://127.0.0.1:8000 if it is unset.
          *
-         * @param url by default that of the environment variable WEIGHT_INIT_URL, else http://127.0.0.1:8000
-         * @return this
+         * @param url the URL
+         * @return this builder
          */
         public Builder url(String url) {
             this.url = url;
@@ -174,10 +177,10 @@ public final class Client {
         }
 
         /**
-         * The key of a service that asks for one.
+         * Sets the API key. The default is the environment variable WEIGHT_INIT_API_KEY.
          *
-         * @param apiKey by default that of the environment variable WEIGHT_INIT_API_KEY; null for none
-         * @return this
+         * @param apiKey the key, or null to send none
+         * @return this builder
          */
         public Builder apiKey(String apiKey) {
             this.apiKey = apiKey;
@@ -185,10 +188,10 @@ public final class Client {
         }
 
         /**
-         * The longest wait for an answer to begin, and then for each part of it. All of it may take longer.
+         * Limits the wait for a response and for each part of it, but not the whole transfer. The default is 30 seconds.
          *
-         * @param timeout by default 30 seconds
-         * @return this
+         * @param timeout the longest wait
+         * @return this builder
          */
         public Builder timeout(Duration timeout) {
             this.timeout = timeout;
@@ -196,10 +199,11 @@ public final class Client {
         }
 
         /**
-         * How often a service that is busy, or a connection that breaks, is tried again. Bytes that arrive in between begin the count anew.
+         * Sets how many times in a row to retry when the service is busy or the connection breaks. New data resets the count. The default
+         * is 4.
          *
-         * @param retries times in a row; by default 4
-         * @return this
+         * @param retries the number of retries
+         * @return this builder
          */
         public Builder retries(int retries) {
             this.retries = retries;
@@ -207,18 +211,18 @@ public final class Client {
         }
 
         /**
-         * The client; it connects when it is first used.
+         * Creates the client. It does not connect before the first request.
          *
-         * @return a client
-         * @throws IllegalArgumentException if the URL is not one of HTTP, the timeout not positive, or the retries negative
+         * @return a new client
+         * @throws IllegalArgumentException if the URL is not an HTTP URL, the timeout is not positive, or the retries are negative
          */
         public Client build() {
             return new Client(this);
         }
 
-        private static String fromEnvironment(String name, String otherwise) {
+        private static String fromEnvironment(String name, String fallback) {
             String value = System.getenv(name);
-            return value == null || value.isBlank() ? otherwise : value;
+            return value == null || value.isBlank() ? fallback : value;
         }
     }
 }

@@ -3,25 +3,25 @@ package org.weightinit;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
-/** The array that bytes become: they are copied into it as they arrive, wherever they were cut apart. */
+/** An array that is filled from bytes as they arrive, in parts of any length. */
 abstract sealed class Elements {
-    /** Of an array; some Java machines keep words of it for themselves. */
-    static final int MOST = Integer.MAX_VALUE - 8;
+    /** The longest array. Some JVMs reserve header words, so it is less than Integer.MAX_VALUE. */
+    static final int MAX_LENGTH = Integer.MAX_VALUE - 8;
 
     private final String dtype;
     private final int itemsize;
     private final ByteOrder order;
-    private final ByteBuffer cut; // the beginning of an element whose end has not arrived
+    private final ByteBuffer partial; // the first bytes of an incomplete element
     private int filled;
 
     private Elements(String dtype, int itemsize, ByteOrder order) {
         this.dtype = dtype;
         this.itemsize = itemsize;
         this.order = order;
-        this.cut = ByteBuffer.allocate(itemsize);
+        this.partial = ByteBuffer.allocate(itemsize);
     }
 
-    /** Memory for all of them. Throws IllegalArgumentException for a dtype that is none of the four. */
+    /** Allocates an array of the dtype. Throws IllegalArgumentException for an unknown dtype. */
     static Elements of(String dtype, int count, ByteOrder order) {
         return switch (dtype) {
             case "float32" -> new Floats(count, order);
@@ -29,33 +29,33 @@ abstract sealed class Elements {
             case "float16" -> new Halves(dtype, count, order, Widening::fromFloat16);
             case "bfloat16" -> new Halves(dtype, count, order, Widening::fromBfloat16);
             default -> throw new IllegalArgumentException(
-                    "Expected a dtype among float32, float64, float16, bfloat16; received " + dtype + ".");
+                    "Expected the dtype float32, float64, float16 or bfloat16; received " + dtype + ".");
         };
     }
 
-    /** Take the next bytes, all of them. Throws IndexOutOfBoundsException when they are more than fit. */
+    /** Takes all bytes of the part. Throws IndexOutOfBoundsException if they do not fit. */
     final void accept(ByteBuffer part) {
-        if (cut.position() > 0) {
-            complete(part);
+        if (partial.position() > 0) {
+            completePartial(part);
         }
-        int whole = part.remaining() / itemsize * itemsize;
-        take(part.slice(part.position(), whole));
-        cut.put(part.position(part.position() + whole));
+        int complete = part.remaining() / itemsize * itemsize;
+        take(part.slice(part.position(), complete));
+        partial.put(part.position(part.position() + complete));
     }
 
-    private void complete(ByteBuffer part) {
-        while (cut.hasRemaining() && part.hasRemaining()) {
-            cut.put(part.get());
+    private void completePartial(ByteBuffer part) {
+        while (partial.hasRemaining() && part.hasRemaining()) {
+            partial.put(part.get());
         }
-        if (!cut.hasRemaining()) {
-            take(cut.flip());
-            cut.clear();
+        if (!partial.hasRemaining()) {
+            take(partial.flip());
+            partial.clear();
         }
     }
 
-    private void take(ByteBuffer whole) {
-        int count = whole.remaining() / itemsize;
-        put(whole.order(order), filled, count);
+    private void take(ByteBuffer complete) {
+        int count = complete.remaining() / itemsize;
+        put(complete.order(order), filled, count);
         filled += count;
     }
 
@@ -68,26 +68,26 @@ abstract sealed class Elements {
     }
 
     final boolean isFull() {
-        return filled == length() && cut.position() == 0;
+        return filled == length() && partial.position() == 0;
     }
 
-    /** The same elements, of Fortran order, in C order. */
-    final Elements transposed(int[] shape) {
+    /** Returns the elements, which are in Fortran order, in C order. */
+    final Elements toCOrder(int[] shape) {
         Elements target = of(dtype, length(), order);
         int[] index = new int[shape.length];
         for (int to = 0; to < length(); to++) {
-            target.copy(this, fortranPlace(index, shape), to);
+            target.copy(this, fortranIndex(index, shape), to);
             advance(index, shape);
         }
         return target;
     }
 
-    private static int fortranPlace(int[] index, int[] shape) {
-        int place = 0;
+    private static int fortranIndex(int[] index, int[] shape) {
+        int flatIndex = 0;
         for (int axis = shape.length - 1; axis >= 0; axis--) {
-            place = place * shape[axis] + index[axis];
+            flatIndex = flatIndex * shape[axis] + index[axis];
         }
-        return place;
+        return flatIndex;
     }
 
     private static void advance(int[] index, int[] shape) {
@@ -99,25 +99,25 @@ abstract sealed class Elements {
 
     abstract int length();
 
-    abstract void put(ByteBuffer whole, int at, int count);
+    abstract void put(ByteBuffer bytes, int at, int count);
 
     abstract void copy(Elements source, int from, int to);
 
     float[] floats() {
-        throw notOf("floats()");
+        throw unavailable("floats()");
     }
 
     double[] doubles() {
-        throw notOf("doubles()");
+        throw unavailable("doubles()");
     }
 
     short[] bits() {
-        throw notOf("bits()");
+        throw unavailable("bits()");
     }
 
-    private IllegalStateException notOf(String method) {
-        String others = itemsize == 8 ? "doubles()" : itemsize == 4 ? "floats()" : "floats() or bits()";
-        return new IllegalStateException("A tensor of " + dtype + " has no " + method + ". Take " + others + ".");
+    private IllegalStateException unavailable(String method) {
+        String alternative = itemsize == 8 ? "doubles()" : itemsize == 4 ? "floats()" : "floats() or bits()";
+        return new IllegalStateException("A tensor of dtype " + dtype + " has no " + method + ". Use " + alternative + ".");
     }
 
     private static final class Floats extends Elements {
@@ -134,8 +134,8 @@ abstract sealed class Elements {
         }
 
         @Override
-        void put(ByteBuffer whole, int at, int count) {
-            whole.asFloatBuffer().get(values, at, count);
+        void put(ByteBuffer bytes, int at, int count) {
+            bytes.asFloatBuffer().get(values, at, count);
         }
 
         @Override
@@ -163,8 +163,8 @@ abstract sealed class Elements {
         }
 
         @Override
-        void put(ByteBuffer whole, int at, int count) {
-            whole.asDoubleBuffer().get(values, at, count);
+        void put(ByteBuffer bytes, int at, int count) {
+            bytes.asDoubleBuffer().get(values, at, count);
         }
 
         @Override
@@ -196,10 +196,10 @@ abstract sealed class Elements {
         }
 
         @Override
-        void put(ByteBuffer whole, int at, int count) {
-            whole.asShortBuffer().get(bits, at, count);
+        void put(ByteBuffer bytes, int at, int count) {
+            bytes.asShortBuffer().get(bits, at, count);
             for (int i = at; i < at + count; i++) {
-                values[i] = widening.widened(bits[i]);
+                values[i] = widening.widen(bits[i]);
             }
         }
 

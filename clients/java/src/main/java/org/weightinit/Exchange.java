@@ -11,13 +11,13 @@ import java.net.http.HttpTimeoutException;
 import java.nio.ByteBuffer;
 
 /**
- * One call, until its whole answer has come: asked again while the service is busy, and continued where a connection broke. A timeout is
- * the end of it.
+ * One call and its complete response. It retries while the service is busy, and resumes the response where a connection broke. It does not
+ * retry after a timeout.
  */
 final class Exchange {
     private static final long FIRST_PAUSE_MS = 100;
-    private static final int MOST_DOUBLINGS = 8;
-    private static final long LONGEST_WAIT_S = 60;
+    private static final int MAX_DOUBLINGS = 8;
+    private static final long MAX_WAIT_S = 60;
     private static final int OK = 200;
     private static final int PARTIAL_CONTENT = 206;
     private static final int TOO_MANY_REQUESTS = 429;
@@ -26,8 +26,8 @@ final class Exchange {
     private final Transport transport;
     private final Call call;
     private final Sink sink;
-    private String etag; // of an answer that can be continued; else null
-    private long length; // as announced; -1 where it was not
+    private String etag; // null if the response cannot be resumed
+    private long length; // of the whole response; -1 if unknown
     private long received;
     private long furthest;
     private int failures; // in a row
@@ -38,34 +38,34 @@ final class Exchange {
         this.sink = sink;
     }
 
-    /** Throws WeightInitException, and what the sink throws. */
+    /** Runs until the sink has the complete response. Throws WeightInitException, and what the sink throws. */
     void complete() throws InterruptedException {
         boolean done = false;
         while (!done) {
             try {
                 done = attempt();
             } catch (HttpTimeoutException timeout) {
-                throw WeightInitException.of("Timeout", nothingCame(), timeout);
+                throw WeightInitException.of("Timeout", timeoutDetail(), timeout);
             } catch (IOException broken) {
                 pauseAfter(broken);
             }
         }
     }
 
-    /** Whether all of it has come; else ask again. */
+    /** Returns whether the response is complete; if not, the caller must retry. */
     private boolean attempt() throws IOException, InterruptedException {
         var response = transport.http().send(request(), BodyHandlers.ofPublisher());
         try (var body = new Body(response.body(), transport.timeout())) {
             if (response.statusCode() == OK && sink.expects(response.headers())) {
                 begin(response.headers());
             } else if (response.statusCode() == PARTIAL_CONTENT && received > 0) {
-                checkContinued(response.headers());
+                checkRange(response.headers());
             } else {
-                waitOrRefuse(response, body);
+                waitOrThrow(response, body);
                 return false;
             }
-            body.passTo(this::accept);
-            checkWhole();
+            body.readTo(this::accept);
+            checkComplete();
             return true;
         }
     }
@@ -79,20 +79,20 @@ final class Exchange {
     }
 
     private void begin(HttpHeaders headers) {
-        boolean continuable = headers.firstValue("Accept-Ranges").filter("bytes"::equals).isPresent();
-        etag = headers.firstValue("ETag").filter(tag -> continuable && tag.startsWith("\"")).orElse(null);
+        boolean resumable = headers.firstValue("Accept-Ranges").filter("bytes"::equals).isPresent();
+        etag = headers.firstValue("ETag").filter(tag -> resumable && tag.startsWith("\"")).orElse(null);
         length = headers.firstValueAsLong("Content-Length").orElse(-1);
         received = 0;
         sink.begin(headers);
     }
 
-    private void checkContinued(HttpHeaders headers) {
+    private void checkRange(HttpHeaders headers) {
         String range = headers.firstValue("Content-Range").orElse("no range");
         String tag = headers.firstValue("ETag").orElse("no ETag");
         if (!range.startsWith("bytes " + received + "-") || !tag.equals(etag)) {
             throw WeightInitException.of(
-                    "Wrong Part",
-                    "Expected the rest from byte " + received + " of " + etag + "; received " + range + " of " + tag + ". Ask again.",
+                    "Wrong Range",
+                    "Expected the rest of " + etag + " from byte " + received + "; received " + range + " of " + tag + ". Try again.",
                     null);
         }
     }
@@ -103,64 +103,64 @@ final class Exchange {
         received += size;
     }
 
-    private void checkWhole() throws EOFException {
+    private void checkComplete() throws EOFException {
         if (length >= 0 && received != length) {
-            throw new EOFException(received + " of " + length + " bytes came");
+            throw new EOFException("received " + received + " of " + length + " bytes");
         }
     }
 
-    /** Any other answer: wait if the service is busy and says for how long, else throw what it says. */
-    private void waitOrRefuse(HttpResponse<?> response, Body body) throws IOException, InterruptedException {
+    /** Waits if the service is busy; otherwise throws the error that the response describes. */
+    private void waitOrThrow(HttpResponse<?> response, Body body) throws IOException, InterruptedException {
         var text = new IncomingText();
-        body.passTo(text::accept);
+        body.readTo(text::accept);
         int status = response.statusCode();
         boolean busy = status == TOO_MANY_REQUESTS || status == SERVICE_UNAVAILABLE;
-        long waitSeconds = response.headers().firstValue("Retry-After").map(Exchange::seconds).orElse(1L);
-        if (!busy || failures >= transport.retries() || waitSeconds > LONGEST_WAIT_S) {
-            throw refusal(response, text);
+        long waitSeconds = response.headers().firstValue("Retry-After").map(Exchange::parseRetryAfter).orElse(1L);
+        if (!busy || failures >= transport.retries() || waitSeconds > MAX_WAIT_S) {
+            throw error(response, text);
         }
         failures++;
         Thread.sleep(1000 * waitSeconds);
     }
 
-    private static long seconds(String retryAfter) {
+    private static long parseRetryAfter(String retryAfter) {
         return retryAfter.matches("\\d{1,18}") ? Long.parseLong(retryAfter) : 1;
     }
 
-    private static WeightInitException refusal(HttpResponse<?> response, IncomingText text) {
-        String type = response.headers().firstValue("Content-Type").orElse("no type");
+    private static WeightInitException error(HttpResponse<?> response, IncomingText text) {
+        String type = response.headers().firstValue("Content-Type").orElse("no content type");
         JsonObject problem = type.startsWith("application/problem+json") ? text.objectOrNull() : null;
         if (problem != null) {
             return WeightInitException.ofProblem(response.statusCode(), problem);
         }
-        String expected = response.statusCode() == OK ? "the header " + Metadata.HEADER : "an answer of weight-init";
-        String received = response.statusCode() + " with " + text.beginning() + " (" + type + ")";
-        return WeightInitException.ofForeign(response.statusCode(), expected, received);
+        String expected = response.statusCode() == OK ? "the " + Metadata.HEADER + " header" : "a response from weight-init";
+        String received = response.statusCode() + " with " + text.excerpt() + " (" + type + ")";
+        return WeightInitException.unexpectedResponse(response.statusCode(), expected, received);
     }
 
-    /** Twice as long each time. An attempt that came further than all before it begins the count anew. */
+    /** Doubles the pause after each failure. An attempt that received more than all before it resets the count. */
     private void pauseAfter(IOException broken) throws InterruptedException {
         if (received > furthest) {
             furthest = received;
             failures = 0;
         }
         if (failures >= transport.retries()) {
-            throw WeightInitException.of("No Answer", noWholeAnswer(broken), broken);
+            throw WeightInitException.of("No Response", incompleteDetail(broken), broken);
         }
-        Thread.sleep(FIRST_PAUSE_MS << Math.min(failures, MOST_DOUBLINGS));
+        Thread.sleep(FIRST_PAUSE_MS << Math.min(failures, MAX_DOUBLINGS));
         failures++;
     }
 
-    private String noWholeAnswer(IOException broken) {
+    private String incompleteDetail(IOException broken) {
         if (broken instanceof ConnectException) {
             return "No service answers at " + transport.url() + " (" + broken
-                    + "). Start it with `weight-init serve`, or give Client its URL.";
+                    + "). Start it with `weight-init serve`, or correct the client's URL.";
         }
-        return "The connection to " + transport.url() + " broke before the whole answer came (" + broken.getMessage() + "). Ask again.";
+        return "The connection to " + transport.url() + " broke before the response was complete (" + broken.getMessage() + "). Try again.";
     }
 
-    private String nothingCame() {
+    private String timeoutDetail() {
         String seconds = String.format("%s", transport.timeout().toMillis() / 1000.0).replaceFirst("\\.0$", "");
-        return "Nothing came from " + transport.url() + " for " + seconds + " s. Ask again, or give Client a larger timeout.";
+        return "Received nothing from " + transport.url() + " for " + seconds + " s. Try again, or set a longer timeout.";
     }
 }

@@ -1,11 +1,11 @@
 package org.weightinit;
 
 /**
- * What is wrong with one field of a request.
+ * Describes what is wrong with one field of a request.
  *
- * @param field its place, with dots between levels
- * @param expected what it takes
- * @param received what it was given
+ * @param field the path of the field, with dots between levels
+ * @param expected what the field accepts
+ * @param received what the request contained
  * @param action what to do
  */
 public record FieldError(String field, String expected, String received, String action) {

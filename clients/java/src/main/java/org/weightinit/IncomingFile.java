@@ -12,7 +12,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.UUID;
 
-/** A file that is there whole or not at all: written under another name beside it, and renamed. Its failures are UncheckedIOException. */
+/** Receives a file under a temporary name in the same folder, and renames it when complete. Throws UncheckedIOException on failure. */
 final class IncomingFile implements Sink, AutoCloseable {
     private final Path target;
     private final Path temporary;
@@ -21,7 +21,7 @@ final class IncomingFile implements Sink, AutoCloseable {
 
     IncomingFile(Path target) throws IOException {
         if (Files.isDirectory(target)) {
-            throw new FileSystemException(target.toString(), null, "expected the name of a file; received that of a folder");
+            throw new FileSystemException(target.toString(), null, "expected the path of a file; received the path of a folder");
         }
         this.target = target;
         temporary = target.resolveSibling("." + target.getFileName() + "." + UUID.randomUUID());
@@ -54,8 +54,8 @@ final class IncomingFile implements Sink, AutoCloseable {
         }
     }
 
-    /** Give it its name. */
-    JsonObject keep() throws IOException {
+    /** Renames the complete file to its final name, and returns its metadata. */
+    JsonObject commit() throws IOException {
         channel.close();
         Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
         return metadata;

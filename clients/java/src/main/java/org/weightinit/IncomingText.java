@@ -7,10 +7,10 @@ import java.net.http.HttpHeaders;
 import java.nio.ByteBuffer;
 import java.util.List;
 
-/** A short answer, kept as text: JSON, or the page of a stranger. */
+/** Receives a short text: JSON, or the page of another service. */
 final class IncomingText implements Sink {
-    private static final int MOST_BYTES = 1 << 24;
-    private static final int SHOWN = 80;
+    private static final int MAX_BYTES = 1 << 24;
+    private static final int EXCERPT_CHARS = 80;
 
     private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
 
@@ -29,36 +29,37 @@ final class IncomingText implements Sink {
         byte[] copy = new byte[part.remaining()];
         part.get(copy);
         bytes.writeBytes(copy);
-        if (bytes.size() > MOST_BYTES) {
-            throw WeightInitException.ofForeign(0, "a short answer", "more than " + MOST_BYTES + " bytes that begin with " + beginning());
+        if (bytes.size() > MAX_BYTES) {
+            throw WeightInitException.unexpectedResponse(
+                    0, "a short response", "more than " + MAX_BYTES + " bytes that begin with " + excerpt());
         }
     }
 
-    /** The JSON object that it is. Throws WeightInitException. */
+    /** Parses the text as a JSON object. Throws WeightInitException. */
     JsonObject object() {
         JsonObject object = objectOrNull();
         if (object == null) {
-            throw WeightInitException.ofForeign(200, "a JSON object", beginning());
+            throw WeightInitException.unexpectedResponse(200, "a JSON object", excerpt());
         }
         return object;
     }
 
-    /** The rows of that name in it. Throws WeightInitException. */
-    List<JsonObject> rows(String name) {
-        if (object().get(name) instanceof List<?> rows && rows.stream().allMatch(JsonObject.class::isInstance)) {
-            return rows.stream().map(JsonObject.class::cast).toList();
+    /** Parses the text as a JSON object, and returns its list of objects with this name. Throws WeightInitException. */
+    List<JsonObject> objects(String name) {
+        if (object().get(name) instanceof List<?> items && items.stream().allMatch(JsonObject.class::isInstance)) {
+            return items.stream().map(JsonObject.class::cast).toList();
         }
-        throw WeightInitException.ofForeign(200, "a list of " + name, beginning());
+        throw WeightInitException.unexpectedResponse(200, "a list of " + name, excerpt());
     }
 
-    /** The JSON object that it is, or null when it is none. */
+    /** Parses the text as a JSON object; returns null for any other text. */
     JsonObject objectOrNull() {
         return Json.objectOrNull(bytes.toString(UTF_8));
     }
 
-    /** As much as an error shows. */
-    String beginning() {
+    /** Returns the beginning of the text, quoted for an error message. */
+    String excerpt() {
         String text = bytes.toString(UTF_8).strip();
-        return "'" + (text.length() <= SHOWN ? text : text.substring(0, SHOWN) + "…") + "'";
+        return "'" + (text.length() <= EXCERPT_CHARS ? text : text.substring(0, EXCERPT_CHARS) + "…") + "'";
     }
 }

@@ -5,7 +5,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.NoSuchElementException;
 
-/** A tensor while its bytes arrive: memory for all of it from the start, and no second copy. */
+/** Receives a tensor. It allocates all memory at the start and makes no second copy. */
 final class IncomingWeights implements Sink {
     private JsonObject metadata;
     private long[] shape;
@@ -23,17 +23,18 @@ final class IncomingWeights implements Sink {
             shape = metadata.list("shape").stream().mapToLong(length -> ((Number) length).longValue()).toArray();
             elements = Elements.of(metadata.text("dtype"), Shapes.count(shape), ByteOrder.LITTLE_ENDIAN);
         } catch (NoSuchElementException | ClassCastException | IllegalArgumentException unknown) {
-            throw WeightInitException.of("Unreadable Answer", unknown.getMessage() + " Is this client older than the service?", unknown);
+            String detail = unknown.getMessage() + " Update this client if it is older than the service.";
+            throw WeightInitException.of("Unreadable Response", detail, unknown);
         }
         checkLength(headers);
     }
 
-    /** A proxy may have left the length out; then the end of the answer shows it. */
+    /** Checks the announced length. A proxy may omit it; then the end of the response determines it. */
     private void checkLength(HttpHeaders headers) {
         long expected = (long) elements.length() * elements.itemsize();
         long announced = headers.firstValueAsLong("Content-Length").orElse(expected);
         if (announced != expected) {
-            throw wrongLength(expected, announced + " of them", null);
+            throw wrongLength(expected, String.valueOf(announced), null);
         }
     }
 
@@ -46,7 +47,7 @@ final class IncomingWeights implements Sink {
         }
     }
 
-    /** All of it. Throws WeightInitException when fewer bytes came than its shape needs. */
+    /** Returns the complete tensor. Throws WeightInitException if bytes are missing. */
     Weights weights() {
         if (!elements.isFull()) {
             throw wrongLength((long) elements.length() * elements.itemsize(), "fewer", null);
@@ -55,8 +56,8 @@ final class IncomingWeights implements Sink {
     }
 
     private WeightInitException wrongLength(long expected, String received, Throwable cause) {
-        String detail = "Expected " + expected + " bytes of the shape " + Shapes.text(shape) + "; received " + received
-                + ". Check the proxy, if there is one.";
+        String detail = "Expected " + expected + " bytes for the shape " + Shapes.text(shape) + "; received " + received
+                + ". Check the proxy if you use one.";
         return WeightInitException.of("Wrong Length", detail, cause);
     }
 }

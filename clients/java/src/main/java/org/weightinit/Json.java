@@ -13,14 +13,14 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
-/** JSON (RFC 8259). Integers are read as long or BigInteger, without losing a digit; other numbers as double. */
+/** Reads and writes JSON (RFC 8259). Integers become Long or BigInteger and keep every digit; other numbers become Double. */
 final class Json {
     private static final Pattern NUMBER = Pattern.compile("-?(?:0|[1-9]\\d*)(\\.\\d+)?([eE][+-]?\\d+)?");
     private static final Pattern PLAIN = Pattern.compile("[^\"\\\\\\x00-\\x1f]*");
     private static final Pattern HEXADECIMAL = Pattern.compile("[0-9a-fA-F]{4}");
-    private static final String ESCAPED = "\"\\/bfnrt";
-    private static final String MEANT = "\"\\/\b\f\n\r\t";
-    private static final int DEEPEST = 500;
+    private static final String ESCAPES = "\"\\/bfnrt";
+    private static final String UNESCAPED = "\"\\/\b\f\n\r\t";
+    private static final int MAX_DEPTH = 500;
 
     private final String text;
     private int at;
@@ -30,7 +30,7 @@ final class Json {
         this.text = text;
     }
 
-    /** The value that a text is. Throws IllegalArgumentException when it is none. */
+    /** Parses a value. Throws IllegalArgumentException if the text is not valid JSON. */
     static Object read(String text) {
         var json = new Json(text);
         Object value = json.value();
@@ -38,23 +38,23 @@ final class Json {
         return value;
     }
 
-    /** The object that a text is, or null when it is none. */
+    /** Parses an object; returns null for any other text. */
     static JsonObject objectOrNull(String text) {
         try {
             return read(text) instanceof JsonObject object ? object : null;
-        } catch (IllegalArgumentException noJson) {
+        } catch (IllegalArgumentException invalid) {
             return null;
         }
     }
 
-    /** The text of a value: null, text, a boolean, a number, a collection or a map. Throws IllegalArgumentException for anything else. */
+    /** Formats null, text, a boolean, a finite number, a collection or a map. Throws IllegalArgumentException for anything else. */
     static String write(Object value) {
         if (value instanceof CharSequence text) {
-            return quoted(text.toString());
+            return quote(text.toString());
         }
         if (value instanceof Map<?, ?> map) {
             return map.entrySet().stream()
-                    .map(member -> quoted(member.getKey().toString()) + ":" + write(member.getValue()))
+                    .map(member -> quote(member.getKey().toString()) + ":" + write(member.getValue()))
                     .collect(Collectors.joining(",", "{", "}"));
         }
         if (value instanceof Collection<?> items) {
@@ -67,8 +67,8 @@ final class Json {
                 "Expected text, a finite number, a boolean, a list or a map; received " + value + " (" + value.getClass().getName() + ").");
     }
 
-    /** A value as it stands in a query: text without quotes, all else as in JSON. */
-    static String text(Object value) {
+    /** Formats a value for a URL query: text without quotes, anything else as JSON. */
+    static String queryText(Object value) {
         return value instanceof CharSequence text ? text.toString() : write(value);
     }
 
@@ -76,7 +76,7 @@ final class Json {
         return number instanceof BigInteger || number instanceof BigDecimal || Double.isFinite(number.doubleValue());
     }
 
-    private static String quoted(String text) {
+    private static String quote(String text) {
         var quoted = new StringBuilder("\"");
         for (char letter : text.toCharArray()) {
             if (letter == '"' || letter == '\\') {
@@ -107,7 +107,7 @@ final class Json {
     }
 
     private <T> T nested(Supplier<T> reader) {
-        check(++depth <= DEEPEST, "fewer levels");
+        check(++depth <= MAX_DEPTH, "at most " + MAX_DEPTH + " levels");
         T value = reader.get();
         depth--;
         return value;
@@ -152,17 +152,17 @@ final class Json {
                 return string.toString();
             }
             check(skip('\\') && at < text.length(), "\"");
-            string.append(escaped(text.charAt(at++)));
+            string.append(unescape(text.charAt(at++)));
         }
     }
 
-    private char escaped(char letter) {
+    private char unescape(char letter) {
         if (letter == 'u') {
             return (char) Integer.parseInt(match(HEXADECIMAL, "four hexadecimal digits").group(), 16);
         }
-        int index = ESCAPED.indexOf(letter);
+        int index = ESCAPES.indexOf(letter);
         check(index >= 0, "an escape");
-        return MEANT.charAt(index);
+        return UNESCAPED.charAt(index);
     }
 
     private Object word(String word, Object meaning) {
@@ -194,9 +194,9 @@ final class Json {
     }
 
     private boolean skip(char letter) {
-        boolean there = at < text.length() && text.charAt(at) == letter;
-        at += there ? 1 : 0;
-        return there;
+        boolean found = at < text.length() && text.charAt(at) == letter;
+        at += found ? 1 : 0;
+        return found;
     }
 
     private void check(boolean valid, String expected) {

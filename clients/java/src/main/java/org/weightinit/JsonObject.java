@@ -9,8 +9,8 @@ import java.util.NoSuchElementException;
 import java.util.Set;
 
 /**
- * An object of JSON: a map that cannot be changed. Its values are String, Long, BigInteger, Double, Boolean, List, JsonObject or null.
- * The methods of a type throw {@link NoSuchElementException} where there is no value of that type; {@link #get} answers any.
+ * A JSON object, as an unmodifiable map. Its values are String, Long, BigInteger, Double, Boolean, List, JsonObject or null. The typed
+ * getters throw {@link NoSuchElementException} if there is no value of that type. {@link #get} returns a value of any type.
  */
 public final class JsonObject extends AbstractMap<String, Object> {
     private final Map<String, Object> members;
@@ -20,9 +20,9 @@ public final class JsonObject extends AbstractMap<String, Object> {
     }
 
     /**
-     * The text of that name.
+     * Returns the text of a member.
      *
-     * @param name of the member
+     * @param name the name of the member
      * @return its value
      */
     public String text(String name) {
@@ -30,9 +30,9 @@ public final class JsonObject extends AbstractMap<String, Object> {
     }
 
     /**
-     * The number of that name.
+     * Returns the number of a member.
      *
-     * @param name of the member
+     * @param name the name of the member
      * @return its value, rounded to a double
      */
     public double number(String name) {
@@ -40,9 +40,9 @@ public final class JsonObject extends AbstractMap<String, Object> {
     }
 
     /**
-     * The object of that name.
+     * Returns the object of a member.
      *
-     * @param name of the member
+     * @param name the name of the member
      * @return its value
      */
     public JsonObject object(String name) {
@@ -50,9 +50,9 @@ public final class JsonObject extends AbstractMap<String, Object> {
     }
 
     /**
-     * The list of that name.
+     * Returns the list of a member.
      *
-     * @param name of the member
+     * @param name the name of the member
      * @return its value
      */
     public List<?> list(String name) {

@@ -2,7 +2,7 @@ package org.weightinit;
 
 import java.net.http.HttpHeaders;
 
-/** How a tensor was made, as the header of its answer says. */
+/** Reads the metadata of a tensor from the response header. */
 final class Metadata {
     static final String HEADER = "Weight-Init";
 
@@ -12,12 +12,12 @@ final class Metadata {
         return headers.firstValue(HEADER).isPresent();
     }
 
-    /** Throws WeightInitException. */
+    /** Parses the header. Throws WeightInitException if it is not a JSON object. */
     static JsonObject of(HttpHeaders headers) {
         String text = headers.firstValue(HEADER).orElseThrow();
         JsonObject metadata = Json.objectOrNull(text);
         if (metadata == null) {
-            throw WeightInitException.ofForeign(200, "a JSON object in the header " + HEADER, "'" + text + "'");
+            throw WeightInitException.unexpectedResponse(200, "a JSON object in the " + HEADER + " header", "'" + text + "'");
         }
         return metadata;
     }

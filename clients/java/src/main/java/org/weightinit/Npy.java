@@ -14,10 +14,10 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.LongStream;
 
-/** Files in NumPy's format, of versions 1, 2 and 3. */
+/** Reads NumPy's .npy files, versions 1, 2 and 3. */
 public final class Npy {
     private static final String MAGIC = "\u0093NUMPY";
-    private static final int LEAD_BYTES = 8; // the magic and the version
+    private static final int PREFIX_BYTES = 8; // the magic string and the version
     private static final Map<Integer, Integer> LENGTH_BYTES = Map.of(1, 2, 2, 4, 3, 4);
     private static final int BLOCK_BYTES = 1 << 20;
     private static final Pattern DESCR = Pattern.compile("'descr'\\s*:\\s*'([<>])f([248])'");
@@ -34,13 +34,13 @@ public final class Npy {
     }
 
     /**
-     * Read a file that {@link Client#download} or NumPy wrote: of float32, float64 or float16, in either byte order, in C or Fortran
-     * order. The values are in C order, whatever the file's.
+     * Reads a .npy file of float32, float64 or float16, in either byte order, in C or Fortran order, for example from {@link
+     * Client#download} or NumPy. The returned values are in C order.
      *
      * @param path the file
      * @return its values and shape
      * @throws IOException if the file cannot be read
-     * @throws WeightInitException if it is of another kind, or not whole
+     * @throws WeightInitException if the file has another format or is incomplete
      */
     public static Tensor read(Path path) throws IOException {
         try (var channel = FileChannel.open(path)) {
@@ -51,20 +51,20 @@ public final class Npy {
     private Tensor tensor() throws IOException {
         String header = header();
         Matcher descr = find(DESCR, header);
-        long[] shape = DIGITS.matcher(find(SHAPE, header).group()).results().mapToLong(found -> Long.parseLong(found.group())).toArray();
+        long[] shape = DIGITS.matcher(find(SHAPE, header).group()).results().mapToLong(digits -> Long.parseLong(digits.group())).toArray();
         ByteOrder order = descr.group(1).equals("<") ? ByteOrder.LITTLE_ENDIAN : ByteOrder.BIG_ENDIAN;
         Elements elements = Elements.of("float" + 8 * Integer.parseInt(descr.group(2)), Shapes.count(shape), order);
         fill(elements);
         boolean fortran = find(FORTRAN, header).group(1).equals("True") && shape.length > 1;
-        return new Tensor(shape, fortran ? elements.transposed(LongStream.of(shape).mapToInt(Math::toIntExact).toArray()) : elements);
+        return new Tensor(shape, fortran ? elements.toCOrder(LongStream.of(shape).mapToInt(Math::toIntExact).toArray()) : elements);
     }
 
     private String header() throws IOException {
-        String lead = ISO_8859_1.decode(bytes(LEAD_BYTES, "the magic string of .npy")).toString();
-        if (!lead.startsWith(MAGIC)) {
+        String prefix = ISO_8859_1.decode(bytes(PREFIX_BYTES, "the magic string of .npy")).toString();
+        if (!prefix.startsWith(MAGIC)) {
             throw invalid("the magic string of .npy", "something else");
         }
-        int version = lead.charAt(MAGIC.length());
+        int version = prefix.charAt(MAGIC.length());
         Integer lengthBytes = LENGTH_BYTES.get(version);
         if (lengthBytes == null) {
             throw invalid("version 1, 2 or 3", "version " + version);
@@ -83,39 +83,40 @@ public final class Npy {
     }
 
     private void fill(Elements elements) throws IOException {
-        long left = (long) elements.length() * elements.itemsize();
-        checkLeft(left, left + " bytes of values");
-        var block = ByteBuffer.allocateDirect((int) Math.min(left, BLOCK_BYTES));
-        while (left > 0) {
-            block.clear().limit((int) Math.min(left, block.capacity()));
-            left -= block.remaining();
-            elements.accept(filled(block));
+        long remaining = (long) elements.length() * elements.itemsize();
+        checkRemaining(remaining, remaining + " bytes of values");
+        var block = ByteBuffer.allocateDirect((int) Math.min(remaining, BLOCK_BYTES));
+        while (remaining > 0) {
+            block.clear().limit((int) Math.min(remaining, block.capacity()));
+            remaining -= block.remaining();
+            elements.accept(readFully(block));
         }
     }
 
     private ByteBuffer bytes(long count, String expected) throws IOException {
-        checkLeft(count, expected);
-        return filled(ByteBuffer.allocate(Math.toIntExact(count)));
+        checkRemaining(count, expected);
+        return readFully(ByteBuffer.allocate(Math.toIntExact(count)));
     }
 
-    private ByteBuffer filled(ByteBuffer buffer) throws IOException {
+    private ByteBuffer readFully(ByteBuffer buffer) throws IOException {
         while (buffer.hasRemaining()) {
             if (channel.read(buffer) < 0) {
-                throw new EOFException(path + " became shorter while it was read");
+                throw new EOFException(path + " was truncated while it was read");
             }
         }
         return buffer.flip();
     }
 
-    private void checkLeft(long count, String expected) throws IOException {
-        long left = channel.size() - channel.position();
-        if (left < count) {
-            throw invalid(expected, "the end of the file after " + left + " bytes");
+    private void checkRemaining(long count, String expected) throws IOException {
+        long remaining = channel.size() - channel.position();
+        if (remaining < count) {
+            throw invalid(expected, "the end of the file after " + remaining + " bytes");
         }
     }
 
     private WeightInitException invalid(String expected, String received) {
-        String detail = path + ": expected " + expected + "; received " + received + ". Is it a whole .npy file of floating-point numbers?";
+        String detail = path + ": expected " + expected + "; received " + received
+                + ". Check that it is a complete .npy file of floating-point numbers.";
         return WeightInitException.of("Unreadable File", detail, null);
     }
 }

@@ -7,38 +7,38 @@ import java.util.Map;
 import java.util.stream.LongStream;
 
 /**
- * What to ask of a tensor. Each method answers a new request with one field more, so a request may be kept and varied:
- * {@code Request.of(256, 784).activation("relu").seed(7).with("stddev", 0.02)}.
+ * Describes the tensor to initialize. A request is immutable. Each method returns a new request with one more field, so requests can be
+ * reused and varied: {@code Request.of(256, 784).activation("relu").seed(7).with("stddev", 0.02)}.
  *
- * <p>What is left out the service decides, and {@link Weights#metadata} tells it. The service also checks the values.
+ * <p>The service checks all fields. It chooses a value for each omitted field and returns it in {@link Weights#metadata}.
  *
- * @param fields the fields by the names that the service gives them: text, numbers, booleans, lists and maps
+ * @param fields the fields by their names in the service: text, numbers, booleans, lists and maps
  */
 public record Request(Map<String, Object> fields) {
     /**
-     * A request of these fields as they are.
+     * Creates a request with these fields.
      *
-     * @param fields by the names that the service gives them
+     * @param fields the fields by their names in the service
      */
     public Request {
         fields = Collections.unmodifiableMap(new LinkedHashMap<>(fields));
     }
 
     /**
-     * A tensor of this shape.
+     * Creates a request for a tensor of this shape.
      *
-     * @param shape the lengths of its dimensions: [out, in, *kernel], or [*kernel, in, out] in the layout of keras, jax and flax
-     * @return a request
+     * @param shape the shape: [out, in, *kernel], or [*kernel, in, out] for the layouts keras, jax and flax; empty for a scalar
+     * @return a new request
      */
     public static Request of(long... shape) {
         return new Request(Map.of("shape", LongStream.of(shape).boxed().toList()));
     }
 
     /**
-     * The same request with any field: a parameter of the scheme or of the activation, or a field that has no method here.
+     * Sets any field, such as a parameter of the scheme or the activation, or a field that has no method here.
      *
-     * @param name as the service names it, such as {@code stddev}
-     * @param value text, a number, a boolean, a list or a map; null takes the field out
+     * @param name the name of the field in the service, such as {@code stddev}
+     * @param value text, a number, a boolean, a list or a map; null removes the field
      * @return a new request
      */
     public Request with(String name, Object value) {
@@ -52,9 +52,9 @@ public record Request(Map<String, Object> fields) {
     }
 
     /**
-     * The scheme by its name; left out, the one that fits the activation.
+     * Sets the scheme by its name. The default is the one that suits the activation.
      *
-     * @param name such as he_normal, or torch.nn.init.kaiming_normal_
+     * @param name a name, such as he_normal or torch.nn.init.kaiming_normal_
      * @return a new request
      */
     public Request scheme(String name) {
@@ -62,9 +62,9 @@ public record Request(Map<String, Object> fields) {
     }
 
     /**
-     * The scheme with its parameters.
+     * Sets the scheme and its parameters.
      *
-     * @param scheme such as {@code Map.of("name", "normal", "stddev", 0.02)}
+     * @param scheme a name and parameters, such as {@code Map.of("name", "normal", "stddev", 0.02)}
      * @return a new request
      */
     public Request scheme(Map<String, ?> scheme) {
@@ -72,9 +72,9 @@ public record Request(Map<String, Object> fields) {
     }
 
     /**
-     * The activation after the layer, by its name.
+     * Sets the activation after the layer by its name.
      *
-     * @param name such as relu
+     * @param name a name, such as relu
      * @return a new request
      */
     public Request activation(String name) {
@@ -82,7 +82,7 @@ public record Request(Map<String, Object> fields) {
     }
 
     /**
-     * The activation with its parameters, or as a formula in x.
+     * Sets the activation and its parameters, or an expression in x.
      *
      * @param activation such as {@code Map.of("name", "sin", "omega", 30)} or {@code Map.of("expression", "x*tanh(softplus(x))")}
      * @return a new request
@@ -92,7 +92,7 @@ public record Request(Map<String, Object> fields) {
     }
 
     /**
-     * What the axes mean.
+     * Sets the type of layer, which gives the axes their meaning.
      *
      * @param layer dense, conv, conv_transpose, depthwise, embedding or recurrent
      * @return a new request
@@ -102,9 +102,9 @@ public record Request(Map<String, Object> fields) {
     }
 
     /**
-     * The groups of a convolution; for depthwise, its channels.
+     * Sets the number of groups of a convolution, or the channels of a depthwise one.
      *
-     * @param groups at least 1
+     * @param groups the number of groups, at least 1
      * @return a new request
      */
     public Request groups(long groups) {
@@ -112,9 +112,9 @@ public record Request(Map<String, Object> fields) {
     }
 
     /**
-     * The matrices that are stacked along the outputs.
+     * Sets the number of matrices stacked along the output axis.
      *
-     * @param packed at least 1; 3 for queries, keys and values in one
+     * @param packed the number of matrices, at least 1; 3 for a combined query, key and value projection
      * @return a new request
      */
     public Request packed(long packed) {
@@ -122,7 +122,7 @@ public record Request(Map<String, Object> fields) {
     }
 
     /**
-     * Who counts the fans.
+     * Sets the convention for counting the fans.
      *
      * @param convention true, torch, keras or jax
      * @return a new request
@@ -132,7 +132,7 @@ public record Request(Map<String, Object> fields) {
     }
 
     /**
-     * The order of the axes; the numbers are the same, transposed.
+     * Sets the order of the axes. All layouts have the same numbers, transposed.
      *
      * @param layout torch, keras, jax or flax
      * @return a new request
@@ -142,7 +142,7 @@ public record Request(Map<String, Object> fields) {
     }
 
     /**
-     * The type of the elements; the numbers are the same, rounded.
+     * Sets the element type. float16 and bfloat16 have the values of float32, rounded; float64 has the same random draws with more digits.
      *
      * @param dtype float32, float64, float16 or bfloat16
      * @return a new request
@@ -152,9 +152,9 @@ public record Request(Map<String, Object> fields) {
     }
 
     /**
-     * The seed; without one the service chooses, and {@link Weights#seed} tells.
+     * Sets the seed. Without one, the service chooses a seed and returns it in {@link Weights#seed}.
      *
-     * @param seed 64 bits, taken as unsigned: -1 is 2<sup>64</sup> - 1
+     * @param seed an unsigned 64-bit integer: -1 means 2<sup>64</sup> - 1
      * @return a new request
      */
     public Request seed(long seed) {
@@ -162,9 +162,9 @@ public record Request(Map<String, Object> fields) {
     }
 
     /**
-     * The seed as an integer of any size.
+     * Sets the seed.
      *
-     * @param seed 0 to 2<sup>64</sup> - 1
+     * @param seed an integer from 0 to 2<sup>64</sup> - 1
      * @return a new request
      */
     public Request seed(BigInteger seed) {
@@ -172,9 +172,9 @@ public record Request(Map<String, Object> fields) {
     }
 
     /**
-     * The seed in decimal. All seeds travel as text, for a JSON reader on the way may hold numbers as float64.
+     * Sets the seed from decimal text. The client sends every seed as text, because many JSON parsers read numbers as float64.
      *
-     * @param seed 0 to 18446744073709551615
+     * @param seed an integer from 0 to 18446744073709551615
      * @return a new request
      */
     public Request seed(String seed) {
@@ -182,9 +182,9 @@ public record Request(Map<String, Object> fields) {
     }
 
     /**
-     * The tensor's name: tensors of different names are independent.
+     * Sets the name of the tensor. Tensors with different names have independent values.
      *
-     * @param name such as encoder.0.query
+     * @param name a name, such as encoder.0.query
      * @return a new request
      */
     public Request name(String name) {
@@ -192,9 +192,9 @@ public record Request(Map<String, Object> fields) {
     }
 
     /**
-     * The part to answer.
+     * Sets the part of the tensor to return.
      *
-     * @param slice NumPy's basic slicing as text, such as {@code 128:256, :}
+     * @param slice a slice in NumPy's basic syntax, such as {@code 128:256, :}
      * @return a new request
      */
     public Request slice(String slice) {
@@ -202,9 +202,9 @@ public record Request(Map<String, Object> fields) {
     }
 
     /**
-     * The inputs of a unit, instead of the shape's own: for a bias, its weight's.
+     * Sets the number of inputs of each unit, instead of deriving it from the shape. For a bias, pass the fan_in of its weight.
      *
-     * @param fanIn at least 1
+     * @param fanIn the fan_in, at least 1
      * @return a new request
      */
     public Request fanIn(long fanIn) {
@@ -212,9 +212,9 @@ public record Request(Map<String, Object> fields) {
     }
 
     /**
-     * The units that an input feeds, instead of the shape's own.
+     * Sets the number of units that each input feeds, instead of deriving it from the shape.
      *
-     * @param fanOut at least 1
+     * @param fanOut the fan_out, at least 1
      * @return a new request
      */
     public Request fanOut(long fanOut) {
@@ -222,7 +222,7 @@ public record Request(Map<String, Object> fields) {
     }
 
     /**
-     * The format of a file, for {@link Client#download}; left out, the extension says it.
+     * Sets the file format for {@link Client#download}. The default is the one that the file's extension selects.
      *
      * @param format npy, safetensors, npz, json or raw
      * @return a new request

@@ -2,15 +2,15 @@ package org.weightinit;
 
 import java.util.Arrays;
 
-/** The lengths of dimensions. */
+/** Helpers for shapes. */
 final class Shapes {
     private Shapes() {}
 
-    /** The elements of a shape. Throws WeightInitException when a Java array cannot hold as many. */
+    /** Returns the number of elements of a shape. Throws WeightInitException if they do not fit in a Java array. */
     static int count(long[] shape) {
         long count = 1;
         for (long length : shape) {
-            if (length < 0 || length > Elements.MOST || count * length > Elements.MOST) {
+            if (length < 0 || length > Elements.MAX_LENGTH || count * length > Elements.MAX_LENGTH) {
                 throw WeightInitException.of("Too Large", tooLarge(shape), null);
             }
             count *= length;
@@ -23,7 +23,7 @@ final class Shapes {
     }
 
     private static String tooLarge(long[] shape) {
-        return "Expected at most " + Elements.MOST + " elements, the most of a Java array; received the shape " + text(shape)
-                + ". Ask for slices of it, or download it to a file.";
+        return "Expected at most " + Elements.MAX_LENGTH + " elements, the limit of a Java array; received the shape " + text(shape)
+                + ". Request slices, or download to a file.";
     }
 }

@@ -3,14 +3,14 @@ package org.weightinit;
 import java.net.http.HttpHeaders;
 import java.nio.ByteBuffer;
 
-/** Where the bytes of an answer go. */
+/** Receives the bytes of a response. */
 interface Sink {
-    /** Whether these are the headers of an answer that belongs here, and not of somebody else's page. */
+    /** Returns whether the headers belong to an expected response, and not to a page of another service. */
     boolean expects(HttpHeaders headers);
 
-    /** An answer begins, or begins anew: what came before counts no more. */
+    /** Prepares for a new response, and discards what was received before. */
     void begin(HttpHeaders headers);
 
-    /** The next bytes. They are all taken. */
+    /** Takes all bytes of the next part. */
     void accept(ByteBuffer part);
 }

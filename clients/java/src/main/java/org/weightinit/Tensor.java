@@ -1,6 +1,6 @@
 package org.weightinit;
 
-/** Numbers with a shape, in one array in C order: the last index varies fastest. */
+/** A tensor in one array, in C order: the last index varies fastest. */
 public sealed class Tensor permits Weights {
     private final long[] shape;
     private final Elements elements;
@@ -11,16 +11,16 @@ public sealed class Tensor permits Weights {
     }
 
     /**
-     * The lengths of its dimensions; none for a scalar.
+     * Returns the length of each dimension.
      *
-     * @return a copy
+     * @return a copy of the shape; empty for a scalar
      */
     public long[] shape() {
         return shape.clone();
     }
 
     /**
-     * The type of its elements, as the service names it.
+     * Returns the element type.
      *
      * @return float32, float64, float16 or bfloat16
      */
@@ -29,7 +29,7 @@ public sealed class Tensor permits Weights {
     }
 
     /**
-     * The values of float32, and those of float16 and bfloat16 widened without a change.
+     * Returns the values of a float32, float16 or bfloat16 tensor. float16 and bfloat16 convert exactly.
      *
      * @return the array itself, not a copy
      * @throws IllegalStateException if the dtype is float64
@@ -39,20 +39,20 @@ public sealed class Tensor permits Weights {
     }
 
     /**
-     * The values of float64.
+     * Returns the values of a float64 tensor.
      *
      * @return the array itself, not a copy
-     * @throws IllegalStateException if the dtype is another
+     * @throws IllegalStateException if the dtype is not float64
      */
     public double[] doubles() {
         return elements.doubles();
     }
 
     /**
-     * The values of float16 and bfloat16 as they are, 16 bits each.
+     * Returns the bits of a float16 or bfloat16 tensor, 16 for each value.
      *
      * @return the array itself, not a copy
-     * @throws IllegalStateException if the dtype is another
+     * @throws IllegalStateException if the dtype is not float16 or bfloat16
      */
     public short[] bits() {
         return elements.bits();

@@ -6,7 +6,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.time.Duration;
 
-/** The way to one service: its address, who asks, and how patiently. */
+/** The connection settings for one service. */
 final class Transport {
     private final String url;
     private final String apiKey;
@@ -14,10 +14,10 @@ final class Transport {
     private final int retries;
     private final HttpClient http;
 
-    /** Throws IllegalArgumentException. */
+    /** Throws IllegalArgumentException if a setting is invalid. */
     Transport(String url, String apiKey, Duration timeout, int retries) {
         if (!url.matches("https?://[^/?#\\s]+[^?#\\s]*")) {
-            throw new IllegalArgumentException("url: expected one such as http://127.0.0.1:8000; received '" + url + "'.");
+            throw new IllegalArgumentException("url: expected a URL such as http://127.0.0.1:8000; received '" + url + "'.");
         }
         if (retries < 0) {
             throw new IllegalArgumentException("retries: expected 0 or more; received " + retries + ".");
@@ -26,11 +26,11 @@ final class Transport {
         this.apiKey = apiKey;
         this.timeout = timeout;
         this.retries = retries;
-        // HTTP/1.1: a tensor fills a connection by itself, so that nothing is won by sharing one.
+        // Not HTTP/2: one tensor fills a connection, so multiplexing has no benefit.
         http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(timeout).build();
     }
 
-    /** Ask, and let the whole answer go where it belongs. Throws WeightInitException, and what the sink throws. */
+    /** Sends the call and passes the complete response to the sink. Throws WeightInitException, and what the sink throws. */
     void fetch(Call call, Sink sink) {
         try {
             new Exchange(this, call, sink).complete();
@@ -40,9 +40,9 @@ final class Transport {
         }
     }
 
-    /** The request of a call, without what an attempt adds to it. */
+    /** Returns the request of a call, without the range headers of an attempt. */
     HttpRequest.Builder request(Call call) {
-        // A compressed body would have another length than the tensor, and weights do not compress.
+        // Weights do not compress, and the length must match the shape.
         var request = HttpRequest.newBuilder(URI.create(url + call.path())).timeout(timeout).header("Accept-Encoding", "identity");
         if (apiKey != null) {
             request.header("Authorization", "Bearer " + apiKey);

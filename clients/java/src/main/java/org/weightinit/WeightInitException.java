@@ -3,16 +3,16 @@ package org.weightinit;
 import java.util.List;
 
 /**
- * A request that the service refused, an answer that never came whole, or something else than a weight-init service that answered. Its
- * message is the detail: what was expected, what was received, and what to do.
+ * Thrown if the service rejects a request, if the response is incomplete, or if it does not come from weight-init. The message is the
+ * detail: what was expected, what was received and what to do.
  */
 public final class WeightInitException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
-    /** Of HTTP, or 0. */
+    /** The HTTP status, or 0. */
     private final int status;
 
-    /** In a few words. */
+    /** The kind of failure. */
     private final String title;
 
     private final transient List<FieldError> errors;
@@ -24,37 +24,37 @@ public final class WeightInitException extends RuntimeException {
         this.errors = List.copyOf(errors);
     }
 
-    /** No answer, or none that can be used. */
+    /** Creates an exception without a status, for a missing or unusable response. */
     static WeightInitException of(String title, String detail, Throwable cause) {
         return new WeightInitException(0, title, detail, List.of(), cause);
     }
 
-    /** The service's own words (RFC 9457). */
+    /** Creates an exception from a problem document of the service (RFC 9457). */
     static WeightInitException ofProblem(int status, JsonObject problem) {
-        String title = String.valueOf(problem.getOrDefault("title", "Refused"));
-        List<FieldError> errors = problem.get("errors") instanceof List<?> rows
-                ? rows.stream().filter(JsonObject.class::isInstance).map(row -> FieldError.of((JsonObject) row)).toList()
+        String title = String.valueOf(problem.getOrDefault("title", "Rejected"));
+        List<FieldError> errors = problem.get("errors") instanceof List<?> items
+                ? items.stream().filter(JsonObject.class::isInstance).map(item -> FieldError.of((JsonObject) item)).toList()
                 : List.of();
         return new WeightInitException(status, title, String.valueOf(problem.getOrDefault("detail", title)), errors, null);
     }
 
-    /** An answer that is not one of weight-init: a proxy's own page, or another service's. */
-    static WeightInitException ofForeign(int status, String expected, String received) {
-        String detail = "Expected " + expected + "; received " + received + ". Is the URL that of a weight-init service?";
-        return new WeightInitException(status, "Foreign Answer", detail, List.of(), null);
+    /** Creates an exception for a response that does not come from weight-init, such as an error page of a proxy. */
+    static WeightInitException unexpectedResponse(int status, String expected, String received) {
+        String detail = "Expected " + expected + "; received " + received + ". Check that this is the URL of a weight-init service.";
+        return new WeightInitException(status, "Unexpected Response", detail, List.of(), null);
     }
 
     /**
-     * The status of HTTP.
+     * Returns the HTTP status.
      *
-     * @return 0 where no whole answer came
+     * @return the status, or 0 if there was no complete response
      */
     public int status() {
         return status;
     }
 
     /**
-     * What kind of failure it is, in a few words.
+     * Returns the kind of failure, in a few words.
      *
      * @return the title
      */
@@ -63,7 +63,7 @@ public final class WeightInitException extends RuntimeException {
     }
 
     /**
-     * What was expected, what was received, and what to do: the same as the message.
+     * Returns what was expected, what was received and what to do. This is also the message.
      *
      * @return the detail
      */
@@ -72,9 +72,9 @@ public final class WeightInitException extends RuntimeException {
     }
 
     /**
-     * The fields at fault.
+     * Returns an entry for each invalid field.
      *
-     * @return one entry for each; may be empty, and is in an exception that was serialized
+     * @return the entries; often empty, and always empty in a deserialized exception
      */
     public List<FieldError> errors() {
         return errors == null ? List.of() : errors;

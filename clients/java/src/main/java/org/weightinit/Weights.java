@@ -2,7 +2,7 @@ package org.weightinit;
 
 import java.util.List;
 
-/** An initialized tensor, and how it was made. */
+/** An initialized tensor and its metadata. */
 public final class Weights extends Tensor {
     private final JsonObject metadata;
 
@@ -12,36 +12,36 @@ public final class Weights extends Tensor {
     }
 
     /**
-     * How it was made: scheme, formula, stddev, fan_in, fan_out, seed, recommended, warnings ...
+     * Returns how the tensor was initialized: scheme, formula, stddev, fan_in, fan_out, seed, recommended, warnings ...
      *
-     * @return what the service says
+     * @return the metadata from the service
      */
     public JsonObject metadata() {
         return metadata;
     }
 
     /**
-     * The seed: the one that was asked for, or that the service chose. The same request with it has the same values.
+     * Returns the seed of the request, or the one that the service chose. The same request with this seed returns the same values.
      *
-     * @return 64 bits, unsigned: {@link Long#toUnsignedString} shows them
+     * @return an unsigned 64-bit integer; {@link Long#toUnsignedString} formats it
      */
     public long seed() {
         return Long.parseUnsignedLong(String.valueOf(metadata.get("seed")));
     }
 
     /**
-     * The scheme that fits best, whatever was asked for.
+     * Returns the recommended scheme, regardless of the requested one.
      *
-     * @return scheme, formula, reason, reference ...
+     * @return an object with scheme, formula, reason, reference ...
      */
     public JsonObject recommended() {
         return metadata.object("recommended");
     }
 
     /**
-     * What is a poor choice in the request.
+     * Returns the problems with the requested scheme.
      *
-     * @return a sentence for each; often none
+     * @return a sentence for each problem; usually empty
      */
     public List<String> warnings() {
         return metadata.list("warnings").stream().map(String::valueOf).toList();

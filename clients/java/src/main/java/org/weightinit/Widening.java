@@ -1,9 +1,9 @@
 package org.weightinit;
 
-/** From 16 bits to the float32 of exactly the same value. */
+/** Converts 16 bits to the float32 of exactly the same value. */
 @FunctionalInterface
 interface Widening {
-    float widened(short bits);
+    float widen(short bits);
 
     /** A bfloat16 is the upper half of a float32. */
     static float fromBfloat16(short bits) {

@@ -1,12 +1,13 @@
 /**
- * Initialized neural-network weights from a weight-init service, as Java arrays.
+ * Client for weight-init, a service that generates initialized neural-network weights. It returns them as Java arrays.
  *
  * <pre>{@code
  * Weights weights = new Client().init(Request.of(256, 784).activation("relu").seed(7));
  * float[] values = weights.floats();
  * }</pre>
  *
- * <p>The same request has the same values, for ever. {@link org.weightinit.Client} asks, {@link org.weightinit.Request} says for
- * what, and {@link org.weightinit.WeightInitException} is whatever goes wrong.
+ * <p>The same request with the same seed always returns the same values. A {@link org.weightinit.Client} sends a {@link
+ * org.weightinit.Request} and returns {@link org.weightinit.Weights}. If the request fails, it throws a {@link
+ * org.weightinit.WeightInitException}.
  */
 package org.weightinit;

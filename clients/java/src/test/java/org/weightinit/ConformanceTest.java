@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What every client must do: a test for each feature, of its name. */
+/** Tests every feature against real services. Each test has the name of the feature that it reports. */
 @ExtendWith(Report.class)
 class ConformanceTest {
     private static final Request LARGE = Request.of(3000, 500).activation("relu").seed(7);
@@ -41,9 +41,9 @@ class ConformanceTest {
             JsonObject answer = row.object("answer");
             Weights weights = client.init(new Request(row.object("request")));
             assertEquals(answer.text("dtype"), weights.dtype(), row::toString);
-            assertArrayEquals(shapeOf(answer), weights.shape(), row::toString);
-            double[] first = doublesOf(answer.list("first"));
-            assertArrayEquals(first, DoubleStream.of(widened(weights)).limit(first.length).toArray(), row::toString);
+            assertArrayEquals(toShape(answer), weights.shape(), row::toString);
+            double[] first = toDoubles(answer.list("first"));
+            assertArrayEquals(first, DoubleStream.of(asDoubles(weights)).limit(first.length).toArray(), row::toString);
             assertEquals(answer.text("sha256"), Digest.of(weights), row::toString);
         }
     }
@@ -54,11 +54,11 @@ class ConformanceTest {
         double[] exact = client.init(SMALL.dtype("float64")).doubles();
         float[] single = client.init(SMALL).floats();
         for (int i = 0; i < exact.length; i++) {
-            assertEquals(single[i], exact[i], 1e-6); // the same number, with more digits
+            assertEquals(single[i], exact[i], 1e-6); // the same random draws with more digits
         }
         Weights float16 = client.init(SMALL.dtype("float16"));
-        assertWidened(float16, bits -> valueOf(bits, 5, 10));
-        assertWidened(client.init(SMALL.dtype("bfloat16")), bits -> valueOf(bits, 8, 7));
+        assertWidened(float16, bits -> exactValue(bits, 5, 10));
+        assertWidened(client.init(SMALL.dtype("bfloat16")), bits -> exactValue(bits, 8, 7));
         int[] special = {0x0000, 0x8000, 0x0001, 0x8001, 0x03ff, 0x0400, 0x7bff, 0x7c00, 0xfc00};
         double[] values = {0.0, -0.0, 0x1p-24, -0x1p-24, 1023 * 0x1p-24, 0x1p-14, 65504, 1 / 0.0, -1 / 0.0};
         assertArrayEquals(values, IntStream.of(special).mapToDouble(bits -> Widening.fromFloat16((short) bits)).toArray());
@@ -116,15 +116,15 @@ class ConformanceTest {
     @Test
     void download() throws IOException {
         Client client = Stage.client();
-        Path file = folder.resolve("of any format");
-        boolean rawIsShown = false;
+        Path file = folder.resolve("any format");
+        boolean rawTested = false;
         for (JsonObject row : Stage.rows("golden")) {
             Request request = new Request(row.object("request"));
-            if (request.fields().get("format").equals("raw") && rawIsShown) {
+            if (request.fields().get("format").equals("raw") && rawTested) {
                 continue;
             }
-            rawIsShown |= request.fields().get("format").equals("raw");
-            JsonObject metadata = client.download(file, request); // over the one before
+            rawTested |= request.fields().get("format").equals("raw");
+            JsonObject metadata = client.download(file, request); // replaces the previous file
             assertEquals(row.object("answer").text("file_sha256"), digestOf(file), row::toString);
             assertEquals(row.object("answer").text("dtype"), metadata.text("dtype"));
         }
@@ -141,7 +141,7 @@ class ConformanceTest {
         assertThrows(WeightInitException.class, () -> client.download(file, MISSPELT));
         assertEquals(List.of(), filesIn(folder));
         assertThrows(IOException.class, () -> client.download(folder, SMALL));
-        assertThrows(IOException.class, () -> client.download(folder.resolve("nowhere/w.npy"), SMALL));
+        assertThrows(IOException.class, () -> client.download(folder.resolve("missing/w.npy"), SMALL));
         assertEquals(List.of(), filesIn(folder));
     }
 
@@ -157,7 +157,7 @@ class ConformanceTest {
 
     @Test
     void key() {
-        Client.Builder keyed = Stage.at("keyed_url");
+        Client.Builder keyed = Stage.builderFor("keyed_url");
         WeightInitException refused = assertThrows(WeightInitException.class, () -> keyed.build().init(SMALL));
         assertEquals(401, refused.status());
         assertArrayEquals(Stage.client().init(SMALL).floats(), keyed.apiKey(Stage.text("key")).build().init(SMALL).floats());
@@ -165,11 +165,11 @@ class ConformanceTest {
 
     @Test
     void retry() {
-        Client patient = Stage.at("limited_url").build();
+        Client patient = Stage.builderFor("limited_url").build();
         for (int i = 0; i < 3; i++) {
             assertFalse(patient.schemes().isEmpty());
         }
-        Client impatient = Stage.at("limited_url").retries(0).build();
+        Client impatient = Stage.builderFor("limited_url").retries(0).build();
         WeightInitException refused = assertThrows(WeightInitException.class, () -> {
             for (int i = 0; i < 50; i++) {
                 impatient.schemes();
@@ -180,7 +180,7 @@ class ConformanceTest {
 
     @Test
     void busy() {
-        Client client = Stage.at("busy_url").retries(1).build();
+        Client client = Stage.builderFor("busy_url").retries(1).build();
         WeightInitException refused = assertThrows(WeightInitException.class, () -> client.init(Request.of(100, 1000)));
         assertEquals(503, refused.status());
         assertFalse(client.schemes().isEmpty());
@@ -189,38 +189,38 @@ class ConformanceTest {
     @Test
     void resume() throws IOException {
         float[] whole = Stage.client().init(LARGE).floats();
-        Client client = Stage.at("cutting_url").retries(1).build();
+        Client client = Stage.builderFor("cutting_url").retries(1).build();
         assertArrayEquals(whole, client.init(LARGE).floats());
         assertArrayEquals(whole, read(client, "resumed.npy", LARGE).floats());
-        Client impatient = Stage.at("cutting_url").retries(0).build();
+        Client impatient = Stage.builderFor("cutting_url").retries(0).build();
         WeightInitException broken = assertThrows(WeightInitException.class, () -> impatient.init(LARGE));
         assertEquals(0, broken.status());
-        assertTrue(broken.detail().contains("broke before the whole answer came"), broken.detail());
+        assertTrue(broken.detail().contains("broke before the response was complete"), broken.detail());
         assertThrows(WeightInitException.class, () -> impatient.download(folder.resolve("w.npy"), LARGE));
         assertEquals(List.of(), filesIn(folder));
     }
 
     @Test
     void timeout() {
-        Client client = Stage.at("hanging_url").timeout(Duration.ofMillis(500)).build();
+        Client client = Stage.builderFor("hanging_url").timeout(Duration.ofMillis(500)).build();
         long start = System.nanoTime();
         WeightInitException timeout = assertThrows(WeightInitException.class, () -> client.init(SMALL));
         assertTrue(System.nanoTime() - start < 15e9);
         assertEquals(0, timeout.status());
-        assertTrue(timeout.detail().startsWith("Nothing came from " + Stage.text("hanging_url") + " for 0.5 s."), timeout.detail());
+        assertTrue(timeout.detail().startsWith("Received nothing from " + Stage.text("hanging_url") + " for 0.5 s."), timeout.detail());
     }
 
     @Test
     void nobody() throws IOException {
-        Client closed = Stage.at("closed_url").retries(0).build();
-        WeightInitException none = assertThrows(WeightInitException.class, () -> closed.init(SMALL));
-        assertEquals(0, none.status());
-        assertTrue(none.detail().startsWith("No service answers at " + Stage.text("closed_url")), none.detail());
-        Client foreign = Stage.at("foreign_url").build();
-        assertForeign(assertThrows(WeightInitException.class, () -> foreign.init(SMALL)));
-        assertForeign(assertThrows(WeightInitException.class, () -> foreign.recommend("relu")));
-        assertForeign(assertThrows(WeightInitException.class, foreign::schemes));
-        assertForeign(assertThrows(WeightInitException.class, () -> foreign.download(folder.resolve("w.npy"), SMALL)));
+        Client closed = Stage.builderFor("closed_url").retries(0).build();
+        WeightInitException unanswered = assertThrows(WeightInitException.class, () -> closed.init(SMALL));
+        assertEquals(0, unanswered.status());
+        assertTrue(unanswered.detail().startsWith("No service answers at " + Stage.text("closed_url")), unanswered.detail());
+        Client foreign = Stage.builderFor("foreign_url").build();
+        assertUnexpected(assertThrows(WeightInitException.class, () -> foreign.init(SMALL)));
+        assertUnexpected(assertThrows(WeightInitException.class, () -> foreign.recommend("relu")));
+        assertUnexpected(assertThrows(WeightInitException.class, foreign::schemes));
+        assertUnexpected(assertThrows(WeightInitException.class, () -> foreign.download(folder.resolve("w.npy"), SMALL)));
         assertEquals(List.of(), filesIn(folder));
     }
 
@@ -234,14 +234,14 @@ class ConformanceTest {
             } else {
                 Tensor tensor = Npy.read(file);
                 assertEquals(row.text("dtype"), tensor.dtype(), row::toString);
-                assertArrayEquals(shapeOf(row), tensor.shape(), row::toString);
-                assertArrayEquals(doublesOf(row.list("values")), widened(tensor), row::toString);
+                assertArrayEquals(toShape(row), tensor.shape(), row::toString);
+                assertArrayEquals(toDoubles(row.list("values")), asDoubles(tensor), row::toString);
             }
         }
     }
 
-    /** By another formula than the client's: the sum that the bits stand for. */
-    private static double valueOf(int bits, int exponentBits, int fractionBits) {
+    /** Returns the value of the bits by the definition of the format. The client uses another formula. */
+    private static double exactValue(int bits, int exponentBits, int fractionBits) {
         int bias = (1 << exponentBits - 1) - 1;
         int exponent = bits >> fractionBits & (1 << exponentBits) - 1;
         double fraction = (bits & (1 << fractionBits) - 1) / (double) (1 << fractionBits);
@@ -252,13 +252,13 @@ class ConformanceTest {
     private static void assertWidened(Weights weights, IntToDoubleFunction value) {
         short[] bits = weights.bits();
         double[] expected = IntStream.range(0, bits.length).mapToDouble(i -> value.applyAsDouble(bits[i] & 0xffff)).toArray();
-        assertArrayEquals(expected, widened(weights));
+        assertArrayEquals(expected, asDoubles(weights));
     }
 
-    private static void assertForeign(WeightInitException error) {
+    private static void assertUnexpected(WeightInitException error) {
         assertEquals(200, error.status());
         assertTrue(error.detail().contains("<!doctype html><title>Welcome"), error.detail());
-        assertTrue(error.detail().endsWith("Is the URL that of a weight-init service?"), error.detail());
+        assertTrue(error.detail().endsWith("Check that this is the URL of a weight-init service."), error.detail());
     }
 
     private Tensor read(Client client, String name) throws IOException {
@@ -273,7 +273,7 @@ class ConformanceTest {
         return tensor;
     }
 
-    private static double[] widened(Tensor tensor) {
+    private static double[] asDoubles(Tensor tensor) {
         if (tensor.dtype().equals("float64")) {
             return tensor.doubles();
         }
@@ -281,11 +281,11 @@ class ConformanceTest {
         return IntStream.range(0, values.length).mapToDouble(i -> values[i]).toArray();
     }
 
-    private static long[] shapeOf(JsonObject row) {
+    private static long[] toShape(JsonObject row) {
         return row.list("shape").stream().mapToLong(length -> (Long) length).toArray();
     }
 
-    private static double[] doublesOf(List<?> numbers) {
+    private static double[] toDoubles(List<?> numbers) {
         return numbers.stream().mapToDouble(number -> ((Number) number).doubleValue()).toArray();
     }
 

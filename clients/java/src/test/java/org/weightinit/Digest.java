@@ -6,7 +6,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 
-/** SHA-256, in hexadecimal. */
+/** Computes SHA-256 digests in hexadecimal. */
 final class Digest {
     private Digest() {}
 
@@ -14,11 +14,11 @@ final class Digest {
         try {
             return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
         } catch (NoSuchAlgorithmException impossible) {
-            throw new AssertionError("every Java has SHA-256", impossible);
+            throw new AssertionError("every JVM supports SHA-256", impossible);
         }
     }
 
-    /** Of the values' bytes as they travel. */
+    /** Returns the digest of the values as little-endian bytes. */
     static String of(Tensor tensor) {
         ByteBuffer bytes;
         switch (tensor.dtype()) {

@@ -13,7 +13,7 @@ class ElementsTest {
     private static final double[] VALUES = {1.5, -2, 0.1, 1e-300, 3e300};
 
     @Test
-    void partsMayEndAnywhere() {
+    void acceptsPartsOfAnyLength() {
         for (ByteOrder order : new ByteOrder[] {ByteOrder.LITTLE_ENDIAN, ByteOrder.BIG_ENDIAN}) {
             for (int size = 1; size <= Double.BYTES * VALUES.length; size++) {
                 Elements elements = Elements.of("float64", VALUES.length, order);
@@ -30,7 +30,7 @@ class ElementsTest {
     }
 
     @Test
-    void bytesThatAreMissingOrTooManyAreNoticed() {
+    void detectsMissingAndExcessBytes() {
         Elements elements = Elements.of("float64", VALUES.length, ByteOrder.LITTLE_ENDIAN);
         elements.accept(bytes(ByteOrder.LITTLE_ENDIAN).limit(Double.BYTES * VALUES.length - 1));
         assertFalse(elements.isFull());
@@ -42,7 +42,7 @@ class ElementsTest {
     }
 
     @Test
-    void aShapeThatNoArrayHoldsIsAnError() {
+    void rejectsAShapeThatExceedsAJavaArray() {
         for (long[] shape : new long[][] {{1L << 40}, {1L << 20, 1L << 20}, {1L << 62, 4, 0}}) {
             String detail = assertThrows(WeightInitException.class, () -> Shapes.count(shape)).detail();
             assertTrue(detail.contains("slices"), detail);

@@ -11,17 +11,17 @@ import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** What a service that behaves well never does. */
+/** Tests responses that a weight-init service never sends, but a proxy, a network or another service may. */
 @Timeout(60)
 class ExchangeTest {
     private static final String METADATA = "Weight-Init: {\"shape\":[2],\"dtype\":\"float32\"}\r\n";
-    private static final String CONTINUABLE = "Accept-Ranges: bytes\r\nETag: \"a\"\r\n";
+    private static final String RESUMABLE = "Accept-Ranges: bytes\r\nETag: \"a\"\r\n";
     private static final String ONE = "\0\0\u0080\u003f";
     private static final String TWO = "\0\0\0\u0040";
-    private static final String BROKEN = ok(CONTINUABLE, ONE + "\0");
+    private static final String BROKEN = ok(RESUMABLE, ONE + "\0");
 
     @Test
-    void theRestIsAskedForWhereItBroke() throws IOException {
+    void resumesWhereTheConnectionBroke() throws IOException {
         try (var service = new ScriptedService(BROKEN, part("bytes 5-7/8", "\"a\"", "\0\0\u0040"))) {
             assertArrayEquals(new float[] {1, 2}, init(service).floats());
             assertTrue(service.requests.get(1).contains("Range: bytes=5-\n"));
@@ -30,16 +30,16 @@ class ExchangeTest {
     }
 
     @Test
-    void anotherPartThanAskedForIsAnError() throws IOException {
+    void rejectsAnotherRangeThanRequested() throws IOException {
         for (String other : new String[] {part("bytes 4-7/8", "\"a\"", TWO), part("bytes 5-7/8", "\"b\"", "\0\0\u0040")}) {
             try (var service = new ScriptedService(BROKEN, other)) {
-                assertEquals("Wrong Part", assertThrows(WeightInitException.class, () -> init(service)).title());
+                assertEquals("Wrong Range", assertThrows(WeightInitException.class, () -> init(service)).title());
             }
         }
     }
 
     @Test
-    void whatCannotBeContinuedBeginsAnew() throws IOException {
+    void restartsAResponseThatCannotBeResumed() throws IOException {
         for (String headers : new String[] {"", "ETag: \"a\"\r\n", "Accept-Ranges: bytes\r\nETag: W/\"a\"\r\n"}) {
             try (var service = new ScriptedService(ok(headers, ONE + "\0"), ok(headers, ONE + TWO))) {
                 assertArrayEquals(new float[] {1, 2}, init(service).floats());
@@ -49,25 +49,25 @@ class ExchangeTest {
     }
 
     @Test
-    void aWholeAnswerInsteadOfTheRestBeginsAnew() throws IOException {
-        try (var service = new ScriptedService(BROKEN, ok(CONTINUABLE, TWO + ONE))) {
+    void aCompleteResponseReplacesTheFirstPart() throws IOException {
+        try (var service = new ScriptedService(BROKEN, ok(RESUMABLE, TWO + ONE))) {
             assertArrayEquals(new float[] {2, 1}, init(service).floats());
         }
     }
 
     @Test
-    void anAnswerThatComesNoFurtherIsGivenUp() throws IOException {
+    void givesUpWithoutProgress() throws IOException {
         try (var service = new ScriptedService(ok("", ONE), ok("", ONE), ok("", ONE))) {
-            Client client = at(service).retries(2).build();
+            Client client = builderFor(service).retries(2).build();
             assertThrows(WeightInitException.class, () -> client.init(Request.of(2)));
             assertEquals(3, service.requests.size());
         }
     }
 
     @Test
-    void aPauseWithinAnAnswerIsATimeout() throws IOException {
+    void timesOutWithinAResponse() throws IOException {
         try (var service = new ScriptedService(BROKEN + "…")) {
-            Client client = at(service).timeout(Duration.ofSeconds(1)).build();
+            Client client = builderFor(service).timeout(Duration.ofSeconds(1)).build();
             WeightInitException timeout = assertThrows(WeightInitException.class, () -> client.init(Request.of(2)));
             assertEquals("Timeout", timeout.title());
             assertEquals(1, service.requests.size());
@@ -75,18 +75,18 @@ class ExchangeTest {
     }
 
     @Test
-    void aLengthThatDisagreesWithTheShapeIsAnError() throws IOException {
+    void rejectsALengthThatContradictsTheShape() throws IOException {
         String longer = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n" + METADATA + "\r\n" + ONE + ONE + ONE;
         String unannounced = "HTTP/1.0 200 OK\r\n" + METADATA + "\r\n";
-        for (String answer : new String[] {longer, unannounced + ONE, unannounced + ONE + ONE + ONE}) {
-            try (var service = new ScriptedService(answer)) {
+        for (String response : new String[] {longer, unannounced + ONE, unannounced + ONE + ONE + ONE}) {
+            try (var service = new ScriptedService(response)) {
                 assertEquals("Wrong Length", assertThrows(WeightInitException.class, () -> init(service)).title());
             }
         }
     }
 
     @Test
-    void anEmptyTensorIsEmpty() throws IOException {
+    void acceptsAnEmptyTensor() throws IOException {
         String empty = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nWeight-Init: {\"shape\":[0,3],\"dtype\":\"float32\"}\r\n\r\n";
         try (var service = new ScriptedService(empty)) {
             assertEquals(0, init(service).floats().length);
@@ -94,7 +94,7 @@ class ExchangeTest {
     }
 
     @Test
-    void aWaitOfMoreThanAMinuteIsAnError() throws IOException {
+    void doesNotWaitForMoreThanAMinute() throws IOException {
         try (var service = new ScriptedService("HTTP/1.1 503 Busy\r\nRetry-After: 61\r\nContent-Length: 5\r\n\r\nlater")) {
             WeightInitException busy = assertThrows(WeightInitException.class, () -> init(service));
             assertEquals(503, busy.status());
@@ -103,7 +103,7 @@ class ExchangeTest {
     }
 
     @Test
-    void anUnknownDtypeIsAnError() throws IOException {
+    void rejectsAnUnknownDtype() throws IOException {
         String header = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nWeight-Init: {\"shape\":[2],\"dtype\":\"float8\"}\r\n\r\n..";
         try (var service = new ScriptedService(header)) {
             WeightInitException unknown = assertThrows(WeightInitException.class, () -> init(service));
@@ -122,7 +122,7 @@ class ExchangeTest {
     }
 
     @Test
-    void settingsThatCannotBeAreRefused() {
+    void rejectsInvalidSettings() {
         for (String url : new String[] {"", "127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http:// "}) {
             assertThrows(IllegalArgumentException.class, () -> Client.builder().url(url).build(), url);
         }
@@ -131,10 +131,10 @@ class ExchangeTest {
     }
 
     private static Weights init(ScriptedService service) {
-        return at(service).build().init(Request.of(2));
+        return builderFor(service).build().init(Request.of(2));
     }
 
-    private static Client.Builder at(ScriptedService service) {
+    private static Client.Builder builderFor(ScriptedService service) {
         return Client.builder().url(service.url() + "/").timeout(Duration.ofSeconds(30));
     }
 

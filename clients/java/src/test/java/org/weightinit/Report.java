@@ -8,7 +8,7 @@ import java.nio.file.StandardOpenOption;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.TestWatcher;
 
-/** Writes the name of each test that has passed, a line each, to the file that WEIGHT_INIT_REPORT names. */
+/** Appends the name of each passed test as a line to the file in the environment variable WEIGHT_INIT_REPORT. */
 final class Report implements TestWatcher {
     @Override
     public void testSuccessful(ExtensionContext context) {

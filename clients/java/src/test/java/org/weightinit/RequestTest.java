@@ -23,7 +23,7 @@ class RequestTest {
     }
 
     @Test
-    void aRequestIsNeverChanged() {
+    void requestsAreImmutable() {
         Request scalar = Request.of();
         assertEquals(Map.of("shape", List.of(), "seed", "7"), scalar.seed(7).fields());
         assertEquals(Map.of("shape", List.of()), scalar.fields());
@@ -32,7 +32,7 @@ class RequestTest {
     }
 
     @Test
-    void objectsTravelAsObjects() {
+    void mapsBecomeJsonObjects() {
         Request request = Request.of(2).scheme(Map.of("name", "zeros")).activation(Map.of("expression", "x"));
         assertEquals("{\"name\":\"zeros\"}", Json.write(request.fields().get("scheme")));
         assertEquals("{\"expression\":\"x\"}", Json.write(request.fields().get("activation")));

@@ -13,15 +13,18 @@ import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
-/** A service that says what it is told to, one answer for each connection, byte by byte, and keeps the heads of the requests. */
+/**
+ * A server that sends scripted responses, one for each connection, and records the request line and headers of each request. After a
+ * response that ends with "…" it keeps the connection open.
+ */
 final class ScriptedService implements AutoCloseable {
     final List<String> requests = Collections.synchronizedList(new ArrayList<>());
     private final ServerSocket listener = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
     private final CompletableFuture<Void> closed = new CompletableFuture<>();
-    private final List<String> answers;
+    private final List<String> responses;
 
-    ScriptedService(String... answers) throws IOException {
-        this.answers = List.of(answers);
+    ScriptedService(String... responses) throws IOException {
+        this.responses = List.of(responses);
         var thread = new Thread(this::serve, "scripted service");
         thread.setDaemon(true);
         thread.start();
@@ -32,20 +35,20 @@ final class ScriptedService implements AutoCloseable {
     }
 
     private void serve() {
-        for (String answer : answers) {
+        for (String response : responses) {
             try (Socket connection = listener.accept()) {
-                requests.add(headFrom(connection));
-                connection.getOutputStream().write(answer.replace("…", "").getBytes(ISO_8859_1));
-                if (answer.endsWith("…")) {
-                    closed.join(); // and says nothing more
+                requests.add(readRequest(connection));
+                connection.getOutputStream().write(response.replace("…", "").getBytes(ISO_8859_1));
+                if (response.endsWith("…")) {
+                    closed.join();
                 }
-            } catch (IOException gone) {
-                return; // closed, or the client did not want all of it
+            } catch (IOException disconnected) {
+                return; // the test closed the service, or the client closed the connection
             }
         }
     }
 
-    private static String headFrom(Socket connection) throws IOException {
+    private static String readRequest(Socket connection) throws IOException {
         var reader = new BufferedReader(new InputStreamReader(connection.getInputStream(), ISO_8859_1));
         var head = new StringBuilder();
         int bodyLength = 0;

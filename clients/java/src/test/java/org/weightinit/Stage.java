@@ -8,7 +8,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 
-/** The real services, in every state, that these tests are run against. */
+/** The real services that the tests use, each in a different state. */
 final class Stage {
     private static final JsonObject CONTENT = read();
 
@@ -23,17 +23,17 @@ final class Stage {
     }
 
     static Client client() {
-        return at("url").build();
+        return builderFor("url").build();
     }
 
-    static Client.Builder at(String name) {
+    static Client.Builder builderFor(String name) {
         return Client.builder().url(text(name)).apiKey(null).timeout(Duration.ofSeconds(60));
     }
 
     private static JsonObject read() {
         String file = System.getenv("WEIGHT_INIT_STAGE");
         if (file == null) {
-            return fail("WEIGHT_INIT_STAGE: expected the file of a stage; received nothing. Run `make test-clients`.");
+            return fail("WEIGHT_INIT_STAGE: expected the path of the stage file; received nothing. Run `make test-clients`.");
         }
         try {
             return Json.objectOrNull(Files.readString(Path.of(file)));
