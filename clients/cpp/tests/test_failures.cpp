@@ -89,7 +89,7 @@ TEST_CASE("a service that hangs is an error after the timeout") {
     const Error error = stage::error_of([&] { return client.init({2, 3}); });
     const auto waited = std::chrono::steady_clock::now() - start;
     REQUIRE(error.status() == 0);
-    REQUIRE(error.what() == "Received nothing from " + options.url + " for 0.5 s. Try again, or set a larger timeout.");
+    REQUIRE(error.what() == "Received nothing from " + options.url + " for 0.5 s. Try again, or set a longer timeout.");
     REQUIRE(waited >= options.timeout);
     REQUIRE(waited < std::chrono::seconds(15));
     stage::report("timeout");

@@ -57,5 +57,5 @@ connection_error <- function(client, handle, reason) {
 
 timeout_error <- function(client) {
   problem <- sprintf("Received nothing from %s for %g s.", client$url, client$timeout_s)
-  weight_init_error(0L, "Timeout", paste(problem, "Try again, or set a larger timeout_s."))
+  weight_init_error(0L, "Timeout", paste(problem, "Try again, or set a longer timeout_s."))
 }

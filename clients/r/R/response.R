@@ -17,7 +17,7 @@ response_metadata <- function(head, beginning = raw()) {
   text <- header(head, "weight-init")
   if (!nzchar(text)) {
     received <- sprintf("a response without it: %s", quoted(decode_text(beginning)))
-    stop(unexpected_response(head$status, "the header Weight-Init", received))
+    stop(unexpected_response(head$status, "a Weight-Init header", received))
   }
   json_object(text, head$status)
 }

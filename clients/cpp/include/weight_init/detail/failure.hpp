@@ -34,7 +34,7 @@ inline Error connection_error(const Outcome& outcome, const Options& options) {
     const std::string& url = options.url;
     if (outcome.code == CURLE_OPERATION_TIMEDOUT) {
         return {0, "Timeout",
-                "Received nothing from " + url + " for " + format_seconds(options.timeout) + ". Try again, or set a larger timeout."};
+                "Received nothing from " + url + " for " + format_seconds(options.timeout) + ". Try again, or set a longer timeout."};
     }
     if (is_unreachable(outcome.code)) {
         return {

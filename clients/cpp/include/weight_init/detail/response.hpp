@@ -50,7 +50,7 @@ inline nlohmann::json parse_rows(std::string_view text, const char* name) {
 inline nlohmann::json parse_metadata(const Response& response, std::string_view body) {
     const std::string text = response.header("Weight-Init");
     if (text.empty()) {
-        throw unexpected_response(response.status(), "the header Weight-Init", body);
+        throw unexpected_response(response.status(), "a Weight-Init header", body);
     }
     return parse_object(text);
 }
