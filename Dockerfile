@@ -1,6 +1,6 @@
 # docker build -t weight-init . && docker run -p 8000:8000 weight-init
 # docker run --rm weight-init init --shape 512,784 --activation relu --seed 7 > w.npy
-# It needs no writable file system and no capability: docker run --read-only --cap-drop all --security-opt no-new-privileges ...
+# The image needs no writable file system and no capabilities: docker run --read-only --cap-drop all --security-opt no-new-privileges ...
 ARG PYTHON_TAG=3.11-slim
 
 FROM python:${PYTHON_TAG} AS build
@@ -9,7 +9,7 @@ ENV PIP_NO_CACHE_DIR=1 \
     PIP_NO_COMPILE=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY deploy/requirements.txt deploy/requirements-build.txt ./
-# tests of packages are of no use here
+# The last step removes the test suites of the packages, which the image does not need.
 RUN python3 -m venv --without-pip /opt/weight-init \
     && python3 -m pip --python /opt/weight-init/bin/python3 install --require-hashes -r requirements.txt \
     && python3 -m venv tools \
@@ -20,14 +20,14 @@ COPY service service
 RUN tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheel . \
     && python3 -m pip --python /opt/weight-init/bin/python3 install --no-deps wheel/*.whl \
     && /opt/weight-init/bin/python3 -m compileall -q --invalidation-mode unchecked-hash /opt/weight-init
-# the path of the sources is a part of what compiled code is found by: they are the same in the image, and not the ones in /build
+# The kernel cache depends on the path of the sources. Leave /build, so that it uses the installed sources, at their path in the image.
 WORKDIR /
 ENV WEIGHT_INIT_KERNEL_CACHE=/opt/weight-init/kernels
 RUN /opt/weight-init/bin/weight-init kernels
 
 FROM python:${PYTHON_TAG}
 COPY --from=build /opt/weight-init /opt/weight-init
-# within a container, loopback would be out of everybody's reach; /dev/shm can be written to even where nothing else can
+# Listen on all interfaces, because nothing outside the container reaches its loopback. /dev/shm is writable even with --read-only.
 ENV PATH=/opt/weight-init/bin:$PATH \
     WEIGHT_INIT_HOST=0.0.0.0 \
     WEIGHT_INIT_KERNEL_CACHE=/opt/weight-init/kernels \

@@ -1,4 +1,4 @@
-# make serve | test | lint | bench. Each makes .venv first, and again when pyproject.toml or constraints.txt changed.
+# make serve | test | lint | bench. Each target creates .venv first, and updates it when pyproject.toml or constraints.txt changes.
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -14,7 +14,7 @@ IMAGE ?= weight-init
 .PHONY: help serve test test-clients test-frameworks test-conformance image test-container fuzz bench load lint format documents lock audit sbom clean
 .DEFAULT_GOAL := help
 
-help:  ## what there is
+help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
 
 .venv/serve: pyproject.toml constraints.txt
@@ -29,57 +29,57 @@ help:  ## what there is
 serve: .venv/serve  ## serve on http://HOST:PORT (127.0.0.1:8000)
 	$(BIN)/weight-init serve --host $(HOST) --port $(PORT)
 
-test: .venv/develop  ## run every test that needs no other framework
+test: .venv/develop  ## run all tests that need no other framework
 	$(BIN)/pytest -n auto --ignore tests/conformance --ignore tests/container
 
 .venv/frameworks: .venv/develop
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[frameworks]'
 	@touch $@
 
-test-frameworks: .venv/frameworks  ## run the README's examples of torch and JAX too; installs both, which is large
+test-frameworks: .venv/frameworks  ## run the README's torch and JAX examples too; installs both, which are large
 	$(BIN)/pytest tests/test_readme.py clients/python/tests/test_readme.py
 
 .venv/conformance: .venv/develop
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[conformance]'
 	@touch $@
 
-test-conformance: .venv/conformance  ## compare with torch, Keras, JAX and timm themselves; installs them, which is large
+test-conformance: .venv/conformance  ## compare with torch, Keras, JAX and timm; installs them, which are large
 	$(BIN)/pytest -n auto --dist loadfile tests/conformance
 
 .venv/clients: .venv/develop clients/install-toolchains
 	clients/install-toolchains
 	@touch $@
 
-test-clients: .venv/clients  ## build, check and test each client in its own language; as root installs what they need from Debian
+test-clients: .venv/clients  ## build, check and test each client in its own language; as root, installs the toolchains from Debian
 	$(BIN)/pytest clients/conformance clients/curl
 
 image:  ## build the container image, with CONTAINER (docker, podman ...)
 	$(CONTAINER) build $(CONTAINER_BUILD) -t $(IMAGE) .
 
-test-container: .venv/develop image  ## run the image, read-only and without capabilities, and drive it
+test-container: .venv/develop image  ## run the image, read-only and without capabilities, and test it
 	CONTAINER="$(CONTAINER)" IMAGE="$(IMAGE)" $(BIN)/pytest tests/container
 
-fuzz: .venv/develop  ## make 20,000 requests from the OpenAPI document, and hold the answers against it; takes some minutes
+fuzz: .venv/develop  ## check the responses to 20,000 requests generated from the OpenAPI document; takes some minutes
 	FUZZ_EXAMPLES=6700 $(BIN)/pytest tests/web/test_schema.py
 
-load: .venv/develop  ## 200 connections for a minute, and 1,000 clients that vanish; write it to benchmarks/RESULTS.md
+load: .venv/develop  ## measure 200 connections for a minute and 1,000 disconnecting clients; write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks load
 
-bench: .venv/frameworks .venv/clients  ## measure against torch, JAX, NumPy, nginx and curl, and write benchmarks/RESULTS.md; takes some minutes
+bench: .venv/frameworks .venv/clients  ## compare with torch, JAX, NumPy, nginx and curl, and write benchmarks/RESULTS.md; takes some minutes
 	$(BIN)/python -m benchmarks
 
-lint: .venv/develop  ## style, types, and whether the generated documents are current
+lint: .venv/develop  ## check style, types, and that the generated documents are current
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/python -m tests.documents --check
 	$(BIN)/hadolint Dockerfile
 
-format: .venv/develop  ## put the style right
+format: .venv/develop  ## fix the style
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-documents: .venv/develop  ## write the generated parts of the documents
+documents: .venv/develop  ## write the generated documents
 	$(BIN)/python -m tests.documents
 
 .venv/supply: .venv/develop
@@ -88,17 +88,17 @@ documents: .venv/develop  ## write the generated parts of the documents
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c constraints.txt
 
-lock: .venv/supply  ## write the versions of the image and their hashes, from pyproject.toml and constraints.txt
+lock: .venv/supply  ## write the image's package versions and hashes, from pyproject.toml and constraints.txt
 	$(LOCK) --extra redis -o deploy/requirements.txt pyproject.toml
 	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires'], sep='\n')" \
 		| $(LOCK) -o deploy/requirements-build.txt -
 
-audit: .venv/supply  ## look for known weaknesses in the versions of the image; fails where nobody can be asked, too
+audit: .venv/supply  ## check the image's packages for known vulnerabilities; also fails if the database is unreachable
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r deploy/requirements.txt
 
-sbom: .venv/supply  ## write what the image is made of to build/sbom.cdx.json (CycloneDX), the same bytes each time
+sbom: .venv/supply  ## write the image's packages to build/sbom.cdx.json (CycloneDX), reproducibly
 	@mkdir -p build
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o build/sbom.cdx.json deploy/requirements.txt
 
-clean:  ## remove what the other targets made
+clean:  ## remove the output of the other targets
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -1,1 +1,1 @@
-"""What is measured, each a ratio within one run; never in a timed test."""
+"""Benchmarks. Each measures a ratio within one run. Tests never depend on time."""

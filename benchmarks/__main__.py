@@ -1,4 +1,4 @@
-"""`make bench`: measure everything and write RESULTS.md."""
+"""Measure the benchmarks and write RESULTS.md: `make bench`."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from benchmarks.timing import Figure
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
-# a title, and what measures: found when it is wanted, since some need other frameworks
+# Name -> title and function. A function is imported only when it runs, because some need other frameworks.
 SECTIONS = {
-    "fills": ("Filling a buffer in the process", "benchmarks.fills:measure"),
+    "fills": ("Filling a buffer in this process", "benchmarks.fills:measure"),
     "fetching": ("Fetching over HTTP", "benchmarks.fetching:measure"),
     "small": ("Small requests", "benchmarks.small_requests:figures"),
-    "footprint": ("Memory, reach and start", "benchmarks.footprint:measure"),
+    "footprint": ("Memory, random access and startup", "benchmarks.footprint:measure"),
     "clients": ("Clients", "benchmarks.clients:measure"),
     "load": ("Under load", "benchmarks.load:measure"),
 }
-_HEAD = ("what", "weight-init", "against", "ratio", "goal")
+_HEAD = ("benchmark", "weight-init", "reference", "ratio", "goal")
 
 
 def main() -> None:
-    """Measure the sections that are named, or all, and write the results."""
+    """Measure the given sections, or all of them, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="only these, which RESULTS.md then has anew")
+    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="sections to measure; RESULTS.md keeps the others")
     chosen = parser.parse_args().sections
     console, page = Console(), RESULTS.read_text("utf-8") if chosen else _introduction()
     for name in chosen or SECTIONS:
-        title, place = SECTIONS[name]
+        title, function = SECTIONS[name]
         with console.status(f"{title} …"):
-            figures: list[Figure] = pkgutil.resolve_name(place)()
+            figures: list[Figure] = pkgutil.resolve_name(function)()
         console.print(_table(title, figures))
         page = _with_section(page, title, _markdown(title, figures))
         RESULTS.write_text(page, "utf-8")
 
 
 def _with_section(page: str, title: str, section: str) -> str:
-    """The page with the section in the place of the one of that title, or else at the end."""
+    """Return the page with the section of this title replaced, or the section appended."""
     before, _, rest = page.partition(f"## {title}\n")
     following = re.search(r"^## .*", rest, re.DOTALL | re.MULTILINE)
     return f"{before.rstrip()}\n\n{section}" + (f"\n{following[0]}" if following else "")
@@ -55,8 +55,8 @@ def _with_section(page: str, title: str, section: str) -> str:
 def _cells(figure: Figure) -> tuple[str, ...]:
     ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
     sign = "at least" if figure.at_least else "at most"
-    goal = "" if figure.limit is None else f"{sign} {figure.limit:.2f}{'' if figure.is_met else ': missed'}"
-    return figure.what, figure.measured, figure.reference, ratio, goal
+    goal = "" if figure.limit is None else f"{sign} {figure.limit:.2f}{'' if figure.is_met else ' (missed)'}"
+    return figure.label, figure.measured, figure.reference, ratio, goal
 
 
 def _table(title: str, figures: list[Figure]) -> Table:
@@ -75,9 +75,9 @@ def _introduction() -> str:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "numba", "torch", "jax", "uvicorn"))
     return f"""# Results
 
-Written by `make bench`, a section by `python -m benchmarks <section>`. Each ratio is the median, over
-several rounds of one run, of our time divided by the other's in the same round (for rates: our rate by the other's); the times are
-medians. The machine has noisy neighbours: compare ratios, not times.
+`make bench` writes this page, and `python -m benchmarks <section>` updates one section. Each ratio divides the time of weight-init by that
+of the reference in the same round (for rates, the rate of weight-init by that of the reference). Ratios and times are medians over several
+rounds of one run. The machine has noisy neighbours, so compare ratios, not times.
 
 - machine: {_processor()}, {os.cpu_count()} cores, {_memory()}, {platform.system()} {platform.machine()}
 - Python {platform.python_version()}, {versions}

@@ -1,4 +1,4 @@
-"""Each client, from the service into an array of its language, against curl that throws the same away."""
+"""Fetches a tensor into an array with each client. The reference is curl, which discards the same bytes."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from benchmarks.timing import Figure, alternate_timed, median, ratio
 from clients.conformance.clients import CLIENTS, Client
 
 _RUNS = 9
-_PATH = "/init?shape=4096,4096&scheme=normal&seed=7&format=raw"  # 64 MiB, which the programs ask for too
+_PATH = "/init?shape=4096,4096&scheme=normal&seed=7&format=raw"  # 64 MiB, the same tensor that the example programs fetch
 
 
 def measure() -> list[Figure]:
-    """All in turn, each against the curl of its round."""
+    """Measure all clients in turn, each against curl in the same round."""
     with weight_init() as server, ExitStack() as stack:
         url = f"http://127.0.0.1:{server.port}"
         candidates = {"curl": lambda: _curl(url)} | {
             name: stack.enter_context(_fetching(client, url)) for name, client in CLIENTS.items() if client.bench
         }
-        taken = alternate_timed(candidates, _RUNS)
+        times = alternate_timed(candidates, _RUNS)
     return [
         Figure(
             f"64 MiB float32 into {CLIENTS[name].array}",
-            f"{median(taken, name) * 1e3:.0f} ms",
-            f"curl to /dev/null: {median(taken, 'curl') * 1e3:.0f} ms",
-            ratio(taken, name, "curl"),
+            f"{median(times, name) * 1e3:.0f} ms",
+            f"curl to /dev/null: {median(times, 'curl') * 1e3:.0f} ms",
+            ratio(times, name, "curl"),
             CLIENTS[name].max_ratio,
         )
-        for name in taken
+        for name in times
         if name != "curl"
     ]
 
@@ -45,7 +45,7 @@ def _curl(url: str) -> float:
 
 @contextmanager
 def _fetching(client: Client, url: str) -> Iterator[Callable[[], float]]:
-    """A program of the client that fetches when it reads a line, and writes the seconds."""
+    """Run the client's benchmark program, which fetches the tensor for each line of input and prints the seconds."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"WEIGHT_INIT_URL": url, "PATH": path}
     subprocess.run(["bash", "-euc", client.build], cwd=client.path, env=environment, check=True, stdout=subprocess.DEVNULL)
@@ -53,10 +53,10 @@ def _fetching(client: Client, url: str) -> Iterator[Callable[[], float]]:
     with subprocess.Popen(command, cwd=client.path, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        asked, answers = process.stdin, process.stdout
+        commands, results = process.stdin, process.stdout
 
         def fetch() -> float:
-            print("fetch", file=asked, flush=True)
-            return float(answers.readline())
+            print("fetch", file=commands, flush=True)
+            return float(results.readline())
 
         yield fetch

@@ -1,4 +1,4 @@
-"""Fetching over HTTP on the loopback, against filling the same locally."""
+"""Fetches a tensor over HTTP on the loopback interface. The references are torch in this process, and nginx."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.servers import Fetcher, Server, wait_for, weight_init
-from benchmarks.timing import Figure, alternate, median, ratio
+from benchmarks.timing import Figure, Times, alternate, median, ratio
 
 _SHAPE = (8192, 8192)
 _NBYTES = 4 * _SHAPE[0] * _SHAPE[1]
@@ -23,30 +23,30 @@ _RUNS = 9
 
 
 def measure() -> list[Figure]:
-    """256 MiB of He normal, against torch with all threads, and against nginx sending the same bytes from a file."""
+    """Compare 256 MiB of He normal with torch on all threads, and with nginx serving the same bytes from a file."""
     torch.set_num_threads(os.cpu_count() or 1)
     local = torch.zeros(_SHAPE)
-    with weight_init() as ours, _nginx(ours) as nginx:
-        fetcher = Fetcher(ours.port, _NBYTES)
+    with weight_init() as service, _nginx(service) as nginx:
+        fetcher = Fetcher(service.port, _NBYTES)
         candidates = {
             "ours": lambda: fetcher.get(_PATH),
             "torch": lambda: torch.nn.init.kaiming_normal_(local, nonlinearity="relu"),
         }
         if nginx is not None:
-            from_file = Fetcher(nginx.port, _NBYTES)
-            assert from_file.get("/weights") == fetcher.get(_PATH)
-            candidates["nginx"] = lambda: from_file.get("/weights")
-        taken = alternate(candidates, _RUNS)
-    figures = [_figure(taken, "torch", "torch.nn.init.kaiming_normal_ in this process, all threads", 0.5)]
-    return figures + ([_figure(taken, "nginx", "nginx, from a file", None)] if nginx is not None else [])
+            nginx_fetcher = Fetcher(nginx.port, _NBYTES)
+            assert nginx_fetcher.get("/weights") == fetcher.get(_PATH)
+            candidates["nginx"] = lambda: nginx_fetcher.get("/weights")
+        times = alternate(candidates, _RUNS)
+    figures = [_figure(times, "torch", "torch.nn.init.kaiming_normal_ in this process, all threads", 0.5)]
+    return figures + ([_figure(times, "nginx", "nginx, serving a file", None)] if nginx is not None else [])
 
 
-def _figure(taken: dict[str, list[float]], other: str, described: str, limit: float | None) -> Figure:
+def _figure(times: Times, reference: str, description: str, limit: float | None) -> Figure:
     return Figure(
         "256 MiB float32 He normal, over HTTP",
-        _rate(median(taken, "ours")),
-        f"{described}: {_rate(median(taken, other))}",
-        ratio(taken, "ours", other),
+        _rate(median(times, "ours")),
+        f"{description}: {_rate(median(times, reference))}",
+        ratio(times, "ours", reference),
         limit,
     )
 
@@ -68,15 +68,15 @@ http {{
 
 
 @contextmanager
-def _nginx(ours: Server) -> Iterator[Server | None]:
-    """nginx with the same bytes in a file, in memory if the machine has such a folder; None where there is no nginx."""
+def _nginx(service: Server) -> Iterator[Server | None]:
+    """Run nginx with the same bytes in a file, which is in /dev/shm if possible. Yield None if nginx is not installed."""
     if shutil.which("nginx") is None:
         yield None
         return
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() and shutil.disk_usage(memory).free > 2 * _NBYTES else None) as folder:
+    shm = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() and shutil.disk_usage(shm).free > 2 * _NBYTES else None) as folder:
         Path(folder).chmod(0o755)
-        Path(folder, "weights").write_bytes(Fetcher(ours.port, _NBYTES).get(_PATH))
+        Path(folder, "weights").write_bytes(Fetcher(service.port, _NBYTES).get(_PATH))
         port = _free_port()
         Path(folder, "nginx.conf").write_text(_CONFIGURATION.format(folder=folder, port=port))
         with subprocess.Popen(["nginx", "-p", folder, "-c", f"{folder}/nginx.conf"], stderr=subprocess.DEVNULL) as process:

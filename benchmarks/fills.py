@@ -1,4 +1,4 @@
-"""Filling a given buffer in this process, against torch, NumPy and JAX."""
+"""Fills a buffer in this process. The references are torch, NumPy and JAX."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _TORCH: dict[str, Callable[[torch.Tensor], object]] = {
 
 
 def measure() -> list[Figure]:
-    """One thread against one of torch's, all against all, and what else people fill arrays with."""
+    """Compare with torch on one thread and on all threads, then with NumPy and JAX, then the dtypes and layouts."""
     engines.load_kernels()
     cores = os.cpu_count() or 1
     with ThreadPoolExecutor(cores) as pool:
         return [
             *(_against_torch(draw, 1, _fill) for draw in _DRAWS),
-            _against_torch("normal", cores, lambda tensor, out: _fill_with(pool, tensor, out)),
-            *_against_others(),
+            _against_torch("normal", cores, lambda tensor, out: _fill_in_parallel(pool, tensor, out)),
+            *_against_numpy_and_jax(),
             *_layouts(),
         ]
 
@@ -56,51 +56,51 @@ def _fill(tensor: VirtualTensor, out: np.ndarray) -> None:
     tensor.fill(out)
 
 
-def _fill_with(pool: ThreadPoolExecutor, tensor: VirtualTensor, out: np.ndarray) -> None:
+def _fill_in_parallel(pool: ThreadPoolExecutor, tensor: VirtualTensor, out: np.ndarray) -> None:
     list(pool.map(lambda start: tensor.fill(out[start : start + _BLOCK], start), range(0, _SIZE, _BLOCK)))
 
 
 def _against_torch(draw: str, threads: int, fill: Callable[[VirtualTensor, np.ndarray], None]) -> Figure:
     torch.set_num_threads(threads)
-    tensor, out, theirs = _tensor(draw), np.zeros(_SIZE, np.float32), torch.zeros(_SHAPE)
+    tensor, out, torch_tensor = _tensor(draw), np.zeros(_SIZE, np.float32), torch.zeros(_SHAPE)
     runs = 3 if draw == "truncated normal" else _RUNS
-    taken = alternate({"ours": lambda: fill(tensor, out), "torch": lambda: _TORCH[draw](theirs)}, runs)
+    times = alternate({"ours": lambda: fill(tensor, out), "torch": lambda: _TORCH[draw](torch_tensor)}, runs)
     return Figure(
         f"16 Mi float32, {draw}, {_threads(threads)}",
-        _per_element(median(taken, "ours")),
-        f"torch.nn.init, {_threads(threads)}: {_per_element(median(taken, 'torch'))}",
-        ratio(taken, "ours", "torch"),
+        _per_element(median(times, "ours")),
+        f"torch.nn.init, {_threads(threads)}: {_per_element(median(times, 'torch'))}",
+        ratio(times, "ours", "torch"),
         _LIMITS[draw] if threads == 1 else 0.44 / threads,
     )
 
 
-def _against_others() -> list[Figure]:
+def _against_numpy_and_jax() -> list[Figure]:
     tensor, out = _tensor("normal"), np.zeros(_SIZE, np.float32)
     generator, key = np.random.default_rng(7), jax.random.key(7)
-    others: dict[str, Callable[[], object]] = {
+    references: dict[str, Callable[[], object]] = {
         "NumPy's Generator.standard_normal": lambda: generator.standard_normal(out=out, dtype=np.float32),
         "jax.random.normal, all threads": lambda: jax.random.normal(key, _SHAPE).block_until_ready(),
     }
-    taken = alternate({"ours": lambda: tensor.fill(out)} | others, 5)
-    ours = _per_element(median(taken, "ours"))
+    times = alternate({"ours": lambda: tensor.fill(out)} | references, 5)
+    ours = _per_element(median(times, "ours"))
     return [
-        Figure("16 Mi float32, normal, 1 thread", ours, f"{name}: {_per_element(median(taken, name))}", ratio(taken, "ours", name), None)
-        for name in others
+        Figure("16 Mi float32, normal, 1 thread", ours, f"{name}: {_per_element(median(times, name))}", ratio(times, "ours", name), None)
+        for name in references
     ]
 
 
 def _layouts() -> list[Figure]:
-    """The other dtypes and layouts, against float32 in the canonical layout."""
+    """Compare the other dtypes and layouts with float32 in the canonical layout."""
     out = {dtype: np.zeros(_SIZE, DTYPES[dtype].numpy) for dtype in DTYPES}
-    tensors = {dtype: _tensor("normal", dtype=dtype) for dtype in DTYPES} | {"float32, Keras's layout": _tensor("normal", layout="keras")}
+    tensors = {dtype: _tensor("normal", dtype=dtype) for dtype in DTYPES} | {"float32, Keras layout": _tensor("normal", layout="keras")}
     candidates = {name: lambda name=name, tensor=tensor: tensor.fill(out[name.split(",")[0]]) for name, tensor in tensors.items()}
-    taken = alternate(candidates, 5)
+    times = alternate(candidates, 5)
     return [
         Figure(
             f"16 Mi {name}, normal, 1 thread",
-            _per_element(median(taken, name)),
-            f"float32: {_per_element(median(taken, 'float32'))}",
-            ratio(taken, name, "float32"),
+            _per_element(median(times, name)),
+            f"float32: {_per_element(median(times, 'float32'))}",
+            ratio(times, name, "float32"),
             None,
         )
         for name in tensors
@@ -113,4 +113,4 @@ def _threads(count: int) -> str:
 
 
 def _per_element(seconds: float) -> str:
-    return f"{seconds / _SIZE * 1e9:.2f} ns an element"
+    return f"{seconds / _SIZE * 1e9:.2f} ns per element"

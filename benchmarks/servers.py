@@ -1,4 +1,4 @@
-"""Server processes to measure, and a client that does as little as a client can."""
+"""Server processes to measure, and a minimal client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Server:
-    """A process that listens."""
+    """A server process and its port."""
 
     pid: int
     port: int
@@ -24,14 +24,14 @@ class Server:
 
 @contextmanager
 def weight_init() -> Iterator[Server]:
-    """`weight-init serve` on a free port, with its kernels loaded."""
+    """Run `weight-init serve` on a free port, and wait until its kernels are loaded."""
     command = [sys.executable, "-m", "service", "serve", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         try:
-            found = next(filter(None, (re.search(r"running on http://127\.0\.0\.1:(\d+)", line) for line in process.stderr)))
-            port = int(found[1])
-            threading.Thread(target=process.stderr.read, daemon=True).start()  # or the log fills the pipe, and the server waits
+            match = next(filter(None, (re.search(r"running on http://127\.0\.0\.1:(\d+)", line) for line in process.stderr)))
+            port = int(match[1])
+            threading.Thread(target=process.stderr.read, daemon=True).start()  # otherwise the log fills the pipe and blocks the server
             wait_for(port, "/readyz")
             yield Server(process.pid, port)
         finally:
@@ -39,26 +39,26 @@ def weight_init() -> Iterator[Server]:
 
 
 def wait_for(port: int, path: str) -> None:
-    """Until the server answers 200. Raises TimeoutError after two minutes."""
+    """Wait until the server responds with 200. Raise TimeoutError after two minutes."""
     end = time.monotonic() + 120
     while time.monotonic() < end:
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection, suppress(OSError):  # it may not listen yet
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection, suppress(OSError):  # not listening yet
             connection.request("GET", path)
             if connection.getresponse().status == 200:
                 return
         time.sleep(0.02)
-    raise TimeoutError(f"port {port} did not answer {path}")
+    raise TimeoutError(f"the server on port {port} did not respond with 200 to {path}")
 
 
 class Fetcher:
-    """One kept connection that reads answers into one buffer."""
+    """A persistent connection that reads all responses into one buffer."""
 
     def __init__(self, port: int, max_bytes: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port))
         self._buffer = memoryview(bytearray(max_bytes + (1 << 16)))
 
     def get(self, path: str, headers: str = "") -> memoryview:
-        """The body of a GET, which must have a Content-Length. Raises ValueError for a status other than 200 and 206."""
+        """Return the body of a GET, which must have a Content-Length. Raise ValueError unless the status is 200 or 206."""
         self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n".encode())
         filled, head_end = 0, -1
         while head_end < 0:
@@ -69,15 +69,15 @@ class Fetcher:
             raise ValueError(head)
         length = re.search(r"(?i)content-length: (\d+)", head)
         if length is None:
-            raise ValueError(f"expected a Content-Length, received {head}")
+            raise ValueError(f"expected a Content-Length; received {head}")
         end = head_end + 4 + int(length[1])
         while filled < end:
             received = self._socket.recv_into(self._buffer[filled:end])
             if not received:
-                raise ConnectionError(f"the server closed after {filled} of {end} bytes")
+                raise ConnectionError(f"the server closed the connection after {filled} of {end} bytes")
             filled += received
         return self._buffer[head_end + 4 : end]
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._socket.close()

@@ -1,4 +1,4 @@
-"""Timing on a noisy machine: the candidates take turns, and what counts is the median of the ratios of neighbours."""
+"""Timing on a noisy machine: the candidates take turns, and the result is the median ratio of the times in each round."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-Seconds = dict[str, list[float]]
+Times = dict[str, list[float]]  # candidate -> seconds in each round
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A line of the results: `measured` against `reference`, with the limit that it must keep, if there is one."""
+    """A row of the results: a measurement, its reference, and an optional limit for their ratio."""
 
-    what: str
+    label: str
     measured: str
     reference: str
     ratio: float | None
@@ -24,43 +24,43 @@ class Figure:
 
     @property
     def is_met(self) -> bool | None:
-        """None where there is no limit."""
+        """Whether the ratio is within the limit, or None without a limit."""
         if self.limit is None or self.ratio is None:
             return None
         return self.ratio >= self.limit if self.at_least else self.ratio <= self.limit
 
 
-def alternate(candidates: Mapping[str, Callable[[], object]], runs: int, *, rest_s: float = 0.3) -> Seconds:
-    """The seconds of each candidate in each of `runs` rounds, after one that does not count.
+def alternate(candidates: Mapping[str, Callable[[], object]], runs: int, *, rest_s: float = 0.3) -> Times:
+    """Return the seconds of each candidate in each of `runs` rounds, after a warm-up round.
 
-    Each begins after a rest: a library's threads go on spinning for a while after their work, on the cores of whoever is next.
+    A rest precedes each measurement, because threads of some libraries keep spinning for a while and would slow down the next candidate.
     """
     return alternate_timed({name: partial(_seconds, candidate) for name, candidate in candidates.items()}, runs, rest_s=rest_s)
 
 
-def alternate_timed(candidates: Mapping[str, Callable[[], float]], runs: int, *, rest_s: float = 0.3) -> Seconds:
-    """The same for candidates that say themselves how many seconds they took."""
-    taken: Seconds = {name: [] for name in candidates}
+def alternate_timed(candidates: Mapping[str, Callable[[], float]], runs: int, *, rest_s: float = 0.3) -> Times:
+    """Do the same as `alternate` for candidates that return their own seconds."""
+    times: Times = {name: [] for name in candidates}
     for run in range(runs + 1):
         for name, candidate in candidates.items():
             time.sleep(rest_s)
             seconds = candidate()
             if run:
-                taken[name].append(seconds)
-    return taken
+                times[name].append(seconds)
+    return times
 
 
 def _seconds(candidate: Callable[[], object]) -> float:
-    begin = time.perf_counter()
+    start = time.perf_counter()
     candidate()
-    return time.perf_counter() - begin
+    return time.perf_counter() - start
 
 
-def ratio(taken: Seconds, one: str, other: str) -> float:
-    """The median of the ratios within each round."""
-    return statistics.median(a / b for a, b in zip(taken[one], taken[other]))
+def ratio(times: Times, one: str, other: str) -> float:
+    """Return the median over all rounds of the time of `one` divided by that of `other`."""
+    return statistics.median(a / b for a, b in zip(times[one], times[other]))
 
 
-def median(taken: Seconds, name: str) -> float:
-    """The median time in seconds."""
-    return statistics.median(taken[name])
+def median(times: Times, name: str) -> float:
+    """Return the median time of a candidate in seconds."""
+    return statistics.median(times[name])

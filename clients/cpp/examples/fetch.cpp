@@ -1,4 +1,4 @@
-// Fetches a tensor of 64 MiB at each line of the input, and prints the seconds that it took.
+// Fetches a tensor of 64 MiB for each line of the input, and prints the seconds it took.
 
 #include <chrono>
 #include <iostream>
@@ -7,7 +7,7 @@
 
 namespace {
 
-double seconds_of_a_fetch(weight_init::Client& client) {
+double time_fetch(weight_init::Client& client) {
     const auto start = std::chrono::steady_clock::now();
     const auto weights = client.init({4096, 4096}, {{"scheme", "normal"}, {"seed", 7}});
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -17,8 +17,8 @@ double seconds_of_a_fetch(weight_init::Client& client) {
 
 int main() {
     weight_init::Client client;
-    seconds_of_a_fetch(client);  // so that the connection is there, and the service warm
+    time_fetch(client);  // opens the connection and warms up the service
     for (std::string line; std::getline(std::cin, line);) {
-        std::cout << seconds_of_a_fetch(client) << std::endl;
+        std::cout << time_fetch(client) << std::endl;
     }
 }

@@ -1,5 +1,5 @@
 /// @file
-/// A service that says what a test has written for it: what the real one does in rare moments only.
+/// A server with scripted responses, for situations that are rare with the real service.
 #pragma once
 
 #include <chrono>
@@ -9,28 +9,28 @@
 #include <thread>
 #include <vector>
 
-/// It answers each connection with the next answer, sends the parts of it with pauses between them, and breaks the connection.
+/// Sends the next scripted response on each connection, in parts with pauses between them, and closes the connection.
 class ScriptedService {
   public:
     using Parts = std::vector<std::string>;
 
-    /// One part for each answer.
-    explicit ScriptedService(const std::vector<std::string>& answers);
-    ScriptedService(std::vector<Parts> answers, std::chrono::milliseconds pause);
+    /// Sends each response in one part.
+    explicit ScriptedService(const std::vector<std::string>& responses);
+    ScriptedService(std::vector<Parts> responses, std::chrono::milliseconds pause);
     ScriptedService(const ScriptedService&) = delete;
     ScriptedService& operator=(const ScriptedService&) = delete;
     ~ScriptedService();
 
     [[nodiscard]] std::string url() const;
 
-    /// What it was asked, with all headers.
+    /// The requests received so far, with headers and bodies.
     [[nodiscard]] std::vector<std::string> requests() const;
 
   private:
     void serve();
-    void answer(int connection, const Parts& parts);
+    void respond(int connection, const Parts& parts);
 
-    std::vector<Parts> answers_;
+    std::vector<Parts> responses_;
     std::chrono::milliseconds pause_;
     mutable std::mutex mutex_;
     std::vector<std::string> requests_;

@@ -19,7 +19,7 @@ namespace {
 std::string variable(const char* name) {
     const char* value = std::getenv(name);
     if (value == nullptr) {
-        throw std::runtime_error(std::string(name) + " is not set: run `make test-clients`, which starts the services that the tests ask");
+        throw std::runtime_error(std::string(name) + " is not set. Run `make test-clients`, which starts the services for the tests.");
     }
     return value;
 }
@@ -39,10 +39,10 @@ weight_init::Options options(const char* name) {
     return options;
 }
 
-void shown(const char* feature) {
-    std::ofstream report(variable("WEIGHT_INIT_REPORT"), std::ios::app);
-    report << feature << '\n';
-    if (!report.flush()) {
+void report(const char* feature) {
+    std::ofstream file(variable("WEIGHT_INIT_REPORT"), std::ios::app);
+    file << feature << '\n';
+    if (!file.flush()) {
         throw std::runtime_error("cannot write to the file that WEIGHT_INIT_REPORT names");
     }
 }
@@ -69,8 +69,8 @@ std::string sha256(std::string_view bytes) {
     }
     std::ostringstream text;
     text << std::hex;
-    for (unsigned int at = 0; at < size; ++at) {
-        text << digest.at(at) / 16 << digest.at(at) % 16;
+    for (unsigned int index = 0; index < size; ++index) {
+        text << digest.at(index) / 16 << digest.at(index) % 16;
     }
     return text.str();
 }
@@ -83,18 +83,19 @@ std::string read(const std::filesystem::path& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-Folder::Folder() : path_(std::filesystem::temp_directory_path() / ("weight-init-" + std::to_string(std::random_device()()))) {
+TemporaryFolder::TemporaryFolder()
+    : path_(std::filesystem::temp_directory_path() / ("weight-init-" + std::to_string(std::random_device()()))) {
     if (!std::filesystem::create_directory(path_)) {
-        throw std::runtime_error(path_.string() + " is there already");
+        throw std::runtime_error(path_.string() + " already exists");
     }
 }
 
-Folder::~Folder() {
+TemporaryFolder::~TemporaryFolder() {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
 }
 
-std::size_t Folder::files() const {
+std::size_t TemporaryFolder::file_count() const {
     return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator()));
 }
 

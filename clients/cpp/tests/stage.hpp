@@ -1,5 +1,5 @@
 /// @file
-/// The services that the tests ask, what they should answer, and what the tests share.
+/// The test services with their expected responses, and helpers that the tests share.
 #pragma once
 
 #include <filesystem>
@@ -10,22 +10,22 @@
 
 namespace stage {
 
-/// What is on the stage. Throws where there is none.
+/// The addresses of the services and the expected responses. Throws if WEIGHT_INIT_STAGE is not set.
 const nlohmann::json& content();
 
-/// The address of one of its services: "url", "keyed_url" ...
+/// The URL of a service: "url", "keyed_url" ...
 std::string url(const char* name);
 
-/// Options for one of its services.
+/// Options for a service.
 weight_init::Options options(const char* name);
 
-/// Say that a feature was shown: the last line of a test, which is reached only if all before it held.
-void shown(const char* feature);
+/// Reports that a feature works. Call it on the last line of a test, which is reached only if the test passes.
+void report(const char* feature);
 
 /// The fields of a golden request, without its shape and format.
 nlohmann::json fields_of(const nlohmann::json& request);
 
-/// The bytes of an array as they travelled.
+/// The bytes of an array as transmitted.
 std::string_view bytes_of(const weight_init::Array& array);
 
 /// SHA-256 in hexadecimal digits.
@@ -33,7 +33,7 @@ std::string sha256(std::string_view bytes);
 
 std::string read(const std::filesystem::path& path);
 
-/// The error that a call ends with. Fails the test if it ends well.
+/// Returns the error from a call. Fails the test if the call succeeds.
 template <typename Call>
 weight_init::Error error_of(Call&& call) {
     try {
@@ -41,19 +41,19 @@ weight_init::Error error_of(Call&& call) {
     } catch (const weight_init::Error& error) {
         return error;
     }
-    throw std::logic_error("expected a weight_init::Error; the call ended well");
+    throw std::logic_error("expected a weight_init::Error; the call succeeded");
 }
 
-/// An empty folder, as long as this lives.
-class Folder {
+/// An empty folder, removed at the end of the scope.
+class TemporaryFolder {
   public:
-    Folder();
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder();
+    TemporaryFolder();
+    TemporaryFolder(const TemporaryFolder&) = delete;
+    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+    ~TemporaryFolder();
 
     [[nodiscard]] std::filesystem::path operator/(const char* name) const { return path_ / name; }
-    [[nodiscard]] std::size_t files() const;
+    [[nodiscard]] std::size_t file_count() const;
 
   private:
     std::filesystem::path path_;

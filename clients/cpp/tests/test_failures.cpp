@@ -22,7 +22,7 @@ Client without_retries(const char* name) {
 
 }  // namespace
 
-TEST_CASE("an error says what is wrong") {
+TEST_CASE("an error lists the invalid fields") {
     Client client(stage::options("url"));
     const Error error = stage::error_of([&] { return client.init({2, 3}, {{"scheme", "he_norml"}}); });
     REQUIRE(error.status() == 422);
@@ -34,10 +34,10 @@ TEST_CASE("an error says what is wrong") {
     REQUIRE(error.errors().front().received == "'he_norml'");
     REQUIRE(error.errors().front().action.find("he_normal") != std::string::npos);
     REQUIRE(stage::error_of([&] { return client.recommend("relo"); }).status() == 422);
-    stage::shown("error");
+    stage::report("error");
 }
 
-TEST_CASE("fields that are no object of text are refused before they are sent") {
+TEST_CASE("invalid fields are rejected before they are sent") {
     Client client(stage::options("url"));
     REQUIRE(contains(stage::error_of([&] { return client.init({2}, "relu"); }), "received string"));
     REQUIRE(contains(stage::error_of([&] { return client.init({2}, {"scheme", "ones"}); }), "received array"));
@@ -45,7 +45,7 @@ TEST_CASE("fields that are no object of text are refused before they are sent") 
     REQUIRE(contains(stage::error_of([&] { return client.recommend({{"name", "\xff"}}); }), "UTF-8"));
 }
 
-TEST_CASE("a key is sent") {
+TEST_CASE("the API key is sent") {
     weight_init::Options options = stage::options("keyed_url");
     options.api_key = "";
     REQUIRE(stage::error_of([&] { return Client(options).schemes(); }).status() == 401);
@@ -53,32 +53,32 @@ TEST_CASE("a key is sent") {
     Client client(options);
     REQUIRE_FALSE(client.schemes().empty());
     REQUIRE(client.init({2}, {{"scheme", "ones"}}).values<float>() == std::vector<float>{1, 1});
-    stage::shown("key");
+    stage::report("key");
 }
 
-TEST_CASE("who asks too often asks again later") {
+TEST_CASE("a rate-limited request is retried after Retry-After") {
     Client client(stage::options("limited_url"));
     for (int time = 0; time < 3; ++time) {
         REQUIRE(client.init({2}, {{"scheme", "ones"}}).values<float>() == std::vector<float>{1, 1});
     }
-    Client impatient = without_retries("limited_url");
+    Client single_try = without_retries("limited_url");
     const Error error = stage::error_of([&] {
         for (;;) {
-            static_cast<void>(impatient.init({2}, {{"scheme", "ones"}}));
+            static_cast<void>(single_try.init({2}, {{"scheme", "ones"}}));
         }
     });
     REQUIRE(error.status() == 429);
-    stage::shown("retry");
+    stage::report("retry");
 }
 
-TEST_CASE("a service that stays busy is an error") {
+TEST_CASE("a service that stays busy is an error after the retries") {
     weight_init::Options options = stage::options("busy_url");
     options.retries = 1;
     Client client(options);
     const auto start = std::chrono::steady_clock::now();
     REQUIRE(stage::error_of([&] { return client.init({100, 1000}); }).status() == 503);
-    REQUIRE(std::chrono::steady_clock::now() - start >= std::chrono::seconds(1));  // it asked again after Retry-After
-    stage::shown("busy");
+    REQUIRE(std::chrono::steady_clock::now() - start >= std::chrono::seconds(1));  // it retried after Retry-After
+    stage::report("busy");
 }
 
 TEST_CASE("a service that hangs is an error after the timeout") {
@@ -89,36 +89,36 @@ TEST_CASE("a service that hangs is an error after the timeout") {
     const Error error = stage::error_of([&] { return client.init({2, 3}); });
     const auto waited = std::chrono::steady_clock::now() - start;
     REQUIRE(error.status() == 0);
-    REQUIRE(error.what() == "Nothing came from " + options.url + " for 0.5 s. Ask again, or give a larger timeout.");
+    REQUIRE(error.what() == "Received nothing from " + options.url + " for 0.5 s. Try again, or set a longer timeout.");
     REQUIRE(waited >= options.timeout);
     REQUIRE(waited < std::chrono::seconds(15));
-    stage::shown("timeout");
+    stage::report("timeout");
 }
 
-TEST_CASE("where nobody listens, or somebody else, the error says so") {
-    Client nobody = without_retries("closed_url");
-    const Error closed = stage::error_of([&] { return nobody.init({2, 3}); });
-    REQUIRE(closed.status() == 0);
-    REQUIRE(contains(closed, "No service answers at " + stage::url("closed_url")));
-    REQUIRE(contains(closed, "Start it with `weight-init serve`, or give Client its URL."));
+TEST_CASE("the error says when no service or a foreign one responds") {
+    Client closed = without_retries("closed_url");
+    const Error refused = stage::error_of([&] { return closed.init({2, 3}); });
+    REQUIRE(refused.status() == 0);
+    REQUIRE(contains(refused, "No service answers at " + stage::url("closed_url")));
+    REQUIRE(contains(refused, "Start it with `weight-init serve`, or pass its URL to Client."));
 
     Client foreign = without_retries("foreign_url");
-    const stage::Folder folder;
+    const stage::TemporaryFolder folder;
     const auto require_foreign = [](const Error& error) {
         REQUIRE(error.status() == 200);
         REQUIRE(contains(error, "received \"<!doctype html><title>Welcome</title>\""));
-        REQUIRE(contains(error, "Is the URL that of a weight-init service?"));
+        REQUIRE(contains(error, "Check that the URL points to a weight-init service."));
     };
     require_foreign(stage::error_of([&] { return foreign.init({2, 3}); }));
     require_foreign(stage::error_of([&] { return foreign.recommend("relu"); }));
     require_foreign(stage::error_of([&] { return foreign.schemes(); }));
     require_foreign(stage::error_of([&] { return foreign.activations(); }));
     require_foreign(stage::error_of([&] { foreign.download(folder / "weight.npy", {2, 3}); }));
-    REQUIRE(folder.files() == 0);
-    stage::shown("nobody");
+    REQUIRE(folder.file_count() == 0);
+    stage::report("nobody");
 }
 
-TEST_CASE("a URL that is none is an error at once") {
+TEST_CASE("an unsupported URL is an error and a trailing slash is not") {
     const Error error = stage::error_of([] { return Client(std::string("file:///etc/hostname")).schemes(); });
     REQUIRE(error.status() == 0);
     REQUIRE(contains(error, "Check the URL."));

@@ -9,7 +9,7 @@
 
 using nlohmann::json;
 
-TEST_CASE("files in NumPy's format") {
+TEST_CASE("reads every supported .npy file and rejects the others") {
     for (const json& row : stage::content().at("npy")) {
         const std::filesystem::path path = row.at("file").get<std::string>();
         CAPTURE(path);
@@ -26,13 +26,13 @@ TEST_CASE("files in NumPy's format") {
         REQUIRE(std::visit(as_doubles, array.values()) == row.at("values").get<std::vector<double>>());
     }
     REQUIRE_THROWS_AS(static_cast<void>(weight_init::read_npy("no such file.npy")), std::filesystem::filesystem_error);
-    stage::shown("npy");
+    stage::report("npy");
 }
 
-TEST_CASE("what download wrote is read") {
+TEST_CASE("reads a downloaded file") {
     weight_init::Client client(stage::options("url"));
     const json fields = {{"activation", "relu"}, {"seed", 7}, {"dtype", "float16"}};
-    const stage::Folder folder;
+    const stage::TemporaryFolder folder;
     client.download(folder / "weight.npy", {30, 20}, fields);
     const auto read = weight_init::read_npy(folder / "weight.npy");
     const auto received = client.init({30, 20}, fields);

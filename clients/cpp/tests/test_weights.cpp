@@ -22,17 +22,17 @@ double value_at(const Tensor& tensor, std::size_t index) {
     return std::visit([index](const auto& values) { return static_cast<double>(values.at(index)); }, tensor.values());
 }
 
-void require_golden(const Tensor& tensor, const json& answer) {
-    REQUIRE(tensor.dtype() == answer.at("dtype").get<std::string>());
-    REQUIRE(tensor.shape() == answer.at("shape").get<Shape>());
-    REQUIRE(stage::sha256(stage::bytes_of(tensor)) == answer.at("sha256").get<std::string>());
-    for (std::size_t index = 0; index < answer.at("first").size(); ++index) {
-        REQUIRE(value_at(tensor, index) == answer.at("first").at(index).get<double>());
+void require_golden(const Tensor& tensor, const json& expected) {
+    REQUIRE(tensor.dtype() == expected.at("dtype").get<std::string>());
+    REQUIRE(tensor.shape() == expected.at("shape").get<Shape>());
+    REQUIRE(stage::sha256(stage::bytes_of(tensor)) == expected.at("sha256").get<std::string>());
+    for (std::size_t index = 0; index < expected.at("first").size(); ++index) {
+        REQUIRE(value_at(tensor, index) == expected.at("first").at(index).get<double>());
     }
 }
 
-/// What the bits of a 16-bit float mean, by the formula of IEEE 754.
-double meaning(std::uint16_t bits, int fraction_bits, int bias) {
+/// Decodes the bits of a 16-bit float with the formula of IEEE 754.
+double decode(std::uint16_t bits, int fraction_bits, int bias) {
     const int exponent_bits = 15 - fraction_bits;
     const int exponent = (bits >> fraction_bits) & ((1 << exponent_bits) - 1);
     const double fraction = std::ldexp(bits & ((1 << fraction_bits) - 1), -fraction_bits);
@@ -40,7 +40,7 @@ double meaning(std::uint16_t bits, int fraction_bits, int bias) {
     return (bits & 0x8000) != 0 ? -magnitude : magnitude;
 }
 
-/// The bits of the bfloat16 that is nearest to a float, to even in the middle.
+/// Rounds a float to the bits of the nearest bfloat16, with ties to even.
 std::uint16_t nearest_bfloat16(float value) {
     std::uint32_t bits = 0;
     std::memcpy(&bits, &value, sizeof bits);
@@ -49,25 +49,25 @@ std::uint16_t nearest_bfloat16(float value) {
 
 }  // namespace
 
-TEST_CASE("every golden request has its golden values") {
+TEST_CASE("every golden request returns its golden values") {
     Client client(stage::options("url"));
     for (const json& row : stage::content().at("golden")) {
         const json& request = row.at("request");
         CAPTURE(request.dump());
         require_golden(client.init(request.at("shape").get<Shape>(), stage::fields_of(request)), row.at("answer"));
     }
-    stage::shown("golden");
+    stage::report("golden");
 }
 
-TEST_CASE("float64 is native, and 16-bit floats are widened without a change") {
+TEST_CASE("float64 is native, and 16-bit floats are widened exactly") {
     Client client(stage::options("url"));
-    const auto drawn = [&](const char* dtype) { return client.init({64, 64}, {{"scheme", "normal"}, {"seed", 7}, {"dtype", dtype}}); };
-    const auto narrow = drawn("float32");
+    const auto fetch = [&](const char* dtype) { return client.init({64, 64}, {{"scheme", "normal"}, {"seed", 7}, {"dtype", dtype}}); };
+    const auto narrow = fetch("float32");
     const auto& floats = narrow.values<float>();
-    const auto wide = drawn("float64");
+    const auto wide = fetch("float64");
     const auto& doubles = wide.values<double>();
-    const auto half = drawn("float16");
-    const auto brain = drawn("bfloat16");
+    const auto half = fetch("float16");
+    const auto brain = fetch("bfloat16");
     REQUIRE(narrow.bits().empty());
     REQUIRE(half.dtype() == "float16");
     REQUIRE(brain.dtype() == "bfloat16");
@@ -75,17 +75,17 @@ TEST_CASE("float64 is native, and 16-bit floats are widened without a change") {
     for (std::size_t index = 0; index < floats.size(); ++index) {
         CAPTURE(index);
         REQUIRE(std::abs(doubles.at(index) - static_cast<double>(floats.at(index))) <= 1e-5);
-        REQUIRE(static_cast<double>(half.values<float>().at(index)) == meaning(half.bits().at(index), 10, 15));
+        REQUIRE(static_cast<double>(half.values<float>().at(index)) == decode(half.bits().at(index), 10, 15));
         REQUIRE(std::abs(half.values<float>().at(index) - floats.at(index)) <= std::abs(floats.at(index)) * 0x1p-11F + 0x1p-25F);
-        REQUIRE(static_cast<double>(brain.values<float>().at(index)) == meaning(brain.bits().at(index), 7, 127));
+        REQUIRE(static_cast<double>(brain.values<float>().at(index)) == decode(brain.bits().at(index), 7, 127));
         REQUIRE(brain.bits().at(index) == nearest_bfloat16(floats.at(index)));
     }
     REQUIRE(stage::error_of([&] { return wide.values<float>(); }).what() ==
-            std::string("Expected an array of the other type; it holds double. Take values<double>()."));
-    stage::shown("wide");
+            std::string("The array holds values of type double. Call values<double>()."));
+    stage::report("wide");
 }
 
-TEST_CASE("the edges of 16-bit floats") {
+TEST_CASE("special 16-bit floats are widened exactly") {
     using weight_init::float_of_bfloat16;
     using weight_init::float_of_float16;
     REQUIRE(stage::content().is_object());
@@ -106,7 +106,7 @@ TEST_CASE("the edges of 16-bit floats") {
     REQUIRE(std::isnan(float_of_bfloat16(0x7fc0)));
 }
 
-TEST_CASE("no digit of a seed is lost") {
+TEST_CASE("seeds keep all digits") {
     Client client(stage::options("url"));
     constexpr std::uint64_t largest = std::numeric_limits<std::uint64_t>::max();
     for (const json& row : stage::content().at("golden")) {
@@ -123,30 +123,30 @@ TEST_CASE("no digit of a seed is lost") {
         REQUIRE(client.init({2}, {{"scheme", "normal"}, {"seed", seed}}).seed() == seed);
     }
     const Tensor chosen = client.init({64}, {{"scheme", "normal"}});
-    const Tensor again = client.init({64}, {{"scheme", "normal"}, {"seed", chosen.seed()}});
-    REQUIRE(chosen.values() == again.values());
-    stage::shown("seed");
+    const Tensor repeated = client.init({64}, {{"scheme", "normal"}, {"seed", chosen.seed()}});
+    REQUIRE(chosen.values() == repeated.values());
+    stage::report("seed");
 }
 
-TEST_CASE("a slice is that slice of the whole") {
+TEST_CASE("a slice equals that part of the full tensor") {
     Client client(stage::options("url"));
     const json fields = {{"activation", "tanh"}, {"seed", 7}};
-    const auto whole = client.init({64, 64}, fields).values<float>();
+    const auto full = client.init({64, 64}, fields).values<float>();
     json sliced = fields;
     sliced["slice"] = "10:20, ::-3";
     const auto part = client.init({64, 64}, sliced);
     std::vector<float> expected;
     for (std::size_t row = 10; row < 20; ++row) {
         for (std::size_t step = 0; step < 22; ++step) {
-            expected.push_back(whole.at(row * 64 + 63 - 3 * step));
+            expected.push_back(full.at(row * 64 + 63 - 3 * step));
         }
     }
     REQUIRE(part.shape() == Shape{10, 22});
     REQUIRE(part.values<float>() == expected);
-    stage::shown("slice");
+    stage::report("slice");
 }
 
-TEST_CASE("advice") {
+TEST_CASE("recommend, schemes and activations return their entries") {
     Client client(stage::options("url"));
     const auto has_name = [](const json& rows, const char* name) {
         return std::any_of(rows.begin(), rows.end(), [name](const json& row) { return row.at("name") == name; });
@@ -158,10 +158,10 @@ TEST_CASE("advice") {
     REQUIRE(client.recommend(nullptr, {{"layer", "residual_output"}, {"num_layers", 12}}).at("scheme") == "gpt2_residual");
     REQUIRE(has_name(client.schemes(), "he_normal"));
     REQUIRE(has_name(client.activations(), "relu"));
-    stage::shown("advice");
+    stage::report("advice");
 }
 
-TEST_CASE("fields may be left out, written in place, or be an object that is at hand") {
+TEST_CASE("fields can be omitted, written inline, or passed as an object") {
     Client client(stage::options("url"));
     const json fields = {{"scheme", {{"name", "normal"}, {"stddev", 0.02}}}, {"seed", 7}};
     REQUIRE(client.init({}, {{"scheme", "zeros"}}).shape().empty());
@@ -172,7 +172,7 @@ TEST_CASE("fields may be left out, written in place, or be an object that is at 
     REQUIRE(client.init({3}, fields).values() == client.init({3}, {{"scheme", "normal"}, {"stddev", 0.02}, {"seed", 7}}).values());
 }
 
-TEST_CASE("a client can be moved, and an array can be changed and moved out of") {
+TEST_CASE("a client can be moved, and values can be modified and moved out") {
     Client first(stage::options("url"));
     REQUIRE(first.init({2}, {{"scheme", "ones"}}).values<float>().size() == 2);
     Client second = std::move(first);

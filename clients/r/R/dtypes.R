@@ -1,6 +1,6 @@
-# The elements in bytes: doubles, or the bits of the types of 16 bits, which R cannot read.
+# Decodes bytes into numbers. R has no 16-bit floats: their bits are read as integers, and widened to doubles here.
 
-elements_of <- function(bytes, dtype, endian = "little") {
+decode_elements <- function(bytes, dtype, endian = "little") {
   size <- item_bytes[[dtype]]
   count <- length(bytes) / size
   if (size == 2) {
@@ -9,7 +9,7 @@ elements_of <- function(bytes, dtype, endian = "little") {
   readBin(bytes, "double", count, size = size, endian = endian)
 }
 
-widened <- function(bits, dtype) {
+widen <- function(bits, dtype) {
   w <- values_of_bits[[dtype]][bits + 1L]
   dim(w) <- dim(bits)
   w
@@ -25,10 +25,10 @@ float16_values <- function(bits) {
 
 # A bfloat16 is the upper half of a float32.
 bfloat16_values <- function(bits) {
-  halves <- matrix(writeBin(bits, raw(), size = 2, endian = "little"), nrow = 2)
+  upper <- matrix(writeBin(bits, raw(), size = 2, endian = "little"), nrow = 2)
   lower <- matrix(raw(1), nrow = 2, ncol = length(bits))
-  readBin(as.vector(rbind(lower, halves)), "double", length(bits), size = 4, endian = "little")
+  readBin(as.vector(rbind(lower, upper)), "double", length(bits), size = 4, endian = "little")
 }
 
-# Of all 65536, computed when the package is built: looking them up is several times as fast.
+# Tables of all 65536 values, computed when the package is built. A lookup is several times as fast as the arithmetic.
 values_of_bits <- list(float16 = float16_values(0:65535), bfloat16 = bfloat16_values(0:65535))

@@ -1,15 +1,15 @@
-#' What can go wrong
+#' Errors of the client
 #'
-#' Whatever fails is a condition of class `weight_init_error`, to be caught by `tryCatch(weight_init_error = )`. Its
-#' message says what was expected, what was received and what to do. (A file that cannot be written is an error of R's
-#' own.)
+#' Every failure is a condition of class `weight_init_error`, which `tryCatch(weight_init_error = )` catches. Its
+#' message says what was expected, what was received and what to do. The exception is a file that cannot be written,
+#' which is an ordinary R error.
 #'
 #' @format A condition with these fields:
-#'   * `status`: the status of HTTP; 0 where no answer came, or none was asked for.
-#'   * `title`: the kind of problem, in few words.
-#'   * `detail`: the same as the message.
-#'   * `errors`: a list with an entry for each field at fault, itself a list of `field`, `expected`, `received` and
-#'     `action`; it may be empty.
+#'   * `status`: the HTTP status, or 0 if there was no response or no request was sent.
+#'   * `title`: the kind of problem, in a few words.
+#'   * `detail`: the same text as the message.
+#'   * `errors`: a list with one entry for each invalid field, itself a list of `field`, `expected`, `received` and
+#'     `action`. It may be empty.
 #' @examples
 #' \dontrun{
 #' tryCatch(
@@ -25,35 +25,37 @@ weight_init_error <- function(status, title, detail, errors = list()) {
   structure(fields, class = c("weight_init_error", "error", "condition"))
 }
 
-# What the service, or something before it, says of a request that it refuses.
-problem_of <- function(head, body) {
-  text <- text_of(body)
+# The error in a response other than 200: the service's own problem document, or whatever a proxy sent instead.
+response_error <- function(head, body) {
+  text <- decode_text(body)
   type <- header(head, "content-type")
   content <- if (startsWith(type, "application/problem+json")) {
     tryCatch(json_object(text, head$status), weight_init_error = function(unreadable) NULL)
   }
   if (is.null(content$detail)) {
-    received <- sprintf("%d with %s (%s)", head$status, quoted(text), if (nzchar(type)) type else "no type")
-    return(foreign_answer(head$status, "an answer of weight-init", received))
+    type <- if (nzchar(type)) type else "no content type"
+    received <- sprintf("status %d with the body %s (%s)", head$status, quoted(text), type)
+    return(unexpected_response(head$status, "a weight-init response", received))
   }
   weight_init_error(head$status, content$title, content$detail, as.list(content$errors))
 }
 
-foreign_answer <- function(status, expected, received) {
-  detail <- sprintf("Expected %s; received %s. Is the URL that of a weight-init service?", expected, received)
-  weight_init_error(status, "Not an answer of weight-init", detail)
+unexpected_response <- function(status, expected, received) {
+  action <- "Check that the URL points to a weight-init service."
+  detail <- sprintf("Expected %s; received %s. %s", expected, received, action)
+  weight_init_error(status, "Not a weight-init response", detail)
 }
 
-connection_failed <- function(client, handle, reason) {
+connection_error <- function(client, handle, reason) {
   if (curl::handle_data(handle)$times[["pretransfer"]] > 0) {
-    detail <- sprintf("The connection to %s broke before the whole answer came (%s). Ask again.", client$url, reason)
-    return(weight_init_error(0L, "Connection broken", detail))
+    problem <- sprintf("The connection to %s broke before the response was complete (%s).", client$url, reason)
+    return(weight_init_error(0L, "Connection broken", paste(problem, "Try again.")))
   }
-  action <- "Start it with `weight-init serve`, or give wi_client its URL."
+  action <- "Start it with `weight-init serve`, or pass its URL to wi_client."
   weight_init_error(0L, "No service", sprintf("No service answers at %s (%s). %s", client$url, reason, action))
 }
 
-timed_out <- function(client) {
-  waited <- sprintf("Nothing came from %s for %g s.", client$url, client$timeout_s)
-  weight_init_error(0L, "Timeout", paste(waited, "Ask again, or give a larger timeout_s."))
+timeout_error <- function(client) {
+  problem <- sprintf("Received nothing from %s for %g s.", client$url, client$timeout_s)
+  weight_init_error(0L, "Timeout", paste(problem, "Try again, or set a longer timeout_s."))
 }

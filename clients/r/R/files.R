@@ -1,21 +1,21 @@
-# A file that is there whole or not at all: written under a temporary name beside it.
-whole_or_nothing <- function(path, write) {
+# Writes to a temporary file in the same folder and renames it at the end, so that no partial file ever has this name.
+write_atomically <- function(path, write) {
   if (dir.exists(path)) {
-    stop(sprintf("expected the name of a file; received that of a folder: %s", path), call. = FALSE)
+    stop(sprintf("path: expected the name of a file; received the folder %s. Add a file name.", path), call. = FALSE)
   }
   temporary <- tempfile(paste0(".", basename(path), "."), dirname(path))
   on.exit(unlink(temporary))
   value <- write(temporary)
   if (!file.rename(temporary, path)) {
-    stop(sprintf("the file is whole, but cannot be renamed to %s", path), call. = FALSE)
+    stop(sprintf("The download is complete, but it cannot be renamed to %s.", path), call. = FALSE)
   }
   value
 }
 
-# What is still in a buffer when a file is closed may fail to reach the disk, which is no error to close.
+# close() flushes the buffer, but R reports no error if that fails.
 check_size <- function(path, expected) {
   size <- file.size(path)
   if (!isTRUE(size == expected)) {
-    stop(sprintf("the disk took %.0f of %.0f bytes: is it full?", size, expected), call. = FALSE)
+    stop(sprintf("Wrote %.0f of %.0f bytes. Is the disk full?", size, expected), call. = FALSE)
   }
 }

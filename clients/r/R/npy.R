@@ -1,10 +1,10 @@
 #' Read a file in NumPy's format
 #'
-#' Versions 1, 2 and 3, of float16, float32 and float64 in either byte order, in C order or Fortran's.
+#' Reads versions 1, 2 and 3 of the format: float16, float32 and float64, in either byte order, in C or Fortran order.
 #'
-#' @param path The file's name.
+#' @param path The name of the file.
 #' @return A numeric array of class [wi_weights] without metadata: `w[i, j]` is NumPy's `w[i - 1, j - 1]`.
-#' @section Errors: A file that is not such a one, or not whole, is a [weight_init_error].
+#' @section Errors: A file in another format, or a truncated one, is a [weight_init_error].
 #' @examples
 #' \dontrun{
 #' wi_download(wi_client(), "w.npy", c(256, 784), activation = "relu", seed = 7)
@@ -14,45 +14,47 @@
 wi_read_npy <- function(path) {
   content <- file(path, "rb", raw = TRUE)
   on.exit(close(content))
-  array <- npy_array(npy_header(content, path), path)
+  array <- parse_npy_header(read_npy_header(content, path), path)
   bytes <- read_exactly(content, prod(array$shape) * item_bytes[[array$dtype]], path)
   new_weights(bytes, array$dtype, array$shape, endian = array$endian, fortran_order = array$fortran_order)
 }
 
-npy_header <- function(content, path) {
+read_npy_header <- function(content, path) {
   if (!identical(readBin(content, "raw", 6), as.raw(c(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59)))) {
-    stop(npy_error(path, "a file that begins with \\x93NUMPY", "another", "Is it an .npy file?"))
+    stop(npy_error(path, "a file that begins with \\x93NUMPY", "other bytes", "Is it a .npy file?"))
   }
   version <- as.integer(read_exactly(content, 2, path))
   if (!version[1] %in% 1:3) {
-    stop(npy_error(path, "version 1, 2 or 3 of the format", version[1], "Save it with a version among these."))
+    stop(npy_error(path, "version 1, 2 or 3 of the format", version[1], "Save it in one of these versions."))
   }
   digits <- as.integer(read_exactly(content, if (version[1] == 1) 2 else 4, path))
-  text_of(read_exactly(content, sum(digits * 256^(seq_along(digits) - 1)), path))
+  decode_text(read_exactly(content, sum(digits * 256^(seq_along(digits) - 1)), path))
 }
 
-# The header is a dict of Python. Arrays of objects and of records have another descr.
-npy_array <- function(header, path) {
+# The header is a Python dict. The pattern excludes arrays of objects and records, whose descr differs.
+parse_npy_header <- function(header, path) {
   pattern <- c(
     descr = "'descr': *'([<>=]f[248])'", order = "'fortran_order': *(True|False)", shape = "'shape': *\\(([0-9, ]*)\\)"
   )
-  found <- vapply(pattern, function(one) regmatches(header, regexec(one, header))[[1]][2], "")
-  if (anyNA(found)) {
-    stop(npy_error(path, "an array of float16, float32 or float64", quoted(header), "Convert it, and save it again."))
+  fields <- vapply(pattern, function(one) regmatches(header, regexec(one, header))[[1]][2], "")
+  if (anyNA(fields)) {
+    action <- "Convert the array, and save it again."
+    stop(npy_error(path, "an array of float16, float32 or float64", quoted(header), action))
   }
   list(
-    dtype = c(f2 = "float16", f4 = "float32", f8 = "float64")[[substring(found[["descr"]], 2)]],
-    endian = c(`<` = "little", `>` = "big", `=` = .Platform$endian)[[substr(found[["descr"]], 1, 1)]],
-    fortran_order = found[["order"]] == "True",
-    shape = as.numeric(strsplit(found[["shape"]], ",")[[1]])
+    dtype = c(f2 = "float16", f4 = "float32", f8 = "float64")[[substring(fields[["descr"]], 2)]],
+    endian = c(`<` = "little", `>` = "big", `=` = .Platform$endian)[[substr(fields[["descr"]], 1, 1)]],
+    fortran_order = fields[["order"]] == "True",
+    shape = as.numeric(strsplit(fields[["shape"]], ",")[[1]])
   )
 }
 
-# The size is compared first, so that a header which lies does not take memory.
+# Checks the size first, so that a header with a wrong shape does not allocate memory.
 read_exactly <- function(content, count, path) {
-  left <- file.size(path) - seek(content)
-  if (!isTRUE(left >= count)) {
-    stop(npy_error(path, sprintf("%.0f more bytes", count), left, "The file is not whole: download or save it again."))
+  remaining <- file.size(path) - seek(content)
+  if (!isTRUE(remaining >= count)) {
+    action <- "The file is truncated: download or save it again."
+    stop(npy_error(path, sprintf("%.0f more bytes", count), remaining, action))
   }
   readBin(content, "raw", count)
 }

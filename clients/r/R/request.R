@@ -1,4 +1,4 @@
-# What to send: a path, and for a tensor a body. Fields that are NULL are left to the service.
+# Builds requests: a path, and for a tensor a JSON body. Fields that are NULL are left to the service.
 
 init_request <- function(shape, ..., format) {
   fields <- named_fields(..., format = format)
@@ -16,22 +16,22 @@ recommend_request <- function(activation, ...) {
 named_fields <- function(...) {
   fields <- list(...)
   if (!all(nzchar(names(fields)))) {
-    detail <- "Expected fields with names, such as activation = \"relu\"; received one without. Name it."
+    detail <- "Expected named fields, such as activation = \"relu\"; received one without a name. Name every field."
     stop(weight_init_error(0L, "Invalid call", detail))
   }
   Filter(Negate(is.null), fields)
 }
 
-# From 2^53 on, several integers are the same number in R, so the one that was meant is lost. Integers of other classes
-# (bit64's integer64, gmp's bigz) know their digits.
+# From 2^53 on, a double stands for several integers, so the intended seed is lost. Classes for large integers (bit64's
+# integer64, gmp's bigz) print all digits.
 exact_seed <- function(seed) {
   if (is.object(seed)) {
     return(as.character(seed))
   }
   if (is.numeric(seed) && isTRUE(seed >= 2^53)) {
     row <- list(
-      field = "seed", expected = "a number below 2^53, or a character string",
-      received = sprintf("%.17g", seed), action = "Write it in quotes, for R's numbers have no more digits."
+      field = "seed", expected = "a number below 2^53, or a character string", received = sprintf("%.17g", seed),
+      action = "Write it in quotes, because R's numbers are inexact from 2^53 on."
     )
     detail <- sprintf("seed: expected %s; received %s. %s", row$expected, row$received, row$action)
     stop(weight_init_error(0L, "Invalid call", detail, list(row)))
@@ -46,7 +46,7 @@ to_json <- function(value) {
   ))
 }
 
-# jsonlite keeps 15 digits of a number; the service must get all of them.
+# jsonlite writes only 15 digits of a number, which is not enough to restore every double.
 with_exact_numbers <- function(value) {
   if (is.list(value)) {
     return(lapply(value, with_exact_numbers))
@@ -58,13 +58,13 @@ with_exact_numbers <- function(value) {
   if (length(texts) == 1) texts[[1]] else texts
 }
 
-# Whole numbers without an exponent: to the service 1e+05 is no integer.
+# Writes whole numbers without an exponent, because the service does not accept 1e+05 as an integer.
 number_text <- function(x) {
   whole <- x == trunc(x) & abs(x) < 2^53
   ifelse(whole, sprintf("%.0f", x), sprintf("%.17g", x))
 }
 
-# "w.npy" -> "npy"; NULL without an extension, and the service decides.
+# "w.npy" -> "npy". Without an extension NULL, which leaves the format to the service.
 format_of <- function(path) {
   extension <- regmatches(path, regexpr("[^./\\\\]+$", path))
   if (!grepl(".", basename(path), fixed = TRUE)) {

@@ -1,20 +1,20 @@
-#' The array that wi_init answers
+#' Arrays with metadata
 #'
-#' A numeric array that remembers how it was made. `w[i, j]` is the tensor's element (i - 1, j - 1), whatever the order
-#' of the bytes. R's numbers are doubles, which hold every float32, float64, float16 and bfloat16 exactly.
+#' The result of [wi_init()]: a numeric array with the metadata of its values. `w[i, j]` is the tensor's element
+#' (i - 1, j - 1), regardless of the byte layout. R's numbers are doubles, which hold every float32, float64, float16
+#' and bfloat16 exactly.
 #'
-#' What is computed from it (a part, a product, a transpose) holds other values, and is a plain array. `as.array()`
-#' gives the plain array of the same values.
+#' Anything computed from it (a part, a product, a transpose) holds other values, and is a plain array. `as.array()`
+#' returns a plain array of the same values.
 #'
-#' @param w The array that [wi_init()] or [wi_read_npy()] answered.
+#' @param w An array from [wi_init()] or [wi_read_npy()].
 #' @return
 #'   * `wi_metadata()`: how the values were made, as a list: `scheme`, `parameters`, `formula`, `stddev`, `fan_in`,
 #'     `seed`, `recommended` (with `scheme`, `reason`, `reference`), `warnings` and more.
-#'   * `wi_seed()`: the seed, 0 to 2^64 - 1, as a character string, also when the service chose it.
+#'   * `wi_seed()`: the seed, 0 to 2^64 - 1, as a character string, whether the request or the service chose it.
 #'   * `wi_dtype()`: `"float32"`, `"float64"`, `"float16"` or `"bfloat16"`.
-#'   * `wi_bits()`: the bits of float16 and bfloat16 as an integer array (0 to 65535), `NULL` for the others.
-#' @section Errors: `wi_metadata()` and `wi_seed()` of an array that [wi_init()] did not answer are a
-#'   [weight_init_error].
+#'   * `wi_bits()`: the bits of float16 and bfloat16 as an integer array (0 to 65535), or `NULL` for other dtypes.
+#' @section Errors: `wi_metadata()` and `wi_seed()` raise a [weight_init_error] if the array is not from [wi_init()].
 #' @examples
 #' \dontrun{
 #' w <- wi_init(wi_client(), c(256, 784), activation = "relu", dtype = "float16")
@@ -30,7 +30,7 @@ NULL
 wi_metadata <- function(w) {
   metadata <- attr(w, "metadata", exact = TRUE)
   if (is.null(metadata)) {
-    detail <- "Expected the array that wi_init answered; received another, perhaps derived from it. Keep the original."
+    detail <- "Expected an array from wi_init; received one without metadata, perhaps a derived one. Keep the original."
     stop(weight_init_error(0L, "No metadata", detail))
   }
   metadata
@@ -79,34 +79,34 @@ as.array.wi_weights <- function(x, ...) {
 
 #' @export
 Ops.wi_weights <- function(e1, e2) {
-  plain(NextMethod())
+  as_plain(NextMethod())
 }
 
 #' @export
 Math.wi_weights <- function(x, ...) {
-  plain(NextMethod())
+  as_plain(NextMethod())
 }
 
 #' @export
 t.wi_weights <- function(x) {
-  plain(NextMethod())
+  as_plain(NextMethod())
 }
 
-plain <- function(x) {
+as_plain <- function(x) {
   if (inherits(x, "wi_weights")) as.array(x) else x
 }
 
-# From bytes in C order, or in Fortran's.
+# Build an array from bytes in C or Fortran order.
 new_weights <- function(bytes, dtype, shape, metadata = NULL, endian = "little", fortran_order = FALSE) {
-  elements <- arranged(elements_of(bytes, dtype, endian), shape, fortran_order)
+  elements <- arrange(decode_elements(bytes, dtype, endian), shape, fortran_order)
   bits <- if (is.integer(elements)) elements
-  w <- if (is.null(bits)) elements else widened(bits, dtype)
+  w <- if (is.null(bits)) elements else widen(bits, dtype)
   structure(w, class = c("wi_weights", class(w)), dtype = dtype, bits = bits, metadata = metadata)
 }
 
-# R's arrays are in Fortran's order. C order is Fortran's of the reversed shape, so that turning the dimensions round
-# makes w[i, j] the tensor's. A scalar is an R vector without dim.
-arranged <- function(elements, shape, fortran_order) {
+# R stores arrays in Fortran order. An array in C order is a Fortran-order array of the reversed shape, so reversing the
+# dimensions gives the tensor's w[i, j]. A scalar is an R vector without dim.
+arrange <- function(elements, shape, fortran_order) {
   if (length(shape) == 0) {
     return(elements)
   }

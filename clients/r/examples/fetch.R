@@ -1,4 +1,4 @@
-# The seconds of one fetch of 64 MiB for each line on stdin. The first fetch, untimed, opens the connection.
+# Fetches 64 MiB for each line on stdin and prints the seconds it took. An untimed first fetch opens the connection.
 library(weightinit)
 
 client <- wi_client()
@@ -8,9 +8,9 @@ now <- function() proc.time()[["elapsed"]]
 w <- fetch()
 lines <- file("stdin", "r")
 while (length(readLines(lines, 1)) > 0) {
-  began <- now()
+  start <- now()
   w <- fetch()
-  cat(now() - began, "\n", sep = "")
+  cat(now() - start, "\n", sep = "")
   flush(stdout())
 }
 close(lines)

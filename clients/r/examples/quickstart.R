@@ -1,6 +1,6 @@
 library(weightinit)
 
-client <- wi_client() # of http://127.0.0.1:8000, or of the URL that WEIGHT_INIT_URL names
+client <- wi_client() # WEIGHT_INIT_URL, or http://127.0.0.1:8000
 w <- wi_init(client, c(256, 784), activation = "relu", seed = 7)
 w
 dim(w)

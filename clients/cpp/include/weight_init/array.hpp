@@ -1,5 +1,5 @@
 /// @file
-/// Values with a shape.
+/// An array: values with a shape and a dtype.
 #pragma once
 
 #include <algorithm>
@@ -17,70 +17,69 @@
 
 namespace weight_init {
 
-/// Values in C order (the last index changes fastest), their shape and their dtype.
+/// An array of floats or doubles in C order: the last index changes fastest.
 class Array {
   public:
     /// float for float32, float16 and bfloat16, double for float64.
     using Values = std::variant<std::vector<float>, std::vector<double>>;
 
-    /// Takes the values as they travel, in this machine's byte order, and widens those of 16 bits.
-    Array(Shape shape, std::string dtype, detail::Wire&& wire) : shape_(std::move(shape)), dtype_(std::move(dtype)) {
-        std::visit([this](auto& values) { take(std::move(values)); }, wire);
+    /// Takes over the values as received, in the byte order of this machine, and widens 16-bit floats.
+    Array(Shape shape, std::string dtype, detail::WireValues&& wire) : shape_(std::move(shape)), dtype_(std::move(dtype)) {
+        std::visit([this](auto& values) { assign(std::move(values)); }, wire);
     }
 
-    /// The lengths of the dimensions; empty for a scalar.
+    /// The dimensions. Empty for a scalar.
     [[nodiscard]] const Shape& shape() const noexcept { return shape_; }
 
-    /// float32, float64, float16 or bfloat16: what was asked for, also where `values` are wider.
+    /// The requested dtype: float32, float64, float16 or bfloat16. The values may be wider.
     [[nodiscard]] const std::string& dtype() const noexcept { return dtype_; }
 
-    /// The values, of whichever type.
+    /// The values, as a variant of both types.
     [[nodiscard]] const Values& values() const& noexcept { return values_; }
 
-    /// The same, moved out of an array that is not needed any more.
+    /// Moves the values out of a temporary array.
     [[nodiscard]] Values values() && noexcept { return std::move(values_); }
 
-    /// The values as float or double. Throws Error where the array holds the other one.
+    /// The values as float or double. Throws Error if the array holds the other type.
     template <typename T>
     [[nodiscard]] const std::vector<T>& values() const& {
-        return held<T>(values_);
+        return get<T>(values_);
     }
 
-    /// The same, to be changed in place.
+    /// The values as float or double, writable. Throws Error if the array holds the other type.
     template <typename T>
     [[nodiscard]] std::vector<T>& values() & {
-        return held<T>(values_);
+        return get<T>(values_);
     }
 
-    /// The same, moved out of an array that is not needed any more.
+    /// Moves the values out of a temporary array. Throws Error if the array holds the other type.
     template <typename T>
     [[nodiscard]] std::vector<T> values() && {
-        return std::move(held<T>(values_));
+        return std::move(get<T>(values_));
     }
 
-    /// The bits of float16 and bfloat16 before they were widened; empty for the other dtypes.
+    /// The bits of float16 and bfloat16 values, before widening. Empty for other dtypes.
     [[nodiscard]] const std::vector<std::uint16_t>& bits() const& noexcept { return bits_; }
 
-    /// The same, moved out of an array that is not needed any more.
+    /// Moves the bits out of a temporary array.
     [[nodiscard]] std::vector<std::uint16_t> bits() && noexcept { return std::move(bits_); }
 
   private:
-    template <typename T, typename Held>
-    static auto& held(Held& values) {
-        if (auto* found = std::get_if<std::vector<T>>(&values)) {
-            return *found;
+    template <typename T, typename Variant>
+    static auto& get(Variant& values) {
+        if (auto* vector = std::get_if<std::vector<T>>(&values)) {
+            return *vector;
         }
-        const char* other = std::holds_alternative<std::vector<float>>(values) ? "float" : "double";
-        throw Error(0, "Wrong Type",
-                    std::string("Expected an array of the other type; it holds ") + other + ". Take values<" + other + ">().");
+        const char* type = std::holds_alternative<std::vector<float>>(values) ? "float" : "double";
+        throw Error(0, "Wrong Type", std::string("The array holds values of type ") + type + ". Call values<" + type + ">().");
     }
 
     template <typename T>
-    void take(std::vector<T>&& values) {
+    void assign(std::vector<T>&& values) {
         values_ = std::move(values);
     }
 
-    void take(std::vector<std::uint16_t>&& bits) {
+    void assign(std::vector<std::uint16_t>&& bits) {
         bits_ = std::move(bits);
         std::vector<float> widened;
         widened.reserve(bits_.size());

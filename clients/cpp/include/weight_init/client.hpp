@@ -1,5 +1,5 @@
 /// @file
-/// The client of weight-init: initialized neural-network weights as vectors.
+/// The weight-init client: initialized neural-network weights as vectors.
 ///
 ///     weight_init::Client client;
 ///     auto weights = client.init({256, 784}, {{"activation", "relu"}, {"seed", 7}});
@@ -10,11 +10,11 @@
 #include <string>
 #include <utility>
 
-#include "weight_init/detail/answer.hpp"
 #include "weight_init/detail/connection.hpp"
 #include "weight_init/detail/http.hpp"
 #include "weight_init/detail/receivers.hpp"
 #include "weight_init/detail/request.hpp"
+#include "weight_init/detail/response.hpp"
 #include "weight_init/detail/transfer.hpp"
 #include "weight_init/error.hpp"
 #include "weight_init/options.hpp"
@@ -23,64 +23,65 @@
 
 namespace weight_init {
 
-/// A connection to a weight-init service. It can be moved; threads do not share it: give each its own.
+/// A connection to a weight-init service. It can be moved, but threads must not share it: give each thread its own.
 ///
-/// Every method throws Error when the service refuses the request, when no whole answer comes, and when something else than a
-/// weight-init service answers. A busy service is asked again after the time that it says, and a download whose connection breaks
-/// goes on where it broke.
+/// Every method throws Error if the service rejects the request, if the response is incomplete, or if something other than a
+/// weight-init service responds. The client retries a busy service after the time the service asks for, and resumes a download
+/// whose connection breaks.
 class Client {
   public:
-    /// Connects at the first request.
+    /// Connects on the first request.
     explicit Client(Options options) : connection_(std::move(options)) {}
 
-    /// A service at a URL, the rest by default.
+    /// Uses the service at `url`, and default values for the other options.
     explicit Client(std::string url) : Client(with_url(std::move(url))) {}
 
-    /// The service that the environment names, else that of this machine.
+    /// Uses the default options: the URL in WEIGHT_INIT_URL, or a service on this machine.
     Client() : Client(Options()) {}
 
-    /// An initialized tensor.
+    /// Fetches an initialized tensor.
     ///
-    /// `shape` is [out, in, *kernel], or as the field `layout` says. `fields` is an object of the fields of the service's /init: scheme,
-    /// activation, layer, groups, packed, fan_convention, layout, dtype (float32, float64, float16 or bfloat16), seed (0 to 2^64 - 1),
-    /// name, slice (NumPy's basic slicing as text: "128:256, :"), fan_in, fan_out, and the parameters of the scheme and of the
-    /// activation: stddev, negative_slope, num_layers and so on. What is left out is decided by the service, and told in the metadata.
+    /// `shape` is [out, in, *kernel], unless the field `layout` says otherwise. `fields` is an object with the fields of the service's
+    /// /init: scheme, activation, layer, groups, packed, fan_convention, layout, dtype (float32, float64, float16 or bfloat16), seed
+    /// (0 to 2^64 - 1), name, slice (NumPy's basic slicing as text: "128:256, :"), fan_in, fan_out, and the parameters of the scheme and
+    /// of the activation: stddev, negative_slope, num_layers and so on. The service chooses missing fields, and lists its choices in the
+    /// metadata.
     [[nodiscard]] Tensor init(const Shape& shape, const nlohmann::json& fields = {}) {
-        nlohmann::json asked = detail::object_of(fields);
-        asked["format"] = "raw";
+        nlohmann::json body = detail::to_object(fields);
+        body["format"] = "raw";
         detail::TensorReceiver receiver;
-        fetch(detail::init_request(shape, std::move(asked)), receiver);
+        fetch(detail::init_request(shape, std::move(body)), receiver);
         return std::move(receiver).complete();
     }
 
-    /// Write an initialized tensor to a file, however large, and answer its metadata. `fields` are those of `init`.
+    /// Writes an initialized tensor of any size to a file, and returns its metadata. `fields` are those of `init`.
     ///
-    /// The format is that of the extension (.npy, .safetensors, .npz, .json, or .bin for the values alone) unless a field `format` says
-    /// it, npy without either. The file appears under its name when it is whole, in place of an older one. Throws
-    /// std::filesystem::filesystem_error too.
+    /// The format is the field `format`, or else the extension (.npy, .safetensors, .npz, .json, or .bin for the raw values), or else
+    /// npy. The file appears under its name once it is complete, and replaces an older one. Also throws
+    /// std::filesystem::filesystem_error.
     nlohmann::json download(const std::filesystem::path& path, const Shape& shape, const nlohmann::json& fields = {}) {
-        nlohmann::json asked = detail::object_of(fields);
-        if (const std::string extension = path.extension().string(); extension.size() > 1 && !asked.contains("format")) {
-            asked["format"] = extension == ".bin" ? "raw" : extension.substr(1);
+        nlohmann::json body = detail::to_object(fields);
+        if (const std::string extension = path.extension().string(); extension.size() > 1 && !body.contains("format")) {
+            body["format"] = extension == ".bin" ? "raw" : extension.substr(1);
         }
         detail::FileReceiver receiver(path);
-        fetch(detail::init_request(shape, std::move(asked)), receiver);
+        fetch(detail::init_request(shape, std::move(body)), receiver);
         return std::move(receiver).complete();
     }
 
-    /// The scheme that fits an activation, with its reason, reference and alternatives; with the fans, its stddev and bound too.
+    /// Recommends a scheme for an activation, with a reason, a reference and alternatives. Given the fans, adds its stddev and bound.
     ///
-    /// `activation` is a name, or an object of a name and parameters, or of an expression in x; null where `fields` name a layer alone.
-    /// `fields`: layer, num_layers, class_prior, distribution, fan_in, fan_out, and the parameters of the activation.
+    /// `activation` is a name, an object of a name and parameters, or an object with an expression in x. Pass null to ask about a layer
+    /// alone. `fields` may contain layer, num_layers, class_prior, distribution, fan_in, fan_out, and the parameters of the activation.
     [[nodiscard]] nlohmann::json recommend(const nlohmann::json& activation, const nlohmann::json& fields = {}) {
-        return detail::object_in(text_of(detail::recommend_request(activation, detail::object_of(fields))));
+        return detail::parse_object(fetch_text(detail::recommend_request(activation, detail::to_object(fields))));
     }
 
-    /// Every scheme, an object each: its names, parameters, formula and reference.
-    [[nodiscard]] nlohmann::json schemes() { return detail::rows_in(text_of({"/schemes"}), "schemes"); }
+    /// Lists all schemes: an array of objects with names, parameters, formula and reference.
+    [[nodiscard]] nlohmann::json schemes() { return detail::parse_rows(fetch_text({"/schemes"}), "schemes"); }
 
-    /// Every activation, an object each: its names, parameters, gains and recommended scheme.
-    [[nodiscard]] nlohmann::json activations() { return detail::rows_in(text_of({"/activations"}), "activations"); }
+    /// Lists all activations: an array of objects with names, parameters, gains and recommended scheme.
+    [[nodiscard]] nlohmann::json activations() { return detail::parse_rows(fetch_text({"/activations"}), "activations"); }
 
   private:
     static Options with_url(std::string url) {
@@ -91,7 +92,7 @@ class Client {
 
     void fetch(const detail::Request& request, detail::Receiver& receiver) { detail::Transfer(connection_, request, receiver).run(); }
 
-    std::string text_of(const detail::Request& request) {
+    std::string fetch_text(const detail::Request& request) {
         detail::TextReceiver receiver;
         fetch(request, receiver);
         return receiver.text();

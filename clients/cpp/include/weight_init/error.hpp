@@ -1,5 +1,5 @@
 /// @file
-/// What can go wrong.
+/// The exception that the client throws.
 #pragma once
 
 #include <stdexcept>
@@ -9,7 +9,7 @@
 
 namespace weight_init {
 
-/// What is wrong with one field of a request. `field` is its place, with dots between levels.
+/// The problem with one field of a request. `field` is its path, with dots between levels.
 struct FieldError {
     std::string field;
     std::string expected;
@@ -17,19 +17,19 @@ struct FieldError {
     std::string action;
 };
 
-/// Any failure to get what was asked for. `what()` says what was expected, what was received and what to do.
+/// Any failure, except of the file system. `what()` says what was expected, what was received and what to do.
 class Error : public std::runtime_error {
   public:
     Error(long status, std::string title, const std::string& detail, std::vector<FieldError> errors = {})
         : std::runtime_error(detail), status_(status), title_(std::move(title)), errors_(std::move(errors)) {}
 
-    /// The status of HTTP; 0 where no answer came.
+    /// The HTTP status, or 0 if there was no response.
     [[nodiscard]] long status() const noexcept { return status_; }
 
     /// The kind of failure, in a few words.
     [[nodiscard]] const std::string& title() const noexcept { return title_; }
 
-    /// An entry for each field at fault; empty where the fields are not to blame.
+    /// One entry for each invalid field. Empty if the fields are not the problem.
     [[nodiscard]] const std::vector<FieldError>& errors() const noexcept { return errors_; }
 
   private:

@@ -1,5 +1,5 @@
 /// @file
-/// Files in NumPy's format, .npy: those that `Client::download` wrote, and others.
+/// Reads files in NumPy's .npy format, whether from `Client::download` or from NumPy.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,7 @@ namespace weight_init {
 
 namespace detail {
 
-/// The values of Fortran order, in which the first index changes fastest, in C order.
+/// Reorders values from Fortran order, in which the first index changes fastest, to C order.
 template <typename T>
 std::vector<T> in_c_order(const std::vector<T>& fortran, const Shape& shape) {
     const std::size_t rank = shape.size();
@@ -29,14 +29,14 @@ std::vector<T> in_c_order(const std::vector<T>& fortran, const Shape& shape) {
     Shape index(rank, 0);
     std::vector<T> values;
     values.reserve(fortran.size());
-    for (std::size_t at = 0; values.size() < fortran.size();) {
-        values.push_back(fortran[at]);
-        for (std::size_t axis = rank; axis-- > 0;) {  // to the next index, as a counter counts
-            at += strides[axis];
+    for (std::size_t offset = 0; values.size() < fortran.size();) {
+        values.push_back(fortran[offset]);
+        for (std::size_t axis = rank; axis-- > 0;) {  // increment the index, carrying like an odometer
+            offset += strides[axis];
             if (++index[axis] < shape[axis]) {
                 break;
             }
-            at -= strides[axis] * static_cast<std::size_t>(index[axis]);
+            offset -= strides[axis] * static_cast<std::size_t>(index[axis]);
             index[axis] = 0;
         }
     }
@@ -45,19 +45,19 @@ std::vector<T> in_c_order(const std::vector<T>& fortran, const Shape& shape) {
 
 }  // namespace detail
 
-/// The array in a .npy file of version 1, 2 or 3: float16, float32 or float64, of either byte order, in C or in Fortran order.
+/// Reads a .npy file of version 1, 2 or 3: float16, float32 or float64, in either byte order, in C or Fortran order.
 ///
-/// Throws Error for another file (of objects, of another version, truncated, foreign), std::filesystem::filesystem_error for one that
-/// cannot be read.
+/// Throws Error if the file has another format, version or dtype, or is truncated. Throws std::filesystem::filesystem_error if it cannot
+/// be read.
 [[nodiscard]] inline Array read_npy(const std::filesystem::path& path) {
     detail::NpyFile file(path);
     detail::NpyHeader header = detail::read_header(file);
-    detail::Wire wire = *detail::wire_of(header.dtype);
+    detail::WireValues wire = *detail::empty_wire_values(header.dtype);
     const auto count = detail::element_count(header.shape);
     if (!count) {
-        throw file.error("a shape that memory can hold", "a negative or a larger one");
+        throw file.error("a shape that fits in memory", "one that is negative or too large");
     }
-    file.require(*count * detail::item_size(wire), "values");
+    file.require(*count * detail::item_size(wire), "the values");
     std::visit(
         [&](auto& values) {
             values.resize(*count);

@@ -1,5 +1,5 @@
 /// @file
-/// How a client reaches its service.
+/// The settings of a client.
 #pragma once
 
 #include <chrono>
@@ -10,25 +10,25 @@ namespace weight_init {
 
 namespace detail {
 
-inline std::string environment(const char* name, const char* otherwise) {
+inline std::string environment(const char* name, const char* fallback) {
     const char* value = std::getenv(name);
-    return value != nullptr && *value != '\0' ? value : otherwise;
+    return value != nullptr && *value != '\0' ? value : fallback;
 }
 
 }  // namespace detail
 
-/// What a Client is made from.
+/// The settings of a Client.
 struct Options {
-    /// The service. By default what the environment variable WEIGHT_INIT_URL says, else http://127.0.0.1:8000.
+    /// The URL of the service. Defaults to the environment variable WEIGHT_INIT_URL, or http://127.0.0.1:8000.
     std::string url = detail::environment("WEIGHT_INIT_URL", "http://127.0.0.1:8000");
 
-    /// The key that the service wants, empty for none. By default what WEIGHT_INIT_API_KEY says.
+    /// The API key, or empty for none. Defaults to the environment variable WEIGHT_INIT_API_KEY.
     std::string api_key = detail::environment("WEIGHT_INIT_API_KEY", "");
 
-    /// The longest wait for the connection, and for each part of an answer. A large tensor may take longer in all.
+    /// The time to wait for the connection, and for each part of a response. A large tensor may take longer in total.
     std::chrono::milliseconds timeout{30'000};
 
-    /// How often in a row a busy service, or one whose connection breaks, is asked again.
+    /// How many times in a row to retry when the service is busy or the connection breaks.
     int retries = 4;
 };
 

@@ -1,15 +1,15 @@
-# Where everything is that the tests ask.
+# The addresses of the test services, and the responses to expect from them.
 stage <- local({
   file <- Sys.getenv("WEIGHT_INIT_STAGE")
   if (!nzchar(file)) {
-    stop("WEIGHT_INIT_STAGE names no stage: run `make test-clients` at the root of the repository", call. = FALSE)
+    stop("WEIGHT_INIT_STAGE is not set. Run `make test-clients` at the root of the repository.", call. = FALSE)
   }
   jsonlite::fromJSON(file, simplifyVector = FALSE, bigint_as_char = TRUE)
 })
 
 client <- wi_client(stage$url, key = "")
 
-# A test of a feature, which is reported when it has passed.
+# A test that reports its feature when it passes.
 feature <- function(name, code) {
   passed <- eval(substitute(testthat::test_that(name, code)), parent.frame())
   report <- Sys.getenv("WEIGHT_INIT_REPORT")
@@ -18,9 +18,9 @@ feature <- function(name, code) {
   }
 }
 
-ask <- function(request, ask = wi_init, ...) {
+fetch_golden <- function(request, fetch = wi_init, ...) {
   request$format <- NULL
-  do.call(ask, c(list(client, ...), request))
+  do.call(fetch, c(list(client, ...), request))
 }
 
 sha256 <- function(...) digest::digest(..., algo = "sha256", serialize = FALSE)
@@ -41,4 +41,4 @@ shape_of <- function(w) if (is.null(dim(w))) integer() else dim(w)
 
 numbers <- function(values) as.numeric(unlist(values))
 
-problem_in <- function(code) testthat::expect_error(code, class = "weight_init_error")
+error_from <- function(code) testthat::expect_error(code, class = "weight_init_error")

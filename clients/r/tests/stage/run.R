@@ -1,4 +1,4 @@
-# Every test: those of tests/testthat, and those that need a stage. In the package's folder: Rscript tests/stage/run.R
+# Runs all tests: tests/testthat, and tests/stage, which needs services. From clients/r: Rscript tests/stage/run.R
 .libPaths(c("build/library", .libPaths()))
 library(testthat)
 

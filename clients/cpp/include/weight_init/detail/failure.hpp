@@ -1,5 +1,5 @@
 /// @file
-/// What to say of a request to which no whole answer came.
+/// Describes requests that failed without a complete response.
 #pragma once
 
 #include <curl/curl.h>
@@ -23,28 +23,29 @@ inline bool is_broken(CURLcode code) {
            code == CURLE_SSL_CONNECT_ERROR || code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM;
 }
 
-inline std::string in_seconds(std::chrono::milliseconds time) {
+inline std::string format_seconds(std::chrono::milliseconds time) {
     char text[32];
     std::snprintf(text, sizeof text, "%g s", std::chrono::duration<double>(time).count());
     return text;
 }
 
-/// The error of a request to which no whole answer came.
-inline Error failure_of(const Outcome& outcome, const Options& options) {
+/// The error for a request without a complete response.
+inline Error connection_error(const Outcome& outcome, const Options& options) {
     const std::string& url = options.url;
     if (outcome.code == CURLE_OPERATION_TIMEDOUT) {
         return {0, "Timeout",
-                "Nothing came from " + url + " for " + in_seconds(options.timeout) + ". Ask again, or give a larger timeout."};
+                "Received nothing from " + url + " for " + format_seconds(options.timeout) + ". Try again, or set a longer timeout."};
     }
     if (is_unreachable(outcome.code)) {
-        return {0, "No Service",
-                "No service answers at " + url + " (" + outcome.message + "). Start it with `weight-init serve`, or give Client its URL."};
+        return {
+            0, "No Service",
+            "No service answers at " + url + " (" + outcome.message + "). Start it with `weight-init serve`, or pass its URL to Client."};
     }
     if (is_broken(outcome.code)) {
         return {0, "Broken Connection",
-                "The connection to " + url + " broke before the whole answer came (" + outcome.message + "). Ask again."};
+                "The connection to " + url + " broke before the response was complete (" + outcome.message + "). Try again."};
     }
-    return {0, "No Answer", "Expected an answer of HTTP from " + url + "; received none (" + outcome.message + "). Check the URL."};
+    return {0, "No Response", "Expected an HTTP response from " + url + "; received none (" + outcome.message + "). Check the URL."};
 }
 
 }  // namespace weight_init::detail

@@ -1,5 +1,5 @@
 /// @file
-/// What is asked and what is answered, in HTTP.
+/// HTTP requests and responses.
 #pragma once
 
 #include <curl/curl.h>
@@ -10,16 +10,16 @@
 
 namespace weight_init::detail {
 
-/// What to ask: the path below the URL with its query, and the JSON to post if there is any.
+/// A request: the path below the URL, with its query, and an optional JSON body to POST.
 struct Request {
     std::string path;
     std::optional<std::string> body = std::nullopt;
 };
 
-/// Status and headers of an answer. Valid until the next request on its connection.
-class Answer {
+/// The status and headers of a response. Valid until the next request on its connection.
+class Response {
   public:
-    explicit Answer(CURL* easy) noexcept : easy_(easy) {}
+    explicit Response(CURL* easy) noexcept : easy_(easy) {}
 
     [[nodiscard]] long status() const {
         long status = 0;
@@ -27,25 +27,25 @@ class Answer {
         return status;
     }
 
-    /// The text of a header; empty if there is none.
+    /// Returns the value of a header, or an empty string if it is missing.
     [[nodiscard]] std::string header(const char* name) const {
-        curl_header* found = nullptr;
-        return curl_easy_header(easy_, name, 0, CURLH_HEADER, -1, &found) == CURLHE_OK ? found->value : "";
+        curl_header* header = nullptr;
+        return curl_easy_header(easy_, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK ? header->value : "";
     }
 
   private:
     CURL* easy_;
 };
 
-/// Who takes an answer while it arrives. What it throws ends the request, and is thrown there.
+/// Consumes a response as it arrives. An exception from it ends the request and propagates to the caller.
 class Receiver {
   public:
     virtual ~Receiver() = default;
 
-    /// An answer begins, from its first byte. `first` is how its body begins, to be shown where it is not the expected one.
-    virtual void begin(const Answer& answer, std::string_view first) = 0;
+    /// Starts a response from its first byte. `first` is the beginning of the body, for error messages only.
+    virtual void begin(const Response& response, std::string_view first) = 0;
 
-    /// The next bytes of its body, the first ones too.
+    /// Receives the next bytes of the body, including the first ones.
     virtual void add(std::string_view part) = 0;
 };
 

@@ -1,5 +1,5 @@
 /// @file
-/// Large memory that is about to be filled.
+/// Hints to the operating system about large buffers.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,8 @@
 
 namespace weight_init::detail {
 
-/// Ask the system for huge pages, of which 64 MiB need 32 and not 16,384: to give out pages takes longer than to fill them. The system
-/// may decline; nothing depends on it.
+/// Asks the system for huge pages: 64 MiB need 32 of them instead of 16,384 small pages, and allocating pages takes longer than filling
+/// them. The system may ignore the request.
 inline void prefer_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t size) noexcept {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     constexpr std::size_t page = std::size_t{1} << 21U;

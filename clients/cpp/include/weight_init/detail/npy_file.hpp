@@ -1,5 +1,5 @@
 /// @file
-/// The reading of a .npy file's bytes, and what to say of one that is none.
+/// Reads the bytes of a .npy file, and describes invalid files.
 #pragma once
 
 #include <cstddef>
@@ -15,35 +15,35 @@
 
 namespace weight_init::detail {
 
-/// A file that is read from its beginning, and not beyond its end. Throws std::filesystem::filesystem_error if the disk fails.
+/// A file that is read sequentially, with checks against its end. Throws std::filesystem::filesystem_error if reading fails.
 class NpyFile {
   public:
     explicit NpyFile(std::filesystem::path path)
-        : path_(std::move(path)), left_(std::filesystem::file_size(path_)), file_(path_, std::ios::binary) {
+        : path_(std::move(path)), remaining_(std::filesystem::file_size(path_)), file_(path_, std::ios::binary) {
         check();
     }
 
-    /// The error of a file that is not as expected.
+    /// The error for invalid contents.
     [[nodiscard]] Error error(const std::string& expected, const std::string& received) const {
         return {0, "Not a .npy File",
-                path_.string() + ": expected " + expected + "; received " + received + ". Is it a .npy file, and whole?"};
+                path_.string() + ": expected " + expected + "; received " + received + ". Is it a complete .npy file?"};
     }
 
-    /// Throws Error if the file has fewer bytes left.
+    /// Throws Error if fewer than `size` bytes remain.
     void require(std::size_t size, const std::string& expected) const {
-        if (left_ < size) {
-            throw error(std::to_string(size) + " bytes of " + expected, std::to_string(left_) + " until the end of the file");
+        if (remaining_ < size) {
+            throw error(std::to_string(size) + " bytes for " + expected, std::to_string(remaining_) + " before the end of the file");
         }
     }
 
-    /// Read so many bytes, which were required.
+    /// Reads `size` bytes. Call `require` first.
     void read(char* bytes, std::size_t size) {
         file_.read(bytes, static_cast<std::streamsize>(size));
         check();
-        left_ -= size;
+        remaining_ -= size;
     }
 
-    /// The next bytes as text. Throws Error if there are fewer.
+    /// Reads the next `size` bytes as text. Throws Error if fewer remain.
     std::string text(std::size_t size, const std::string& expected) {
         require(size, expected);
         std::string text(size, '\0');
@@ -59,7 +59,7 @@ class NpyFile {
     }
 
     std::filesystem::path path_;
-    std::uintmax_t left_;
+    std::uintmax_t remaining_;
     std::ifstream file_;
 };
 

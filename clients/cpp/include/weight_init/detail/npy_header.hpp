@@ -1,5 +1,5 @@
 /// @file
-/// What a .npy file says of its values: NumPy Enhancement Proposal 1, versions 1, 2 and 3.
+/// Parses the header of a .npy file: NumPy Enhancement Proposal 1, versions 1, 2 and 3.
 #pragma once
 
 #include <charconv>
@@ -15,7 +15,7 @@
 
 namespace weight_init::detail {
 
-/// The header, read.
+/// A parsed header.
 struct NpyHeader {
     std::string dtype;
     bool is_big_endian = false;
@@ -23,14 +23,14 @@ struct NpyHeader {
     Shape shape;
 };
 
-/// What follows a key in the header, which is a dictionary as Python writes it: {'descr': '<f4', 'shape': (2, 3), ...}
+/// Returns the text after a key in the header, which is a Python dictionary: {'descr': '<f4', 'shape': (2, 3), ...}
 inline std::string_view after_key(std::string_view dictionary, std::string_view key) {
     const std::size_t at = dictionary.find(key);
     const std::size_t begin = at == std::string_view::npos ? at : dictionary.find_first_not_of(" :", at + key.size());
     return begin == std::string_view::npos ? std::string_view() : dictionary.substr(begin);
 }
 
-/// A text that begins with `open`, between this and `close`; nothing for another.
+/// Returns the text between `open` and `close`, or nothing if `text` does not begin with `open`.
 inline std::optional<std::string_view> between(std::string_view text, char open, char close) {
     const std::size_t end = text.find(close, 1);
     if (text.empty() || text.front() != open || end == std::string_view::npos) {
@@ -39,12 +39,12 @@ inline std::optional<std::string_view> between(std::string_view text, char open,
     return text.substr(1, end - 1);
 }
 
-/// The lengths in a tuple's text: "2, 3" or "2," or nothing at all.
-inline std::optional<Shape> lengths_in(std::string_view tuple) {
+/// Parses the inside of a tuple: "2, 3" or "2," or an empty text.
+inline std::optional<Shape> parse_shape(std::string_view tuple) {
     Shape shape;
     const char* const end = tuple.data() + tuple.size();
     for (const char* at = tuple.data(); at != end;) {
-        if (*at == ' ' || *at == ',' || *at == 'L') {  // NumPy under Python 2 wrote 2L
+        if (*at == ' ' || *at == ',' || *at == 'L') {  // NumPy on Python 2 wrote 2L
             ++at;
             continue;
         }
@@ -59,7 +59,7 @@ inline std::optional<Shape> lengths_in(std::string_view tuple) {
     return shape;
 }
 
-/// The dtype of a description without its byte order; empty for one that this client does not read.
+/// Returns the dtype for a descr without its byte order, or an empty string for an unsupported one.
 inline std::string dtype_of(std::string_view kind) {
     if (kind == "f4") {
         return "float32";
@@ -70,8 +70,8 @@ inline std::string dtype_of(std::string_view kind) {
     return kind == "f2" ? "float16" : "";
 }
 
-/// The meaning of a header's dictionary; nothing if it is none, or that of other values.
-inline std::optional<NpyHeader> header_in(std::string_view dictionary) {
+/// Parses the dictionary of a header. Returns nothing if it is invalid or has an unsupported dtype.
+inline std::optional<NpyHeader> parse_header(std::string_view dictionary) {
     const auto descr = between(after_key(dictionary, "'descr'"), '\'', '\'');
     const auto tuple = between(after_key(dictionary, "'shape'"), '(', ')');
     const std::string_view order = after_key(dictionary, "'fortran_order'");
@@ -81,14 +81,14 @@ inline std::optional<NpyHeader> header_in(std::string_view dictionary) {
     }
     const char byte_order = descr->front();
     const std::string dtype = dtype_of(descr->substr(1));
-    const auto shape = lengths_in(*tuple);
+    const auto shape = parse_shape(*tuple);
     if ((byte_order != '<' && byte_order != '>') || dtype.empty() || !shape) {
         return std::nullopt;
     }
     return NpyHeader{dtype, byte_order == '>', is_fortran, *shape};
 }
 
-/// A number of bytes in little-endian order.
+/// Decodes an unsigned integer from little-endian bytes.
 inline std::size_t little_endian(std::string_view bytes) {
     std::size_t number = 0;
     for (std::size_t place = bytes.size(); place-- > 0;) {
@@ -97,21 +97,21 @@ inline std::size_t little_endian(std::string_view bytes) {
     return number;
 }
 
-/// The header at the beginning of a file. Throws Error.
+/// Reads the header at the beginning of a file. Throws Error.
 inline NpyHeader read_header(NpyFile& file) {
     constexpr std::string_view magic = "\x93NUMPY";
-    if (file.text(magic.size(), "a beginning") != magic) {
-        throw file.error("\\x93NUMPY at its beginning", "something else");
+    if (file.text(magic.size(), "the magic string") != magic) {
+        throw file.error("\\x93NUMPY at the beginning", "other bytes");
     }
-    const int version = static_cast<unsigned char>(file.text(2, "a version").front());
+    const int version = static_cast<unsigned char>(file.text(2, "the version").front());
     if (version < 1 || version > 3) {
         throw file.error("version 1, 2 or 3 of the format", "version " + std::to_string(version));
     }
     const std::size_t size = little_endian(file.text(version == 1 ? 2 : 4, "the size of the header"));
     const std::string dictionary = file.text(size, "the header");
-    const auto header = header_in(dictionary);
+    const auto header = parse_header(dictionary);
     if (!header) {
-        throw file.error("a header of float16, float32 or float64", dictionary.substr(0, dictionary.find_last_not_of(" \n") + 1));
+        throw file.error("a header for float16, float32 or float64", dictionary.substr(0, dictionary.find_last_not_of(" \n") + 1));
     }
     return *header;
 }

@@ -1,5 +1,5 @@
 /// @file
-/// A file that is there whole or not at all.
+/// Writes a file that appears only when it is complete.
 #pragma once
 
 #include <cerrno>
@@ -14,12 +14,12 @@
 
 namespace weight_init::detail {
 
-/// A file under a temporary name, until it is whole. Everything throws std::filesystem::filesystem_error.
+/// A file with a temporary name until it is complete. All failures throw std::filesystem::filesystem_error.
 class PartialFile {
   public:
-    explicit PartialFile(std::filesystem::path target) : target_(std::move(target)), temporary_(beside(target_)) {
+    explicit PartialFile(std::filesystem::path target) : target_(std::move(target)), temporary_(temporary_path(target_)) {
         if (std::filesystem::is_directory(target_)) {
-            throw std::filesystem::filesystem_error("expected the name of a file; received that of a folder", target_,
+            throw std::filesystem::filesystem_error("expected the name of a file; received a folder", target_,
                                                     std::make_error_code(std::errc::is_a_directory));
         }
         restart();
@@ -28,11 +28,11 @@ class PartialFile {
     PartialFile& operator=(const PartialFile&) = delete;
     ~PartialFile() {
         file_.close();
-        std::error_code ignored;  // after commit there is nothing to remove
+        std::error_code ignored;  // after commit() there is nothing to remove
         std::filesystem::remove(temporary_, ignored);
     }
 
-    /// Forget what was written.
+    /// Discards everything written so far.
     void restart() {
         file_ = std::ofstream(temporary_, std::ios::binary | std::ios::trunc);
         check("cannot create");
@@ -43,7 +43,7 @@ class PartialFile {
         check("cannot write");
     }
 
-    /// Give the file its name, whatever was there before.
+    /// Renames the file to its target, and replaces an existing file.
     void commit() {
         file_.close();
         check("cannot write");
@@ -51,16 +51,16 @@ class PartialFile {
     }
 
   private:
-    /// A name that nobody else has, in the same folder, so that renaming does not copy.
-    static std::filesystem::path beside(const std::filesystem::path& target) {
+    /// Returns a unique name in the same folder, so that renaming does not copy.
+    static std::filesystem::path temporary_path(const std::filesystem::path& target) {
         std::random_device random;
         const std::string name = "." + target.filename().string() + "." + std::to_string(random()) + std::to_string(random());
         return target.parent_path() / name;
     }
 
-    void check(const char* trouble) const {
+    void check(const char* message) const {
         if (!file_) {
-            throw std::filesystem::filesystem_error(trouble, temporary_, std::error_code(errno, std::generic_category()));
+            throw std::filesystem::filesystem_error(message, temporary_, std::error_code(errno, std::generic_category()));
         }
     }
 

@@ -1,5 +1,5 @@
 /// @file
-/// Where answers go: into a text, an array, a file.
+/// Receivers that store a response as text, as a file or as a tensor.
 #pragma once
 
 #include <cstddef>
@@ -10,9 +10,9 @@
 #include <utility>
 
 #include "weight_init/array.hpp"
-#include "weight_init/detail/answer.hpp"
 #include "weight_init/detail/http.hpp"
 #include "weight_init/detail/partial_file.hpp"
+#include "weight_init/detail/response.hpp"
 #include "weight_init/detail/wire.hpp"
 #include "weight_init/error.hpp"
 #include "weight_init/shape.hpp"
@@ -20,10 +20,10 @@
 
 namespace weight_init::detail {
 
-/// A text.
+/// Stores a response as text.
 class TextReceiver final : public Receiver {
   public:
-    void begin(const Answer&, std::string_view) override { text_.clear(); }
+    void begin(const Response&, std::string_view) override { text_.clear(); }
     void add(std::string_view part) override { text_ += part; }
 
     [[nodiscard]] const std::string& text() const noexcept { return text_; }
@@ -32,18 +32,18 @@ class TextReceiver final : public Receiver {
     std::string text_;
 };
 
-/// A file, whatever its size.
+/// Writes a response of any size to a file.
 class FileReceiver final : public Receiver {
   public:
     explicit FileReceiver(const std::filesystem::path& path) : file_(path) {}
 
-    void begin(const Answer& answer, std::string_view first) override {
-        metadata_ = metadata_in(answer, first);
+    void begin(const Response& response, std::string_view first) override {
+        metadata_ = parse_metadata(response, first);
         file_.restart();
     }
     void add(std::string_view part) override { file_.write(part); }
 
-    /// Give the file its name. Answers the metadata.
+    /// Gives the file its name, and returns the metadata.
     [[nodiscard]] nlohmann::json complete() && {
         file_.commit();
         return std::move(metadata_);
@@ -54,22 +54,22 @@ class FileReceiver final : public Receiver {
     nlohmann::json metadata_;
 };
 
-/// A tensor: memory for all of it from the start, and each byte copied once, into its place.
+/// Stores a response as a tensor. Reserves all memory up front, and copies each byte once, to its final place.
 class TensorReceiver final : public Receiver {
   public:
-    void begin(const Answer& answer, std::string_view first) override {
-        metadata_ = metadata_in(answer, first);
-        shape_ = announced<Shape>("shape");
-        dtype_ = announced<std::string>("dtype");
-        const auto wire = wire_of(dtype_);
+    void begin(const Response& response, std::string_view first) override {
+        metadata_ = parse_metadata(response, first);
+        shape_ = metadata_field<Shape>("shape");
+        dtype_ = metadata_field<std::string>("dtype");
+        const auto values = empty_wire_values(dtype_);
         const auto count = element_count(shape_);
-        if (!wire || !count) {
-            throw unexpected(200, "a dtype and a shape that this client knows", metadata_.dump());
+        if (!values || !count) {
+            throw unexpected_response(200, "a dtype and a shape that this client supports", metadata_.dump());
         }
-        size_ = *count * item_size(*wire);
-        check_length(answer.header("Content-Length"));
-        wire_ = *wire;
-        reserve(wire_, *count);
+        size_ = *count * item_size(*values);
+        check_length(response.header("Content-Length"));
+        values_ = *values;
+        reserve(values_, *count);
         filled_ = 0;
     }
 
@@ -77,30 +77,30 @@ class TensorReceiver final : public Receiver {
         if (part.size() > size_ - filled_) {
             throw wrong_length("more");
         }
-        put(wire_, filled_, part);
+        copy_bytes(values_, filled_, part);
         filled_ += part.size();
     }
 
-    /// The tensor. Throws Error if it is not whole.
+    /// Returns the tensor. Throws Error if it is incomplete.
     [[nodiscard]] Tensor complete() && {
         if (filled_ < size_) {
             throw wrong_length(std::to_string(filled_));
         }
-        to_host_order(wire_, false);
-        return {Array(std::move(shape_), std::move(dtype_), std::move(wire_)), std::move(metadata_)};
+        to_host_order(values_, false);
+        return {Array(std::move(shape_), std::move(dtype_), std::move(values_)), std::move(metadata_)};
     }
 
   private:
     template <typename T>
-    [[nodiscard]] T announced(const char* name) const {
+    [[nodiscard]] T metadata_field(const char* name) const {
         try {
             return metadata_.at(name).get<T>();
         } catch (const nlohmann::json::exception&) {
-            throw unexpected(200, std::string("metadata that tell the ") + name, metadata_.dump());
+            throw unexpected_response(200, std::string("metadata with a valid ") + name, metadata_.dump());
         }
     }
 
-    /// A proxy may leave the header out.
+    /// Checks Content-Length, which a proxy may have removed.
     void check_length(const std::string& length) const {
         if (!length.empty() && length != std::to_string(size_)) {
             throw wrong_length(length);
@@ -108,17 +108,17 @@ class TensorReceiver final : public Receiver {
     }
 
     [[nodiscard]] Error wrong_length(const std::string& received) const {
-        return {200, "Unexpected Answer",
-                "Expected " + std::to_string(size_) + " bytes, as shape and dtype say; received " + received +
-                    ". Check the proxy if there is one."};
+        return {200, "Unexpected Response",
+                "Expected " + std::to_string(size_) + " bytes for this shape and dtype; received " + received +
+                    ". Check the proxy, if there is one."};
     }
 
     nlohmann::json metadata_;
     Shape shape_;
     std::string dtype_;
-    Wire wire_;
-    std::size_t size_ = 0;    // in bytes
-    std::size_t filled_ = 0;  // of them
+    WireValues values_;
+    std::size_t size_ = 0;    // expected bytes
+    std::size_t filled_ = 0;  // received bytes
 };
 
 }  // namespace weight_init::detail

@@ -1,5 +1,5 @@
 /// @file
-/// What to ask: requests from shapes and fields.
+/// Builds requests from shapes and fields.
 #pragma once
 
 #include <curl/curl.h>
@@ -16,22 +16,22 @@
 
 namespace weight_init::detail {
 
-constexpr std::uint64_t exact_json_integer = 1ULL << 53U;  // above it, readers that hold numbers as double lose digits
+constexpr std::uint64_t exact_json_integer = 1ULL << 53U;  // above it, parsers that store numbers as double lose digits
 
 inline Error invalid_fields(const std::string& received) {
-    return {0, "Invalid Fields", "Expected an object of fields such as {{\"seed\", 7}}, with text in UTF-8; received " + received + "."};
+    return {0, "Invalid Fields", "fields: expected an object such as {{\"seed\", 7}}, with strings in UTF-8; received " + received + "."};
 }
 
-/// The fields, an object also where there are none. Throws Error.
-inline nlohmann::json object_of(const nlohmann::json& fields) {
+/// Returns the fields as an object, which is empty for null. Throws Error.
+inline nlohmann::json to_object(const nlohmann::json& fields) {
     if (!fields.is_object() && !fields.is_null()) {
         throw invalid_fields(fields.type_name());
     }
     return fields.is_null() ? nlohmann::json::object() : fields;
 }
 
-/// A value as JSON. Throws Error.
-inline std::string json_of(const nlohmann::json& value) {
+/// Serializes a value as JSON. Throws Error.
+inline std::string to_json(const nlohmann::json& value) {
     try {
         return value.dump();
     } catch (const nlohmann::json::exception& error) {
@@ -39,26 +39,26 @@ inline std::string json_of(const nlohmann::json& value) {
     }
 }
 
-/// The request for one tensor. The service checks the values. Throws Error.
+/// Returns the request for a tensor. The service checks the values. Throws Error.
 inline Request init_request(const Shape& shape, nlohmann::json fields) {
     fields["shape"] = shape;
     if (const auto seed = fields.find("seed"); seed != fields.end() && seed->is_number_integer() && *seed > exact_json_integer) {
-        *seed = json_of(*seed);
+        *seed = to_json(*seed);
     }
-    return {"/init", json_of(fields)};
+    return {"/init", to_json(fields)};
 }
 
-/// Text as a part of a URL.
-inline std::string escaped(const std::string& text) {
-    const std::unique_ptr<char, decltype(&curl_free)> safe(curl_easy_escape(nullptr, text.c_str(), static_cast<int>(text.size())),
-                                                           curl_free);
-    if (safe == nullptr) {
+/// Escapes text for a URL.
+inline std::string url_escape(const std::string& text) {
+    const std::unique_ptr<char, decltype(&curl_free)> escaped(curl_easy_escape(nullptr, text.c_str(), static_cast<int>(text.size())),
+                                                              curl_free);
+    if (escaped == nullptr) {
         throw std::bad_alloc();
     }
-    return safe.get();
+    return escaped.get();
 }
 
-/// The request for advice on an activation, or on a layer where it is null. Throws Error.
+/// Returns the request for advice on an activation, or on a layer alone if it is null. Throws Error.
 inline Request recommend_request(const nlohmann::json& activation, nlohmann::json fields) {
     if (!activation.is_null()) {
         fields["activation"] = activation;
@@ -66,7 +66,7 @@ inline Request recommend_request(const nlohmann::json& activation, nlohmann::jso
     std::string path = "/recommend";
     char separator = '?';
     for (const auto& [name, value] : fields.items()) {
-        path += separator + escaped(name) + '=' + escaped(value.is_string() ? value.get<std::string>() : json_of(value));
+        path += separator + url_escape(name) + '=' + url_escape(value.is_string() ? value.get<std::string>() : to_json(value));
         separator = '&';
     }
     return {path};

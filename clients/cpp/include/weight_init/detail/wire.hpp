@@ -1,5 +1,5 @@
 /// @file
-/// Values as they travel: as bytes into the memory in which they stay.
+/// Copies values from the bytes of a response to their final memory.
 #pragma once
 
 #include <algorithm>
@@ -16,14 +16,14 @@
 
 namespace weight_init::detail {
 
-/// Values in their own type; uint16 are the bits of float16 or bfloat16.
-using Wire = std::variant<std::vector<float>, std::vector<double>, std::vector<std::uint16_t>>;
+/// Values as transmitted. uint16 holds the bits of float16 or bfloat16.
+using WireValues = std::variant<std::vector<float>, std::vector<double>, std::vector<std::uint16_t>>;
 
 template <typename Values>
-constexpr std::size_t size_of_one = sizeof(typename std::decay_t<Values>::value_type);
+constexpr std::size_t element_size = sizeof(typename std::decay_t<Values>::value_type);
 
-/// No values yet, of the type in which a dtype travels; nothing for an unknown one.
-inline std::optional<Wire> wire_of(std::string_view dtype) {
+/// Returns an empty vector of the type in which a dtype is transmitted, or nothing for an unknown dtype.
+inline std::optional<WireValues> empty_wire_values(std::string_view dtype) {
     if (dtype == "float32") {
         return std::vector<float>();
     }
@@ -36,31 +36,31 @@ inline std::optional<Wire> wire_of(std::string_view dtype) {
     return std::nullopt;
 }
 
-/// The bytes of one value.
-inline std::size_t item_size(const Wire& wire) {
-    return std::visit([](const auto& values) { return size_of_one<decltype(values)>; }, wire);
+/// Returns the size of one value in bytes.
+inline std::size_t item_size(const WireValues& wire) {
+    return std::visit([](const auto& values) { return element_size<decltype(values)>; }, wire);
 }
 
-/// Memory for all values at once. It is not touched before they come.
-inline void reserve(Wire& wire, std::size_t count) {
+/// Reserves memory for all values, without touching it.
+inline void reserve(WireValues& wire, std::size_t count) {
     std::visit(
         [count](auto& values) {
             values.reserve(count);
-            prefer_huge_pages(values.data(), count * size_of_one<decltype(values)>);
+            prefer_huge_pages(values.data(), count * element_size<decltype(values)>);
         },
         wire);
 }
 
-/// Put the next bytes in their place, `offset` bytes from the beginning. There must be memory for them.
-inline void put(Wire& wire, std::size_t offset, std::string_view part) {
+/// Copies the next bytes to `offset`, in bytes. Requires reserved memory.
+inline void copy_bytes(WireValues& wire, std::size_t offset, std::string_view part) {
     if (part.empty()) {
         return;
     }
     const std::size_t stop = offset + part.size();
     std::visit(
         [&](auto& values) {
-            constexpr std::size_t size = size_of_one<decltype(values)>;
-            values.resize((stop + size - 1) / size);  // clears only what is overwritten at once, while it is in the cache
+            constexpr std::size_t size = element_size<decltype(values)>;
+            values.resize((stop + size - 1) / size);  // zeroes only the bytes that the copy overwrites next, still in cache
             std::memcpy(reinterpret_cast<char*>(values.data()) + offset, part.data(), part.size());
         },
         wire);
@@ -73,8 +73,8 @@ inline bool host_is_big_endian() noexcept {
     return first == 0;
 }
 
-/// Turn the bytes of every value around where they are not in this machine's order.
-inline void to_host_order(Wire& wire, bool is_big_endian) {
+/// Reverses the bytes of each value if their order differs from this machine's.
+inline void to_host_order(WireValues& wire, bool is_big_endian) {
     if (is_big_endian == host_is_big_endian()) {
         return;
     }
