@@ -17,7 +17,8 @@ import pytest
 from clients.conformance.clients import CLIENTS, FOLDER, Client
 from clients.conformance.features import FEATURES
 from clients.conformance.stage import set_stage
-from clients.conformance.table import table, with_table
+from tools.documents.features import features
+from tools.documents.parts import with_parts
 
 every_client = pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
 
@@ -99,7 +100,7 @@ def test_the_table_says_what_was_shown(shown: dict[str, set[str]]) -> None:
         pytest.skip("only some of the clients were tested")
     page = FOLDER / "README.md"
     before = page.read_text("utf-8")
-    page.write_text(with_table(before, table(shown)), "utf-8")
+    page.write_text(with_parts(before, {"features": lambda: features(shown)}), "utf-8")
     assert page.read_text("utf-8") == before, "clients/README.md was renewed: look at it, and commit it"
 
 
