@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 
 BIN := .venv/bin
-SOURCES := service tests conftest.py benchmarks clients
+SOURCES := service tools tests conftest.py benchmarks clients
 
 CONTAINER ?= docker
 CONTAINER_BUILD ?=
@@ -72,7 +72,7 @@ lint: .venv/develop  ## check style, types, and that the generated documents are
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
-	$(BIN)/python -m tests.documents --check
+	$(BIN)/python -m tools.documents --check
 	$(BIN)/hadolint Dockerfile
 
 format: .venv/develop  ## fix the style
@@ -80,7 +80,7 @@ format: .venv/develop  ## fix the style
 	$(BIN)/ruff format $(SOURCES)
 
 documents: .venv/develop  ## write the generated documents
-	$(BIN)/python -m tests.documents
+	$(BIN)/python -m tools.documents
 
 .venv/supply: .venv/develop
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[supply]'

@@ -21,9 +21,7 @@ def measure() -> list[Figure]:
     """Measure all clients in turn, each against curl in the same round."""
     with weight_init() as server, ExitStack() as stack:
         url = f"http://127.0.0.1:{server.port}"
-        candidates = {"curl": lambda: _curl(url)} | {
-            name: stack.enter_context(_fetching(client, url)) for name, client in CLIENTS.items() if client.bench
-        }
+        candidates = {"curl": lambda: _curl(url)} | {name: stack.enter_context(_fetching(client, url)) for name, client in CLIENTS.items()}
         times = alternate_timed(candidates, _RUNS)
     return [
         Figure(

@@ -16,8 +16,8 @@ from typing import Any
 
 from clients.conformance.cutting import cutting_proxy
 from clients.conformance.npy_files import write_npy_files
-from tests.golden.__main__ import FILE as GOLDEN
 from tests.processes import Process, until
+from tools.golden.answers import FILE as GOLDEN
 
 CUT_AFTER_BYTES = 1 << 20
 _LARGE_RESPONSE = "/init?shape=1073741824&scheme=normal&seed=7&format=raw"  # 4 GiB, more than the socket buffers hold

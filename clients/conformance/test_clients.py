@@ -17,7 +17,8 @@ import pytest
 from clients.conformance.clients import CLIENTS, FOLDER, Client
 from clients.conformance.features import FEATURES
 from clients.conformance.stage import set_stage
-from clients.conformance.table import table, with_table
+from tools.documents.features import features
+from tools.documents.parts import with_parts
 
 every_client = pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
 
@@ -99,7 +100,7 @@ def test_readme_table_matches_the_results(proven: dict[str, set[str]]) -> None:
         pytest.skip("only some of the clients were tested")
     page = FOLDER / "README.md"
     before = page.read_text("utf-8")
-    page.write_text(with_table(before, table(proven)), "utf-8")
+    page.write_text(with_parts(before, {"features": lambda: features(proven)}), "utf-8")
     assert page.read_text("utf-8") == before, "clients/README.md was out of date and has been rewritten: review and commit it"
 
 

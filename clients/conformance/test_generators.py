@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.golden.__main__ import FILE as GOLDEN
+from tools.golden.answers import FILE as GOLDEN
 
 DOCUMENT = Path(__file__).parents[1] / "openapi.json"
 GENERATORS = Path(__file__).with_name("generators")

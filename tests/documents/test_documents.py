@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.documents import openapi
-from tests.documents.__main__ import PARTS, WHOLES, made, renewed
+from tools.documents import openapi
+from tools.documents.parts import PARTS, WHOLES, current_and_expected, with_parts
 
 
 @pytest.mark.parametrize("path", [*PARTS, *WHOLES])
 def test_a_document_is_current(path: str) -> None:
-    page, new = made(path)
-    assert page == new
+    current, expected = current_and_expected(path)
+    assert current == expected, "run `make documents`"
 
 
 def test_the_openapi_document_is_the_same_in_every_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,11 +21,11 @@ def test_the_openapi_document_is_the_same_in_every_environment(monkeypatch: pyte
     assert openapi.document() == before
 
 
-def test_a_stale_part_is_made_anew() -> None:
+def test_a_stale_part_is_generated_anew() -> None:
     page = "before\n<!-- begin part -->\nold\n<!-- end part -->\nafter"
-    assert renewed(page, {"part": lambda: "new"}) == "before\n<!-- begin part -->\n\nnew\n\n<!-- end part -->\nafter"
+    assert with_parts(page, {"part": lambda: "new"}) == "before\n<!-- begin part -->\n\nnew\n\n<!-- end part -->\nafter"
 
 
-def test_a_missing_place_is_an_error() -> None:
-    with pytest.raises(SystemExit, match="expected one place"):
-        renewed("nothing", {"part": lambda: "new"})
+def test_a_document_without_a_place_for_a_part_is_an_error() -> None:
+    with pytest.raises(ValueError, match="expected one `<!-- begin part -->`"):
+        with_parts("nothing", {"part": lambda: "new"})

@@ -12,7 +12,7 @@ import pytest
 
 from service.core.schemes import SCHEMES, find_scheme
 from service.core.stream import engines
-from tests.golden.__main__ import FILE, golden_answer, requests
+from tools.golden.answers import FILE, golden_answer, requests
 
 ROWS: list[dict[str, Any]] = json.loads(FILE.read_text("utf-8"))
 
@@ -45,7 +45,7 @@ def test_so_it_has_over_http(row: dict[str, Any], http: httpx.Client) -> None:
 
 def test_every_scheme_and_every_request_has_one() -> None:
     golden = [row["request"] for row in ROWS]
-    assert all(request in golden for request in requests()), "run `python -m tests.golden`"
+    assert all(request in golden for request in requests()), "run `python -m tools.golden`"
     assert {find_scheme(request.get("scheme", "auto"))[0].name for request in golden} == set(SCHEMES)
 
 

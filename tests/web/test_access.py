@@ -167,7 +167,7 @@ def test_only_this_machine_is_loopback(host: str, is_loopback: bool) -> None:
 
 @pytest.mark.parametrize(("host", "keys", "warned"), [("0.0.0.0", None, True), ("0.0.0.0", KEY, False), ("127.0.0.1", None, False)])
 def test_to_listen_elsewhere_without_a_key_is_warned_of_once(
-    host: str, keys: str | None, warned: bool, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    host: str, keys: str | None, warned: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from typer.testing import CliRunner
 

@@ -82,7 +82,7 @@ def test_curl_resumes(url: str, content: bytes, tmp_path: Path, nbytes: int) -> 
 
 
 @needs_curl
-def test_curl_takes_several_ranges_at_once(url: str, content: bytes) -> None:
+def test_curl_takes_several_ranges_at_once(url: str) -> None:
     said = run("curl", "-sS", "-D", "-", "-o", "/dev/null", "-r", "0-99,500-599", url)
     assert "HTTP/1.1 206" in said
     assert "multipart/byteranges" in said
@@ -105,7 +105,7 @@ def test_wget_knows_a_file_that_is_whole(url: str, content: bytes, tmp_path: Pat
 
 
 @needs_aria2
-def test_aria2_takes_it_over_eight_connections_and_checks_the_digest(http: httpx.Client, url: str, content: bytes, tmp_path: Path) -> None:
+def test_aria2_takes_it_over_eight_connections_and_checks_the_digest(url: str, content: bytes, tmp_path: Path) -> None:
     log = tmp_path / "log"
     split = ("-x", "8", "-s", "8", "-k", "1M", "--no-conf", "--file-allocation=none", f"--log={log}", "--log-level=info")
     checked = f"--checksum=sha-256={hashlib.sha256(content).hexdigest()}"

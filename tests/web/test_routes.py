@@ -12,7 +12,7 @@ import pytest
 from service.core.activations import ACTIVATIONS
 from service.core.schemes import SCHEMES
 from service.web.openapi.operations import INIT_EXAMPLES
-from tests.golden.__main__ import FILE
+from tools.golden.answers import FILE
 
 GOLDEN = [row["request"] for row in json.loads(FILE.read_text("utf-8"))]
 

@@ -60,11 +60,6 @@ class Scheme:
             return None
         return f"{self.reference}, {self.equation}" if self.equation else str(self.reference)
 
-    def in_library(self, library: str) -> list[str]:
-        """The names that `library` ("torch", "keras", "jax") has for it."""
-        prefix = f"{library}."
-        return [alias.name.removeprefix(prefix) for alias in self.aliases if alias.name.startswith(prefix)]
-
     @property
     def parameter_names(self) -> list[str]:
         """The names of its parameters."""

@@ -13,8 +13,6 @@ from types import ModuleType
 
 from service.core.stream import numpy_engine
 
-ENGINES = ("auto", "numpy", "numba")
-
 _current: ModuleType = numpy_engine
 _loading = threading.Lock()
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document of a service with its default settings, whatever the environment says."""
+"""The OpenAPI document of a service with default settings, regardless of the environment."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from service.web.app import create_app
 
 
 def document() -> str:
-    """In an order that means something: of several types of content the first is the service's own choice."""
+    """Return the document as JSON. The order is kept, because the first of several content types is the service's default."""
     return json.dumps(create_app(Settings.model_construct()).openapi(), indent=2, ensure_ascii=False) + "\n"

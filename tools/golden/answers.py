@@ -1,4 +1,4 @@
-"""`python -m tests.golden` appends the answers of new requests to golden.json. An answer that is there is never changed."""
+"""The requests that have a golden answer, and what their answers are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.contract.request import InitRequest
 from service.files.formats import find_format
 from service.files.virtual import VirtualFile
 
-FILE = Path(__file__).with_name("golden.json")
+FILE = Path(__file__).parents[2] / "tests" / "golden" / "golden.json"
 
 Request = dict[str, Any]
 
@@ -106,42 +106,35 @@ _STRUCTURED: list[Request] = [
 
 
 def requests() -> list[Request]:
-    """Every request with a golden answer; the seed is 7, the format raw and the shape [7, 5] where nothing else is said."""
+    """Return every request with a golden answer. Where a request does not say, the seed is 7, the format raw and the shape [7, 5]."""
     every: list[Request] = [{"shape": [7, 5]} | scheme for scheme in (*_SCHEMES, *_DEPTH_SCHEMES)]
     every += [{"shape": [33, 31], "scheme": scheme, "dtype": dtype} for scheme in _DRAWS for dtype in _DTYPES]
     return [{"seed": 7, "format": "raw"} | request for request in [*every, *_OTHERS, *_STRUCTURED]]
 
 
 def golden_answer(request: Request) -> Request:
-    """dtype, shape, the first values, and the SHA-256 of the bytes of the file and of the values.
+    """Return dtype, shape, the first values, and the SHA-256 of the bytes of the file and of the values.
 
-    Of a tensor that is the same only within an ulp there are the values alone, to seven digits.
+    A tensor that is the same only within an ulp has no digests, and its first values are rounded to seven digits.
     """
-    wanted = read_json(InitRequest, json.dumps(request).encode())
-    made = answer(wanted, find_format(request["format"]), Limits())
-    file = made.file.read() if isinstance(made.file, VirtualFile) else b"".join(made.file)
-    values = made.tensor.read()
-    if not made.bitwise:
-        first = [float(f"{value:.6e}") for value in values[:4]]
-        return {"dtype": made.tensor.dtype.name, "shape": list(made.tensor.shape), "first": first}
-    return {
-        "dtype": made.tensor.dtype.name,
-        "shape": list(made.tensor.shape),
+    reply = answer(read_json(InitRequest, json.dumps(request).encode()), find_format(request["format"]), Limits())
+    file = reply.file.read() if isinstance(reply.file, VirtualFile) else b"".join(reply.file)
+    values = reply.tensor.read()
+    golden = {"dtype": reply.tensor.dtype.name, "shape": list(reply.tensor.shape)}
+    if not reply.bitwise:
+        return golden | {"first": [float(f"{value:.6e}") for value in values[:4]]}
+    return golden | {
         "first": [float(value) for value in values[:4]],
         "sha256": hashlib.sha256(values.tobytes()).hexdigest(),
         "file_sha256": hashlib.sha256(file).hexdigest(),
     }
 
 
-def main() -> None:
-    """Append what is missing."""
+def append_new() -> tuple[int, int]:
+    """Append the answers of requests that have none yet. Return how many were added, and how many there are."""
     rows = json.loads(FILE.read_text("utf-8")) if FILE.exists() else []
     known = [row["request"] for row in rows]
     rows += [{"request": request, "answer": golden_answer(request)} for request in requests() if request not in known]
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     FILE.write_text(f"[\n{lines}\n]\n", "utf-8")
-    print(f"{len(rows) - len(known)} new of {len(rows)}")
-
-
-if __name__ == "__main__":
-    main()
+    return len(rows) - len(known), len(rows)

@@ -1,4 +1,4 @@
-"""The tables and the worked numbers of STREAM.md."""
+"""The tables and test vectors of STREAM.md."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from service.core.stream.quantiles import Table, join, normal32, normal64, quant
 from service.core.tensors.dtypes import DTYPES
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
 
-# the ends, the seams between the pieces, and words whose draw shows a wrong logarithm, threshold or clamp
+# The first and last words, those where two pieces meet, and those that reveal a wrong logarithm, threshold or clamp.
 _WORDS = (0, 1, 0x5CAC, (1 << 23) - 1, 1 << 23, 0x820B67, (1 << 31) - 1, 1 << 31, (1 << 32) - 1)
 _WORDS_64 = (
     *(0, 0x0DF086DE, 0x0F451BD1, 0x0F451BD2, 0x16C8487F, 0x1334C15EC5EF714C, 0x13333333333331FF, 0x1333333333333200),
@@ -30,12 +30,12 @@ _SCALES = ((0.1, 1 / 3), (0.0, 1e-7))
 
 
 def float32_coefficients() -> str:
-    """P, Q and T, with their bits."""
+    """Return the coefficients P, Q and T with their bits."""
     return _coefficients({"P": quantiles.P32, "Q": quantiles.Q32, "T": quantiles.T32})
 
 
 def float64_coefficients() -> str:
-    """A to F, with their bits."""
+    """Return the coefficients A to F with their bits."""
     return "\n\n".join(
         _coefficients(tables)
         for tables in (
@@ -56,12 +56,12 @@ def _coefficients(tables: dict[str, Table]) -> str:
 
 
 def _digits(x: np.floating[Any]) -> int:
-    """As many as read back to the same float."""
+    """Return the number of significant digits that read back as the same float."""
     return 9 if x.itemsize == 4 else 17
 
 
 def vectors() -> str:
-    """Ids, words and draws of a few streams, in JSON."""
+    """Return ids, words and draws of a few streams as JSON."""
     numbers = {
         "words": [_words(*row) for row in _STREAMS],
         "draws": _draws(Stream.of(7)),

@@ -1,0 +1,1 @@
+"""The generators of documents and of the generated parts of documents."""

@@ -1,0 +1,16 @@
+"""The table of clients/README.md: which client has which feature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from clients.conformance.clients import CLIENTS
+from clients.conformance.features import FEATURES
+from tools.documents.tables import markdown_table
+
+
+def features(shown: Mapping[str, set[str]]) -> str:
+    """Return a row for each feature and a column for each client. `shown`: client -> the features that its test reported."""
+    head = ["feature", "what it means", *(client.language for client in CLIENTS.values())]
+    rows = [[feature, meaning, *("yes" if feature in shown[name] else "no" for name in CLIENTS)] for feature, meaning in FEATURES.items()]
+    return markdown_table(head, rows)

@@ -1,0 +1,46 @@
+"""Which documents are generated, whole or in parts, and by what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tools.documents import openapi, stream, tables
+
+ROOT = Path(__file__).parents[2]
+
+Generator = Callable[[], str]
+
+# document -> the name of a part -> its generator
+PARTS: dict[str, dict[str, Generator]] = {
+    "README.md": {"schemes": tables.schemes, "activations": tables.activations, "settings": tables.settings},
+    "service/core/stream/STREAM.md": {
+        "float32 coefficients": stream.float32_coefficients,
+        "float64 coefficients": stream.float64_coefficients,
+        "vectors": stream.vectors,
+    },
+}
+
+# document -> the generator of all of it
+WHOLES: dict[str, Generator] = {"clients/openapi.json": openapi.document}
+
+
+def current_and_expected(path: str) -> tuple[str, str]:
+    """Return the text of a generated document as it is, and as it should be."""
+    document = ROOT / path
+    current = document.read_text("utf-8") if document.exists() else ""
+    return current, WHOLES[path]() if path in WHOLES else with_parts(current, PARTS[path])
+
+
+def with_parts(page: str, parts: Mapping[str, Generator]) -> str:
+    """Return the page with each part between `<!-- begin NAME -->` and `<!-- end NAME -->` generated anew."""
+    for name, generate in parts.items():
+        begin, end = f"<!-- begin {name} -->\n", f"\n<!-- end {name} -->"
+        if page.count(begin) != 1 or page.count(end) != 1:
+            raise ValueError(
+                f"{name}: expected one `{begin.strip()}` and one `{end.strip()}`; received {page.count(begin)} and {page.count(end)}. "
+                "Mark the place of this part in the document."
+            )
+        before, _, rest = page.partition(begin)
+        page = f"{before}{begin}\n{generate()}\n{end}{rest.partition(end)[2]}"
+    return page

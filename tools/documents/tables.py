@@ -1,0 +1,66 @@
+"""The tables of schemes, activations and settings."""
+
+from __future__ import annotations
+
+from service.core.activations import ACTIVATIONS
+from service.core.parameters import Parameter
+from service.core.schemes import SCHEMES, Scheme
+from service.settings import Settings
+
+_LIBRARIES = {"torch": "torch", "keras": "Keras", "jax": "JAX", "timm": "timm"}
+
+
+def schemes() -> str:
+    """Return a row for each scheme: its names, formula, parameters, the libraries that have it, and its reference."""
+    rows = [_scheme(row) for row in SCHEMES.values()]
+    return markdown_table(["scheme", "also", "formula", "parameters", "who else has it (torch, Keras, JAX, timm)", "reference"], rows)
+
+
+def _scheme(row: Scheme) -> list[str]:
+    aliases = [alias.name for alias in row.aliases if alias.name.partition(".")[0] not in _LIBRARIES]
+    by_library = {label: _names_in(row, library) for library, label in _LIBRARIES.items()}
+    elsewhere = "; ".join(f"{label} {_quoted(names)}" for label, names in by_library.items() if names)
+    parameters = ", ".join(_parameter(parameter) for parameter in row.parameters)
+    reference = row.reference
+    citation = "" if reference is None else f"{reference.authors.split(',')[0].split(' et ')[0]} {reference.year or ''}".strip()
+    return [f"`{row.name}`", _quoted(aliases), row.formula, parameters, elsewhere or "nobody", citation]
+
+
+def _names_in(row: Scheme, library: str) -> list[str]:
+    prefix = f"{library}."
+    return [alias.name.removeprefix(prefix) for alias in row.aliases if alias.name.startswith(prefix)]
+
+
+def _quoted(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _parameter(row: Parameter) -> str:
+    if row.default is None:
+        return row.name
+    return f"{row.name}={row.default:g}" if isinstance(row.default, float) else f"{row.name}={row.default}"
+
+
+def activations() -> str:
+    """Return a row for each activation: its formula and gains, and the recommended scheme with the reason."""
+    rows = []
+    for row in ACTIVATIONS.values():
+        gains, advice = row().gains, row.recommendation
+        numbers = (None, None, None) if gains is None else (gains.forward, gains.backward, gains.variance)
+        cells = ["" if gain is None else f"{gain:.8g}" for gain in numbers]
+        rows.append([f"`{row.name}`", row.formula, *cells, f"`{advice.scheme}`", advice.reason])
+    return markdown_table(["activation", "formula", "gain forward", "gain backward", "gain variance", "recommended", "because"], rows)
+
+
+def settings() -> str:
+    """Return a row for each setting: its environment variable, default and meaning."""
+    rows = [
+        [f"`WEIGHT_INIT_{name.upper()}`", f"`{field.default}`", field.description or ""] for name, field in Settings.model_fields.items()
+    ]
+    return markdown_table(["variable", "default", "meaning"], rows)
+
+
+def markdown_table(head: list[str], rows: list[list[str]]) -> str:
+    """Return a table in Markdown, with `|` escaped within cells."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
