@@ -11,7 +11,7 @@ CONTAINER ?= docker
 CONTAINER_BUILD ?=
 IMAGE ?= weight-init
 
-.PHONY: help serve test test-clients test-frameworks test-conformance image test-container fuzz bench load lint format documents lock audit sbom clean
+.PHONY: help serve test test-clients test-frameworks test-conformance image test-container fuzz bench load lint format documents golden lock audit sbom clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -81,6 +81,9 @@ format: .venv/develop  ## put the style right
 
 documents: .venv/develop  ## write the generated parts of the documents
 	$(BIN)/python -m tests.documents
+
+golden: .venv/develop  ## append the golden answers of new requests to tests/golden/golden.json
+	$(BIN)/python -m tests.golden
 
 .venv/supply: .venv/develop
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[supply]'
