@@ -36,8 +36,8 @@ test: .venv/develop  ## run every test that needs no other framework
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[frameworks]'
 	@touch $@
 
-test-frameworks: .venv/frameworks  ## run the README's examples of torch and JAX too; installs both, which is large
-	$(BIN)/pytest tests/test_readme.py clients/python/tests/test_readme.py
+test-frameworks: .venv/frameworks  ## run the documents' examples of torch and JAX too; installs both, which is large
+	$(BIN)/pytest tests/test_examples.py clients/python/tests/test_readme.py
 
 .venv/conformance: .venv/develop
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[conformance]'

@@ -12,7 +12,9 @@ ROOT = Path(__file__).parents[2]
 
 # document -> the name of a part -> what makes it
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
-    "README.md": {"schemes": readme.schemes, "activations": readme.activations, "settings": readme.settings},
+    "docs/schemes.md": {"schemes": readme.schemes},
+    "docs/activations.md": {"activations": readme.activations},
+    "docs/settings.md": {"settings": readme.settings},
     "service/core/stream/STREAM.md": {
         "float32 coefficients": stream.float32_coefficients,
         "float64 coefficients": stream.float64_coefficients,

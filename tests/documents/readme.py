@@ -14,7 +14,7 @@ _LIBRARIES = {"torch": "torch", "keras": "Keras", "jax": "JAX", "timm": "timm"}
 def schemes() -> str:
     """Name, other names, formula, parameters, who else has it, reference."""
     rows = [_scheme(row) for row in SCHEMES.values()]
-    return _table(["scheme", "also", "formula", "parameters", "who else has it (torch, Keras, JAX, timm)", "reference"], rows)
+    return _table(["scheme", "other names", "formula", "parameters", "in torch, Keras, JAX, timm", "reference"], rows)
 
 
 def _scheme(row: Scheme) -> list[str]:
@@ -23,7 +23,7 @@ def _scheme(row: Scheme) -> list[str]:
     parameters = ", ".join(_parameter(parameter) for parameter in row.parameters)
     reference = row.reference
     cited = "" if reference is None else f"{reference.authors.split(',')[0].split(' et ')[0]} {reference.year or ''}".strip()
-    return [f"`{row.name}`", _quoted(own), row.formula, parameters, "; ".join(there) or "nobody", cited]
+    return [f"`{row.name}`", _quoted(own), row.formula, parameters, "; ".join(there), cited]
 
 
 def _quoted(names: list[str]) -> str:
@@ -41,14 +41,16 @@ def _parameter(row: Parameter) -> str:
 
 
 def activations() -> str:
-    """Activation, formula, gains, what is recommended and why."""
-    rows = []
+    """A table of the activations' formulas, gains and recommended schemes, and a list of the reasons."""
+    rows, reasons = [], []
     for row in ACTIVATIONS.values():
         gains, advice = row().gains, recommendation_for(row.name)
         found = (None, None, None) if gains is None else (gains.forward, gains.backward, gains.variance)
         shown = ["" if gain is None else f"{gain:.8g}" for gain in found]
-        rows.append([f"`{row.name}`", row.formula, *shown, f"`{advice.scheme}`", advice.reason])
-    return _table(["activation", "formula", "gain forward", "gain backward", "gain variance", "recommended", "because"], rows)
+        rows.append([f"`{row.name}`", row.formula, *shown, f"`{advice.scheme}`"])
+        reasons.append(f"- **`{row.name}`**: `{advice.scheme}`. {advice.reason}")
+    table = _table(["activation", "formula", "gain forward", "gain backward", "gain variance", "recommended"], rows)
+    return "\n".join((table, "", "## Why each scheme fits", "", *reasons))
 
 
 def settings() -> str:
