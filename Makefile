@@ -11,7 +11,7 @@ CONTAINER ?= docker
 CONTAINER_BUILD ?=
 IMAGE ?= weight-init
 
-.PHONY: help serve test test-clients test-frameworks test-conformance image test-container fuzz bench load lint format documents lock audit sbom clean
+.PHONY: help serve test test-clients test-frameworks test-conformance image test-container fuzz bench load lint format documents golden lock audit sbom clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -36,8 +36,8 @@ test: .venv/develop  ## run all tests that need no other framework
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[frameworks]'
 	@touch $@
 
-test-frameworks: .venv/frameworks  ## run the README's torch and JAX examples too; installs both, which are large
-	$(BIN)/pytest tests/test_readme.py clients/python/tests/test_readme.py
+test-frameworks: .venv/frameworks  ## run the documents' torch and JAX examples too; installs both, which are large
+	$(BIN)/pytest tests/test_examples.py clients/python/tests/test_readme.py
 
 .venv/conformance: .venv/develop
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[conformance]'
@@ -81,6 +81,9 @@ format: .venv/develop  ## fix the style
 
 documents: .venv/develop  ## write the generated documents
 	$(BIN)/python -m tools.documents
+
+golden: .venv/develop  ## append the golden answers of new requests to tests/golden/golden.json
+	$(BIN)/python -m tools.golden
 
 .venv/supply: .venv/develop
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[supply]'

@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.console import blocks
+
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = (ROOT / "deploy" / "nginx.conf").read_text("utf-8")
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")  # which not everybody has in their path
@@ -103,8 +105,8 @@ def test_the_rest_passes_through_but_for_the_metrics(nginx: httpx.Client) -> Non
     assert nginx.get("/metrics").status_code == 404
 
 
-def test_the_readme_shows_a_piece_of_it() -> None:
-    shown = re.findall(r"^```nginx\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)[0]
+def test_the_page_on_operations_shows_a_piece_of_it() -> None:
+    (shown,) = blocks((ROOT / "docs" / "operations.md").read_text("utf-8"), "nginx")
     assert _directives(shown.replace("127.0.0.1:8000", "weight-init")) <= _directives(CONFIGURATION)
 
 

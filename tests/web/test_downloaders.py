@@ -17,11 +17,11 @@ import httpx
 import pytest
 
 from service.settings import Settings
+from tests.console import ADDRESS, blocks
 from tests.serving import serving
 
 QUERY = "/init?shape=2000,1500&activation=relu&seed=7&name=encoder.0"  # 12 MB, so that there is something to split
-README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-ADDRESS = "http://127.0.0.1:8000"
+OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"  # where nginx is, which not everybody has in their path
 
 
@@ -116,7 +116,7 @@ def test_aria2_takes_it_over_eight_connections_and_checks_the_digest(url: str, c
 
 @contextmanager
 def nginx_before(url: str) -> Iterator[httpx.Client]:
-    """A client of an nginx that is configured as the README says.
+    """A client of an nginx that is configured as the page on operations says.
 
     It listens on a socket in its own folder, since it cannot choose a free port; the folder is not pytest's, whose path may be
     longer than that of a socket can be.
@@ -138,8 +138,8 @@ def nginx_before(url: str) -> Iterator[httpx.Client]:
 
 
 def configuration(folder: Path, url: str) -> str:
-    """The README's, and what makes it run in a folder for one test."""
-    location = re.findall(r"^```nginx\n(.*?)^```", README, re.DOTALL | re.MULTILINE)[0].replace(ADDRESS, url)
+    """The configuration of the page, and what makes it run in a folder for one test."""
+    (location,) = blocks(OPERATIONS, "nginx")
     temporary = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     return f"""
         {"user root;" if os.geteuid() == 0 else ""}
@@ -153,7 +153,7 @@ def configuration(folder: Path, url: str) -> str:
             add_header X-Cache-Status $upstream_cache_status;
             server {{
                 listen unix:{folder}/socket;
-                {location}
+                {location.replace(ADDRESS, url)}
             }}
         }}
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools.documents import openapi, stream, tables
+from tools.documents import depth, openapi, stream, tables
 
 ROOT = Path(__file__).parents[2]
 
@@ -13,7 +13,10 @@ Generator = Callable[[], str]
 
 # document -> the name of a part -> its generator
 PARTS: dict[str, dict[str, Generator]] = {
-    "README.md": {"schemes": tables.schemes, "activations": tables.activations, "settings": tables.settings},
+    "docs/schemes.md": {"schemes": tables.schemes},
+    "docs/activations.md": {"activations": tables.activations},
+    "docs/layers.md": {"layers": tables.layers},
+    "docs/settings.md": {"settings": tables.settings},
     "service/core/stream/STREAM.md": {
         "float32 coefficients": stream.float32_coefficients,
         "float64 coefficients": stream.float64_coefficients,
@@ -22,7 +25,7 @@ PARTS: dict[str, dict[str, Generator]] = {
 }
 
 # document -> the generator of all of it
-WHOLES: dict[str, Generator] = {"clients/openapi.json": openapi.document}
+WHOLES: dict[str, Generator] = {"clients/openapi.json": openapi.document, "docs/depth.svg": depth.picture}
 
 
 def current_and_expected(path: str) -> tuple[str, str]:

@@ -1,8 +1,9 @@
-"""The tables of schemes, activations and settings."""
+"""The tables of schemes, activations, layers and settings."""
 
 from __future__ import annotations
 
 from service.core.activations import ACTIVATIONS
+from service.core.layers.roles import ROLES
 from service.core.parameters import Parameter
 from service.core.schemes import SCHEMES, Scheme
 from service.settings import Settings
@@ -13,7 +14,7 @@ _LIBRARIES = {"torch": "torch", "keras": "Keras", "jax": "JAX", "timm": "timm"}
 def schemes() -> str:
     """Return a row for each scheme: its names, formula, parameters, the libraries that have it, and its reference."""
     rows = [_scheme(row) for row in SCHEMES.values()]
-    return markdown_table(["scheme", "also", "formula", "parameters", "who else has it (torch, Keras, JAX, timm)", "reference"], rows)
+    return markdown_table(["scheme", "other names", "formula", "parameters", "in torch, Keras, JAX, timm", "reference"], rows)
 
 
 def _scheme(row: Scheme) -> list[str]:
@@ -23,7 +24,7 @@ def _scheme(row: Scheme) -> list[str]:
     parameters = ", ".join(_parameter(parameter) for parameter in row.parameters)
     reference = row.reference
     citation = "" if reference is None else f"{reference.authors.split(',')[0].split(' et ')[0]} {reference.year or ''}".strip()
-    return [f"`{row.name}`", _quoted(aliases), row.formula, parameters, elsewhere or "nobody", citation]
+    return [f"`{row.name}`", _quoted(aliases), row.formula, parameters, elsewhere, citation]
 
 
 def _names_in(row: Scheme, library: str) -> list[str]:
@@ -42,14 +43,29 @@ def _parameter(row: Parameter) -> str:
 
 
 def activations() -> str:
-    """Return a row for each activation: its formula and gains, and the recommended scheme with the reason."""
-    rows = []
+    """Return a row for each activation, with its formula, gains and recommended scheme, and then a list of the reasons."""
+    rows, reasons = [], []
     for row in ACTIVATIONS.values():
         gains, advice = row().gains, row.recommendation
         numbers = (None, None, None) if gains is None else (gains.forward, gains.backward, gains.variance)
         cells = ["" if gain is None else f"{gain:.8g}" for gain in numbers]
-        rows.append([f"`{row.name}`", row.formula, *cells, f"`{advice.scheme}`", advice.reason])
-    return markdown_table(["activation", "formula", "gain forward", "gain backward", "gain variance", "recommended", "because"], rows)
+        rows.append([f"`{row.name}`", row.formula, *cells, f"`{advice.scheme}`"])
+        reasons.append(f"- **`{row.name}`**: `{advice.scheme}`. {advice.reason}")
+    table = markdown_table(["activation", "formula", "gain forward", "gain backward", "gain variance", "recommended"], rows)
+    return "\n".join((table, "", "## Why each scheme fits", "", *reasons))
+
+
+def layers() -> str:
+    """Return a row for each layer, with what it is and its recommended scheme, and then a list of the reasons."""
+    rows, reasons = [], []
+    for row in ROLES.values():
+        advice = row.recommendation
+        scheme = "that of the activation" if advice is None else f"`{advice.scheme}`"
+        rows.append([f"`{row.name}`", row.summary, _quoted(list(row.aliases)), scheme])
+        if advice is not None:
+            reasons.append(f"- **`{row.name}`**: `{advice.scheme}`. {advice.reason}")
+    table = markdown_table(["layer", "the weight", "other names", "recommended"], rows)
+    return "\n".join((table, "", "## Why each scheme fits", "", *reasons))
 
 
 def settings() -> str:

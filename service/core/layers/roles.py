@@ -36,6 +36,7 @@ class Role:
     summary: str
     kind: LayerKind | None = None
     recommendation: Recommendation | None = None
+    aliases: tuple[str, ...] = ()
     is_vector: bool = False
     sums_inputs: bool = True
 
@@ -81,7 +82,7 @@ _GPT2_RESIDUAL_REASON = (
 )
 
 _ROWS = (
-    Role("dense", "a dense layer inside the network", LayerKind.DENSE),
+    Role("dense", "a dense layer inside the network", LayerKind.DENSE, aliases=("hidden", "linear")),
     Role("conv", "a convolution", LayerKind.CONV),
     Role("conv_transpose", "a transposed convolution", LayerKind.CONV_TRANSPOSE),
     Role("depthwise", "a depthwise convolution", LayerKind.DEPTHWISE),
@@ -95,6 +96,7 @@ _ROWS = (
             references.GLOROT_2010,
             (_SMALL, _GPT_NEOX, Alternative("lecun_normal", "to keep the signal forward alone")),
         ),
+        aliases=("q", "k", "v", "qkv"),
     ),
     Role(
         "attention_output",
@@ -167,6 +169,7 @@ _ROWS = (
                 Alternative("zeros", "for equal ones; the layer below breaks the symmetry"),
             ),
         ),
+        aliases=("head", "output"),
     ),
     Role(
         "sigmoid_head",
@@ -206,6 +209,7 @@ _ROWS = (
             references.GOYAL_2017,
             (Alternative("zeros", "for the last normalization of a residual branch, which then starts silent"),),
         ),
+        aliases=("normalization",),
         is_vector=True,
         sums_inputs=False,
     ),
@@ -227,20 +231,8 @@ _ROWS = (
     ),
 )
 
-_ALIASES = {
-    "hidden": "dense",
-    "linear": "dense",
-    "q": "attention_input",
-    "k": "attention_input",
-    "v": "attention_input",
-    "qkv": "attention_input",
-    "head": "softmax_head",
-    "output": "softmax_head",
-    "normalization": "normalization_scale",
-}
-
 ROLES: dict[str, Role] = {row.name: row for row in _ROWS}
-_BY_KEY = {name_key(name): row for name, row in ROLES.items()} | {name: ROLES[role] for name, role in _ALIASES.items()}
+_BY_KEY = {name_key(name): row for row in _ROWS for name in (row.name, *row.aliases)}
 
 
 def find_role(name: str) -> Role:
@@ -248,4 +240,4 @@ def find_role(name: str) -> Role:
     try:
         return _BY_KEY[name_key(name)]
     except KeyError:
-        raise unknown_name("layer", name, [*ROLES, *_ALIASES], kind="layer") from None
+        raise unknown_name("layer", name, [name for row in _ROWS for name in (row.name, *row.aliases)], kind="layer") from None
