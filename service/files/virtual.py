@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
@@ -69,9 +71,14 @@ class VirtualFile:
     segments: Sequence[Segment]
 
     @cached_property
+    def _offsets(self) -> list[int]:
+        """Where each segment begins, and where the file ends."""
+        return list(accumulate((segment.nbytes for segment in self.segments), initial=0))
+
+    @property
     def nbytes(self) -> int:
         """The length of the file."""
-        return sum(segment.nbytes for segment in self.segments)
+        return self._offsets[-1]
 
     def read(self, start: int = 0, stop: int | None = None) -> Buffer:
         """Bytes `start` to `stop`, as if the file were there. Raises IndexError outside it."""
@@ -82,12 +89,12 @@ class VirtualFile:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _parts(self, start: int, stop: int) -> Iterator[Buffer]:
-        begin = 0
-        for segment in self.segments:
-            end = begin + segment.nbytes
-            if start < end and begin < stop:
-                yield segment.read(max(start, begin) - begin, min(stop, end) - begin)
-            begin = end
+        index = bisect_right(self._offsets, start) - 1  # bisection, because a checkpoint has thousands of segments
+        while index < len(self.segments) and self._offsets[index] < stop:
+            begin, end = self._offsets[index], self._offsets[index + 1]
+            if begin < end:
+                yield self.segments[index].read(max(start, begin) - begin, min(stop, end) - begin)
+            index += 1
 
 
 def block_ranges(start: int, stop: int, block_bytes: int) -> Iterator[tuple[int, int]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from service.files.ahead import computed_ahead
+from service.concurrency.ahead import computed_ahead
 from service.files.virtual import Buffer, VirtualFile, block_ranges
 
 STANDARD_OUTPUT = Path("-")

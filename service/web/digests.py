@@ -13,13 +13,14 @@ import logging
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
+from service.concurrency.single_flight import SingleFlight
 from service.web.metrics import count_lookup
 from service.web.streaming import Blocks, StreamedResponse, unless_left
 
@@ -51,48 +52,33 @@ class Digests:
     """
 
     def __init__(self, remembered: int = _REMEMBERED) -> None:
-        self._most = remembered
+        self._remembered = remembered
         self._known: OrderedDict[_Key, str] = OrderedDict()
-        self._computing: dict[_Key, _Computation] = {}
+        self._computing: SingleFlight[str] = SingleFlight()
 
     async def field(self, algorithm: str, blocks: Blocks, etag: str) -> str:
-        """The value of Repr-Digest for the content of `blocks`, which `etag` stands for if it is strong, and else nothing does."""
+        """The value of Repr-Digest for the content of `blocks`. A strong `etag` identifies the content; a weak or empty one does not."""
         if not etag.startswith('"'):
             return await _field(algorithm, blocks)
         key = (algorithm, etag)
         count_lookup("digests", hit=key in self._known)
         if key not in self._known:
-            self._remember(key, await self._computed(key, blocks))
+            loop = asyncio.get_running_loop()
+
+            def start() -> Future[str]:
+                return asyncio.run_coroutine_threadsafe(_field(algorithm, blocks), loop)
+
+            self._remember(key, await self._computing.wait(key, start, ends_unwatched=True))
         self._known.move_to_end(key)
         return self._known[key]
 
     def _remember(self, key: _Key, field: str) -> None:
         self._known[key] = field
-        if len(self._known) > self._most:
+        if len(self._known) > self._remembered:
             self._known.popitem(last=False)
-
-    async def _computed(self, key: _Key, blocks: Blocks) -> str:
-        """The field, from the one computation that all share; it ends with the last of them that leaves."""
-        if key not in self._computing:
-            self._computing[key] = _Computation(asyncio.create_task(_field(key[0], blocks)))
-        computation = self._computing[key]
-        computation.waiting += 1
-        try:
-            return await asyncio.shield(computation.task)
-        finally:
-            computation.waiting -= 1
-            if not computation.waiting:
-                del self._computing[key]
-                computation.task.cancel()  # without effect where it has ended
 
 
 _Key = tuple[str, str]
-
-
-@dataclass
-class _Computation:
-    task: asyncio.Task[str]
-    waiting: int = 0
 
 
 async def _field(algorithm: str, blocks: Blocks) -> str:

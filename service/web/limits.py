@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import logging
 import math
 import threading
 import time
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any, ParamSpec, TypeVar
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.concurrency.single_flight import SingleFlight
 from service.web.access import CLIENT, PROBES
 from service.web.problems import HttpProblem, problem
 
@@ -48,25 +48,21 @@ class Computations:
     def __init__(self, most: int) -> None:
         self._permits = Permits(most, "computations", "WEIGHT_INIT_MAX_COMPUTATIONS")
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="weight-init-computation")
-        self._running: dict[Hashable, asyncio.Future[Any]] = {}
+        self._in_progress: SingleFlight[Any] = SingleFlight()
 
     async def run(self, key: Hashable, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> None:
         """Do the work, once for all who ask for the same `key` meanwhile. Raises HttpProblem 503, and what the work raises.
 
-        It cannot be interrupted: when those who asked have left, it still has its permit, until it ends.
+        It cannot be interrupted. When those who asked have left, it still holds its permit until it ends.
         """
-        if key not in self._running:
-            self._permits.__enter__()
-            computing = self._pool.submit(work, *args, **kwargs)
-            computing.add_done_callback(self._permits.__exit__)
-            self._running[key] = running = asyncio.wrap_future(computing)
-            running.add_done_callback(lambda ended: self._ended(key, ended))
-        await asyncio.shield(self._running[key])
 
-    def _ended(self, key: Hashable, ended: asyncio.Future[Any]) -> None:
-        del self._running[key]
-        if not ended.cancelled():
-            ended.exception()  # seen, even when all who asked have left
+        def start() -> Future[R]:
+            self._permits.__enter__()
+            future = self._pool.submit(work, *args, **kwargs)
+            future.add_done_callback(self._permits.__exit__)
+            return future
+
+        await self._in_progress.wait(key, start)
 
 
 class Rate:

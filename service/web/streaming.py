@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import aclosing, closing
 from functools import partial
 from typing import Any, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from service.concurrency.ahead import submitted_ahead
+from service.concurrency.cores import usable_cores
 from service.files.virtual import Buffer, VirtualFile, block_ranges, merged
 from service.web.memory import give_back_soon
 
 BLOCK_BYTES = 1 << 20
-_WORKERS = os.cpu_count() or 1
-_MOST_AHEAD = _WORKERS + 1  # blocks of one response: each thread has one to compute while one is sent
+_THREADS = usable_cores()
+_MOST_AHEAD = _THREADS + 1  # blocks of one response: each thread has one to compute while one is sent
 _RUSH = 16  # responses at once, of which so many blocks are left that it is worth giving their memory back
-_ALL_AHEAD = max(64, 2 * _WORKERS)  # blocks of all responses together, so that many slow readers do not hold much memory
+_ALL_AHEAD = max(64, 2 * _THREADS)  # blocks of all responses together, so that many slow readers do not hold much memory
 
 T = TypeVar("T")
 Blocks = Callable[[], AsyncGenerator[Buffer, None]]
 
 _log = logging.getLogger("weight_init.web")
 
-pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="weight-init")
+pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="weight-init")
 
 
 class StreamedResponse(Response):
@@ -127,20 +127,13 @@ _ahead = Ahead(_MOST_AHEAD, _ALL_AHEAD, after_rush=partial(give_back_soon, pool)
 
 async def file_blocks(file: VirtualFile) -> AsyncGenerator[Buffer, None]:
     """The file, block by block."""
-    loop = asyncio.get_running_loop()
-    waiting = block_ranges(0, file.nbytes, BLOCK_BYTES)
-    computing: deque[asyncio.Future[Buffer]] = deque()
-    with _ahead:
-        try:
-            while True:
-                while len(computing) < _ahead.blocks and (part := next(waiting, None)):
-                    computing.append(loop.run_in_executor(pool, file.read, *part))
-                if not computing:
-                    return
-                yield await computing.popleft()
-        finally:
-            for block in computing:
-                block.cancel()
+
+    def submit(start: int, stop: int) -> Future[Buffer]:
+        return pool.submit(file.read, start, stop)
+
+    with _ahead, closing(submitted_ahead(submit, block_ranges(0, file.nbytes, BLOCK_BYTES), lambda: _ahead.blocks)) as submitted:
+        for block in submitted:
+            yield await asyncio.wrap_future(block)
 
 
 async def stream_blocks(stream: Iterator[Buffer]) -> AsyncGenerator[Buffer, None]:

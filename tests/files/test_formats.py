@@ -23,7 +23,7 @@ from service.core.stream.distributions import Distribution, Draw
 from service.core.tensors.dtypes import DTYPES
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
 from service.files.formats import FORMATS, find_format
-from service.files.virtual import VirtualFile, block_ranges, merged
+from service.files.virtual import Literal, VirtualFile, block_ranges, merged
 
 SHAPES: list[tuple[int, ...]] = [(), (1,), (3, 5), (2, 3, 4), (70, 1000)]
 PROVENANCE, METADATA = {"seed": 7}, {"seed": 7, "advice": "none"}
@@ -159,3 +159,29 @@ def test_merged_parts_are_the_same_bytes_in_larger_blocks(parts: list[bytes], bl
 def test_an_unknown_format_names_those_there_are() -> None:
     with pytest.raises(UnknownName, match=r"Did you mean 'np[yz]' or 'np[yz]'"):
         find_format("npyz")
+
+
+@given(sizes=st.lists(st.integers(0, 7), max_size=40), data=st.data())
+def test_a_file_of_many_segments_is_read_as_if_they_stood_in_a_row(sizes: list[int], data: st.DataObject) -> None:
+    parts = [bytes([number % 256]) * size for number, size in enumerate(sizes)]
+    whole, file = b"".join(parts), VirtualFile(tuple(map(Literal, parts)))
+    start = data.draw(st.integers(0, len(whole)))
+    stop = data.draw(st.integers(start, len(whole)))
+    assert file.nbytes == len(whole)
+    assert bytes(file.read(start, stop)) == whole[start:stop]
+
+
+def test_reading_a_block_does_not_look_at_every_segment() -> None:
+    lengths_asked: list[int] = []
+
+    class Watched(Literal):
+        @property
+        def nbytes(self) -> int:
+            lengths_asked.append(1)
+            return super().nbytes
+
+    file = VirtualFile(tuple(Watched(bytes(100)) for _ in range(10_000)))
+    assert file.nbytes == 1_000_000
+    lengths_asked.clear()
+    assert len(file.read(500_050, 500_150)) == 100
+    assert len(lengths_asked) <= 3

@@ -105,9 +105,9 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
 
 async def _started(client: httpx.AsyncClient, path: str, app_state: object) -> asyncio.Task[httpx.Response]:
-    before = len(app_state._running)  # type: ignore[attr-defined]
+    before = len(app_state._in_progress)  # type: ignore[attr-defined]
     task = asyncio.create_task(client.get(path))
-    while len(app_state._running) == before:  # type: ignore[attr-defined]
+    while len(app_state._in_progress) == before:  # type: ignore[attr-defined]
         await asyncio.sleep(0.005)
     return task
 
@@ -161,7 +161,7 @@ def test_a_computation_that_nobody_waits_for_any_more_keeps_its_permit_to_its_en
         with pytest.raises(HttpProblem, match="at most 1 computations"):
             await computations.run("two", int)
         go_on.set()
-        while computations._running:
+        while computations._in_progress:
             await asyncio.sleep(0.005)
         await computations.run("two", int)
 

@@ -45,7 +45,7 @@ def test_the_blocks_come_in_order_whichever_is_ready_first() -> None:
     async def numbers() -> list[int]:
         return [block[0] async for block in file_blocks(VirtualFile((Counted(9, before=before),)))]
 
-    if streaming._WORKERS == 1:
+    if streaming._THREADS == 1:
         pytest.skip("one core computes one block at a time")
     assert asyncio.run(numbers()) == list(range(9))
 

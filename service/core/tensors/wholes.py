@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from service.concurrency.single_flight import SingleFlight
 from service.core.layers.layouts import view_of
 from service.core.stream import engines
 from service.core.stream.distributions import FARTHEST_NORMAL_DRAW, Distribution, Draw
@@ -94,59 +95,67 @@ def _normal(stream: Stream, shape: Shape, kind: np.dtype[Any], stddev: float) ->
 
 
 class SharedWholes:
-    """Computes each whole once, however many ask for it at once, and keeps the last ones within `max_bytes`."""
+    """Computes each whole once, however many ask for it at the same time, and keeps the last ones within `max_bytes`."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._wholes: OrderedDict[tuple[Any, ...], Future[Floats]] = OrderedDict()
+        self._cache: OrderedDict[tuple[Any, ...], Floats] = OrderedDict()
+        self._computing: SingleFlight[Floats] = SingleFlight()
         self._hits = self._misses = 0
 
     def get(self, structure: Structure, stream: Stream, kind: np.dtype[Any]) -> Floats:
         """The whole tensor, flat, read-only."""
         key = (structure, stream, kind.str)
-        with self._lock:
-            found = self._wholes.get(key)
-            mine: Future[Floats] = found or Future()
-            if found is None:
-                self._wholes[key] = mine
-                self._misses += 1
-            else:
-                self._wholes.move_to_end(key)
-                self._hits += 1
-        if found is None:
+        cached = self._cached(key)
+        if cached is not None:
+            return cached
+        mine: Future[Floats] = Future()
+        future = self._computing.join(key, lambda: mine)
+        if future is mine:
             self._compute(key, mine, structure, stream, kind)
-        return mine.result()
+        else:
+            self._hits += 1
+        return future.result()
 
     def lookups(self) -> tuple[int, int]:
-        """How often a whole was there already, or being computed, and how often not. Every block of an answer looks it up."""
+        """How often a whole was in the cache or being computed, and how often not. Each block of an answer looks it up."""
         return self._hits, self._misses
+
+    def _cached(self, key: tuple[Any, ...]) -> Floats | None:
+        with self._lock:
+            values = self._cache.get(key)
+            if values is not None:
+                self._cache.move_to_end(key)
+                self._hits += 1
+            return values
 
     def _compute(self, key: tuple[Any, ...], result: Future[Floats], structure: Structure, stream: Stream, kind: np.dtype[Any]) -> None:
         try:
-            values = structure.whole(stream, kind).reshape(-1)
+            values = self._cached(key)  # another thread may have computed it since this one looked
+            if values is None:
+                self._misses += 1
+                values = structure.whole(stream, kind).reshape(-1)
+                values.flags.writeable = False
+                with self._lock:
+                    self._cache[key] = values
+                    self._forget_oldest()
         except BaseException as error:
-            with self._lock:
-                del self._wholes[key]
             result.set_exception(error)
-            return
-        values.flags.writeable = False
-        result.set_result(values)
-        with self._lock:
-            self._forget_oldest()
+        else:
+            result.set_result(values)
 
     def _forget_oldest(self) -> None:
-        """Drop the least recently used until the rest fits; who holds one keeps it until it is done.
+        """Drop the least recently used until the rest fits.
 
-        The last one stays, however large: its answer asks for it again with each block.
+        The last one stays, however large, because its answer asks for it again with each block.
         """
-        done = [(key, future.result().nbytes) for key, future in self._wholes.items() if future.done()]
-        excess = sum(nbytes for _, nbytes in done) - self._max_bytes
-        for key, nbytes in done[:-1]:
+        excess = sum(values.nbytes for values in self._cache.values()) - self._max_bytes
+        for key, values in list(self._cache.items())[:-1]:
             if excess <= 0:
                 return
-            del self._wholes[key]
-            excess -= nbytes
+            del self._cache[key]
+            excess -= values.nbytes
 
 
 WHOLES = SharedWholes(max_bytes=256 << 20)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from service.files import ahead
-from service.files.ahead import computed_ahead, usable_cores
+from service.concurrency import ahead
+from service.concurrency.ahead import computed_ahead
 
 TIMEOUT_S = 60
 
@@ -92,11 +91,3 @@ def test_a_failure_comes_in_its_place() -> None:
     assert list(itertools.islice(results, 3)) == [2, 3, 6]
     with pytest.raises(ZeroDivisionError):
         next(results)
-
-
-def test_cores_are_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 5, 7}, raising=False)
-    assert usable_cores() == 3
-    monkeypatch.delattr(os, "sched_getaffinity")
-    monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert usable_cores() == 1

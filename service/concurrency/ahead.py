@@ -1,0 +1,53 @@
+"""Computing results on several threads before they are taken, in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from service.concurrency.cores import usable_cores
+
+T = TypeVar("T")
+Part = tuple[int, int]
+
+
+def submitted_ahead(
+    submit: Callable[[int, int], Future[T]], parts: Iterable[Part], limit: Callable[[], int]
+) -> Generator[Future[T], None, None]:
+    """Yield the future of each part in the order of the parts, with up to `limit()` of them submitted and not yet taken.
+
+    When the generator is closed, what was submitted and not yet begun is cancelled.
+    """
+    remaining = iter(parts)
+    waiting: deque[Future[T]] = deque()
+    try:
+        while True:
+            while len(waiting) < limit() and (part := next(remaining, None)) is not None:
+                waiting.append(submit(*part))
+            if not waiting:
+                return
+            yield waiting.popleft()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def computed_ahead(compute: Callable[[int, int], T], parts: Iterable[Part], *, threads: int | None = None) -> Generator[T, None, None]:
+    """Yield `compute(*part)` for each part, in the order of the parts, computed by `threads` threads (default: one a core).
+
+    At most twice as many results as threads wait to be taken, so memory does not grow with the number of parts. When the generator ends,
+    fails or is closed, no further part is begun and no thread is left.
+    """
+    threads = threads or usable_cores()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="weight-init")
+
+    def submit(start: int, stop: int) -> Future[T]:
+        return pool.submit(compute, start, stop)
+
+    try:
+        for future in submitted_ahead(submit, parts, lambda: 2 * threads + 1):
+            yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
