@@ -16,7 +16,7 @@ from service.contract.request import InitRequest
 from service.contract.specification import initializer_of, specification_of
 from service.core.errors import TooLarge
 from service.core.tensors.dtypes import find_dtype
-from service.core.tensors.rules import is_bitwise, structure_in
+from service.core.tensors.rules import is_bitwise, whole_in
 from service.core.tensors.tensor import TensorSpec, VirtualTensor, check_name, check_seed, fresh_seed
 from service.files.formats import Format
 from service.files.virtual import Buffer, VirtualFile
@@ -105,7 +105,7 @@ def _check_size(tensor: VirtualTensor, file_format: Format, limits: Limits) -> N
             received=tensor.nbytes,
             action="Ask for a slice of it, or let the operator raise the limit.",
         )
-    rule = structure_in(tensor.spec.rule)
+    rule = whole_in(tensor.spec.rule)
     if rule is not None and math.prod(rule.shape) > limits.max_structured_elements:
         raise TooLarge(
             "shape",

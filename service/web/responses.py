@@ -13,7 +13,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from service.contract.answer import Answer
-from service.core.tensors.rules import structure_in
+from service.core.tensors.rules import whole_in
 from service.core.tensors.tensor import VirtualTensor
 from service.files.virtual import Buffer, VirtualFile
 from service.web.digests import DigestedResponse, wanted_algorithm
@@ -40,8 +40,7 @@ def answered(answer: Answer, request: Request) -> Response:
     """The response for an answer: 200, 206 for ranges of it, or 304 when the client has it already. Raises HttpProblem 416."""
     headers = _headers(answer)
     if request.method != "POST" and answer.repeatable and _already_has(request.headers, headers["ETag"]):
-        kept = ("ETag", "Cache-Control", "Vary")
-        return Response(status_code=304, headers={name: headers[name] for name in kept})
+        return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Cache-Control", "Vary")})
     content, status = answer.file, 200
     if isinstance(content, VirtualFile):
         ranges = _ranges(answer, request.headers, headers, content)
@@ -71,7 +70,7 @@ def _blocks(content: VirtualFile | Iterator[Buffer], tensor: VirtualTensor, comp
     def blocks() -> AsyncGenerator[Buffer, None]:
         return file_blocks(content) if isinstance(content, VirtualFile) else stream_blocks(content)
 
-    rule = structure_in(tensor.spec.rule)
+    rule = whole_in(tensor.spec.rule)
     if rule is None or rule.operations <= _QUICK_OPERATIONS:
         return blocks
 

@@ -46,10 +46,10 @@ def test_what_is_wrong_with_a_request_is_status_2_and_no_output() -> None:
 
 _COMPILED_AGAIN = """
 from service.core.stream import engines
-from service.core.stream.kernels.compiling import _kept
+from service.core.stream.kernels.compiling import _entries
 from service.settings import Settings
 engines.load_kernels(Settings().kernel_cache)
-kernels = [kernel.stats for kernel, _ in _kept]
+kernels = [kernel.stats for kernel, _ in _entries]
 print(sum(sum(kernel.cache_misses.values()) for kernel in kernels), sum(sum(kernel.cache_hits.values()) for kernel in kernels))
 """
 

@@ -209,7 +209,7 @@ def test_every_scheme_that_is_computed_whole_has_an_estimate() -> None:
     from service.contract.request import InitRequest
     from service.contract.specification import initializer_of, specification_of
     from service.core.errors import InitError
-    from service.core.tensors.rules import structure_in
+    from service.core.tensors.rules import whole_in
 
     wholes = set()
     for scheme in SCHEMES.values():
@@ -220,9 +220,9 @@ def test_every_scheme_that_is_computed_whole_has_an_estimate() -> None:
                 rule = initializer_of(specification_of(wanted)).rule
             except InitError:
                 continue
-            if structure := structure_in(rule):
+            if whole := whole_in(rule):
                 wholes.add(scheme.name)
-                assert structure.operations > 64 * 64
+                assert whole.operations > 64 * 64
     assert wholes >= {"orthogonal", "delta_orthogonal", "sparse"}
 
 

@@ -3,7 +3,7 @@
     Distribution   loc + scale·draw, of the element's own word            (distributions.py)
     Repeated       the same, of the word of another element: copies
     Pattern        a formula of the element's index
-    Structure      a part of a whole that must be computed at once
+    Whole      a part of a whole that must be computed at once
 
 Each of them is evaluated at canonical indices in a precision, so that ranges, layouts and slices are the same for all.
 """
@@ -30,7 +30,7 @@ Bounds = tuple[float, float]
 class Repeated:
     """`base`, each of its blocks of `block` elements standing `times` times behind itself."""
 
-    base: Distribution | Pattern | Structure
+    base: Distribution | Pattern | Whole
     block: int
     times: int
 
@@ -97,12 +97,12 @@ class Pattern:
 
 
 # the whole tensor in C order of its canonical shape, in a precision
-Whole = Callable[[Stream, np.dtype[Any]], Floats]
+Compute = Callable[[Stream, np.dtype[Any]], Floats]
 
 
 @dataclass(frozen=True)
-class Structure:
-    """A whole that cannot be computed in parts. Equal structures of equal streams are computed once (wholes.py).
+class Whole:
+    """A tensor that cannot be computed in parts. Equal wholes of equal streams are computed once (wholes.py).
 
     `bitwise`: whether its bytes are the same on every machine, or only equal within an ulp of float32, because a linear
     algebra library adds in another order on another machine. `operations`: about how many of floating point it takes.
@@ -114,7 +114,7 @@ class Structure:
     largest: float
     stddev: float
     bitwise: bool
-    whole: Whole = field(compare=False, repr=False)
+    compute: Compute = field(compare=False, repr=False)
     parameters: tuple[tuple[str, Any], ...] = ()
     mean: float = 0.0
     operations: int = 0
@@ -125,16 +125,16 @@ class Structure:
         return {"draw": "structure", "parameters": dict(self.parameters)}
 
 
-Rule = Distribution | Repeated | Pattern | Structure
+Rule = Distribution | Repeated | Pattern | Whole
 
 
 def is_bitwise(rule: Rule) -> bool:
     """Whether a tensor of this rule has the same bytes on every machine."""
-    structure = structure_in(rule)
-    return structure is None or structure.bitwise
+    whole = whole_in(rule)
+    return whole is None or whole.bitwise
 
 
-def structure_in(rule: Rule) -> Structure | None:
+def whole_in(rule: Rule) -> Whole | None:
     """The whole that must be computed for any part of a tensor of this rule."""
     inner = rule.base if isinstance(rule, Repeated) else rule
-    return inner if isinstance(inner, Structure) else None
+    return inner if isinstance(inner, Whole) else None

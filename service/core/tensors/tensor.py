@@ -18,7 +18,7 @@ from service.core.stream.numpy_engine import Floats, Positions
 from service.core.stream.philox import MAX_SEED, Stream
 from service.core.stream.view import Shape, View
 from service.core.tensors.dtypes import DType
-from service.core.tensors.rules import Pattern, Repeated, Rule, Structure, structure_in
+from service.core.tensors.rules import Pattern, Repeated, Rule, Whole, whole_in
 from service.core.tensors.wholes import WHOLES
 
 MAX_RANK = 16
@@ -122,7 +122,7 @@ class VirtualTensor:
     @property
     def computes_whole(self) -> bool:
         """Whether reading any part of it computes all of it."""
-        return structure_in(self.spec.rule) is not None
+        return whole_in(self.spec.rule) is not None
 
     @property
     def nbytes(self) -> int:
@@ -132,7 +132,7 @@ class VirtualTensor:
     def read(self, start: int = 0, stop: int | None = None) -> npt.NDArray[Any]:
         """Elements `start` to `stop` in C order of the shape, as a one-dimensional array of the dtype.
 
-        The cost and the memory are those of the elements read, not of the tensor (but for a Structure).
+        The cost and the memory are those of the elements read, not of the tensor (but for a Whole).
         """
         stop = self.size if stop is None else stop
         if not 0 <= start <= stop <= self.size:
@@ -174,7 +174,7 @@ class VirtualTensor:
                 self._fill_at(out, rule.base, rule.source(positions))
             case Pattern():
                 out[...] = rule.at(positions, self._stream)
-            case Structure():
+            case Whole():
                 out[...] = WHOLES.get(rule, self._stream, out.dtype)[positions]
 
     @cached_property

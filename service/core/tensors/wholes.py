@@ -17,7 +17,7 @@ from service.core.stream import engines
 from service.core.stream.distributions import FARTHEST_NORMAL_DRAW, Distribution, Draw
 from service.core.stream.philox import Stream
 from service.core.stream.view import Shape
-from service.core.tensors.rules import Structure
+from service.core.tensors.rules import Whole
 
 Floats = npt.NDArray[Any]
 Float64s = npt.NDArray[np.float64]
@@ -25,7 +25,7 @@ Float64s = npt.NDArray[np.float64]
 _OPERATIONS_OF_AN_ELEMENT = 200  # to draw, to sort and to copy it: measured, as a share of the time of a QR
 
 
-def orthogonal(shape: Shape, gain: float) -> Structure:
+def orthogonal(shape: Shape, gain: float) -> Whole:
     """Orthonormal rows or columns, whichever are fewer, of the matrix [out, in·K], times gain.
 
     Q of the QR decomposition of a normal matrix, each column times the sign of R's diagonal, so that it is uniform over all
@@ -33,20 +33,20 @@ def orthogonal(shape: Shape, gain: float) -> Structure:
     """
     rows, columns = shape[0], math.prod(shape[1:])
 
-    def whole(stream: Stream, kind: np.dtype[Any]) -> Floats:
+    def compute(stream: Stream, kind: np.dtype[Any]) -> Floats:
         return (gain * _orthonormal(stream, rows, columns)).astype(kind)
 
     stddev = gain / math.sqrt(max(rows, columns))
     operations = _operations_of_qr(rows, columns)
-    return Structure("orthogonal", shape, (-gain, gain), gain * 1.000001, stddev, False, whole, (("gain", gain),), operations=operations)
+    return Whole("orthogonal", shape, (-gain, gain), gain * 1.000001, stddev, False, compute, (("gain", gain),), operations=operations)
 
 
-def delta_orthogonal(shape: Shape, gain: float) -> Structure:
+def delta_orthogonal(shape: Shape, gain: float) -> Whole:
     """A convolution [out, in, *kernel], in ≤ out: an orthogonal [out, in] at the centre tap (k - 1)//2, 0 elsewhere."""
     out, inside, *kernel = shape
     at_centre: tuple[slice | int, ...] = (slice(None), slice(None), *((length - 1) // 2 for length in kernel))
 
-    def whole(stream: Stream, kind: np.dtype[Any]) -> Floats:
+    def compute(stream: Stream, kind: np.dtype[Any]) -> Floats:
         values = np.zeros(shape, kind)
         values[at_centre] = gain * _orthonormal(stream, out, inside)
         return values
@@ -54,25 +54,25 @@ def delta_orthogonal(shape: Shape, gain: float) -> Structure:
     stddev = gain / math.sqrt(out * math.prod(kernel))
     operations = _operations_of_qr(out, inside) + math.prod(shape)
     parameters = (("gain", gain),)
-    return Structure("delta_orthogonal", shape, (-gain, gain), gain * 1.000001, stddev, False, whole, parameters, operations=operations)
+    return Whole("delta_orthogonal", shape, (-gain, gain), gain * 1.000001, stddev, False, compute, parameters, operations=operations)
 
 
-def sparse(shape: Shape, sparsity: float, stddev: float) -> Structure:
+def sparse(shape: Shape, sparsity: float, stddev: float) -> Whole:
     """N(0, stddev²), but for ⌈sparsity·out⌉ zeros in each column: the rows whose words of the second stream are smallest."""
     out, inside = shape
     zeros = math.ceil(sparsity * out)
 
-    def whole(stream: Stream, kind: np.dtype[Any]) -> Floats:
+    def compute(stream: Stream, kind: np.dtype[Any]) -> Floats:
         values = _normal(stream, shape, kind, stddev)
         order = np.argsort(stream.second.words(0, out * inside).reshape(shape), axis=0, kind="stable")
         np.put_along_axis(values, order[:zeros], kind.type(0), axis=0)
         return values
 
-    kept = 1 - zeros / out
+    density = 1 - zeros / out
     parameters = (("sparsity", sparsity), ("stddev", stddev))
     operations = _OPERATIONS_OF_AN_ELEMENT * math.prod(shape)
-    largest, deviation = FARTHEST_NORMAL_DRAW * stddev, stddev * math.sqrt(kept)
-    return Structure("sparse", shape, None, largest, deviation, True, whole, parameters, operations=operations)
+    largest, deviation = FARTHEST_NORMAL_DRAW * stddev, stddev * math.sqrt(density)
+    return Whole("sparse", shape, None, largest, deviation, True, compute, parameters, operations=operations)
 
 
 def _operations_of_qr(rows: int, columns: int) -> int:
@@ -104,16 +104,16 @@ class SharedWholes:
         self._computing: SingleFlight[Floats] = SingleFlight()
         self._hits = self._misses = 0
 
-    def get(self, structure: Structure, stream: Stream, kind: np.dtype[Any]) -> Floats:
+    def get(self, whole: Whole, stream: Stream, kind: np.dtype[Any]) -> Floats:
         """The whole tensor, flat, read-only."""
-        key = (structure, stream, kind.str)
+        key = (whole, stream, kind.str)
         cached = self._cached(key)
         if cached is not None:
             return cached
         mine: Future[Floats] = Future()
         future = self._computing.join(key, lambda: mine)
         if future is mine:
-            self._compute(key, mine, structure, stream, kind)
+            self._compute(key, mine, whole, stream, kind)
         else:
             self._hits += 1
         return future.result()
@@ -130,12 +130,12 @@ class SharedWholes:
                 self._hits += 1
             return values
 
-    def _compute(self, key: tuple[Any, ...], result: Future[Floats], structure: Structure, stream: Stream, kind: np.dtype[Any]) -> None:
+    def _compute(self, key: tuple[Any, ...], result: Future[Floats], whole: Whole, stream: Stream, kind: np.dtype[Any]) -> None:
         try:
             values = self._cached(key)  # another thread may have computed it since this one looked
             if values is None:
                 self._misses += 1
-                values = structure.whole(stream, kind).reshape(-1)
+                values = whole.compute(stream, kind).reshape(-1)
                 values.flags.writeable = False
                 with self._lock:
                     self._cache[key] = values

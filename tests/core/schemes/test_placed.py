@@ -23,7 +23,7 @@ from service.core.stream.quantiles import log64
 from service.core.stream.view import Shape, View
 from service.core.tensors import wholes
 from service.core.tensors.dtypes import DTYPES
-from service.core.tensors.rules import Structure
+from service.core.tensors.rules import Whole
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
 from service.core.tensors.wholes import SharedWholes, orthogonal
 
@@ -226,20 +226,20 @@ def test_what_does_not_fit_says_what_would(scheme: str, parameters: dict[str, An
         initialize(LayerSpecification(shape, scheme=scheme, parameters=parameters))
 
 
-def _slow(shape: Shape, calls: list[int], gate: threading.Event) -> Structure:
+def _slow(shape: Shape, calls: list[int], gate: threading.Event) -> Whole:
     def whole(_: Stream, kind: np.dtype[Any]) -> npt.NDArray[Any]:
         calls.append(1)
         assert gate.wait(30)
         return np.zeros(shape, kind)
 
-    return Structure("slow", shape, None, 1.0, 1.0, True, whole)
+    return Whole("slow", shape, None, 1.0, 1.0, True, whole)
 
 
 def test_concurrent_requests_for_one_matrix_compute_it_once() -> None:
     wholes, calls, gate = SharedWholes(1 << 20), list[int](), threading.Event()
-    structure, stream = _slow((4, 4), calls, gate), Stream.of(7)
+    whole, stream = _slow((4, 4), calls, gate), Stream.of(7)
     found: list[npt.NDArray[Any]] = []
-    threads = [threading.Thread(target=lambda: found.append(wholes.get(structure, stream, np.dtype("f4")))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: found.append(wholes.get(whole, stream, np.dtype("f4")))) for _ in range(8)]
     for thread in threads:
         thread.start()
     gate.set()
@@ -253,9 +253,9 @@ def test_the_cache_is_bounded_and_drops_the_oldest() -> None:
     calls, gate = list[int](), threading.Event()
     gate.set()
     wholes = SharedWholes(2 * 4 * 16)
-    structure = _slow((4, 4), calls, gate)
+    whole = _slow((4, 4), calls, gate)
     for seed in (1, 2, 1, 3, 1, 2):  # 3 drops 2; then 2 is computed again
-        wholes.get(structure, Stream.of(seed), np.dtype("f4"))
+        wholes.get(whole, Stream.of(seed), np.dtype("f4"))
     assert len(calls) == 4
 
 
@@ -273,10 +273,10 @@ def test_a_failed_computation_is_not_kept() -> None:
         raise MemoryError
 
     wholes = SharedWholes(1 << 20)
-    structure = Structure("broken", (4, 4), None, 1.0, 1.0, True, broken)
+    whole = Whole("broken", (4, 4), None, 1.0, 1.0, True, broken)
     for _ in range(2):
         with pytest.raises(MemoryError):
-            wholes.get(structure, Stream.of(7), np.dtype("f4"))
+            wholes.get(whole, Stream.of(7), np.dtype("f4"))
     assert np.array_equal(wholes.get(orthogonal((1, 1), 1.0), Stream.of(7), np.dtype("f8")) ** 2, [1.0])
 
 

@@ -151,8 +151,8 @@ def test_what_is_loaded_is_all_that_is_used() -> None:
     for dtype, view in ((dtype, view) for dtype in DTYPES for view in (view_of((64, 64)), view_of((64, 64), "keras").slice("1:, ::3"))):
         VirtualTensor(TensorSpec(normal, DTYPES[dtype], view, 7)).read(5)
         VirtualTensor(TensorSpec(Repeated(normal, 9, 4), DTYPES[dtype], view, 7)).read()
-    assert {kernel.py_func.__name__: len(kernel.signatures) for kernel, _ in compiling._kept} == {
-        kernel.py_func.__name__: 1 for kernel, _ in compiling._kept
+    assert {kernel.py_func.__name__: len(kernel.signatures) for kernel, _ in compiling._entries} == {
+        kernel.py_func.__name__: 1 for kernel, _ in compiling._entries
     }
 
 
@@ -219,7 +219,7 @@ import logging, sys
 from pathlib import Path
 from service.core.stream import engines
 from service.core.stream.kernels import compiling, rounding
-compiling._kept[:] = [row for row in compiling._kept if row[0] is rounding.to_bfloat16]  # one of them is enough here
+compiling._entries[:] = [row for row in compiling._entries if row[0] is rounding.to_bfloat16]  # one of them is enough here
 logging.basicConfig(format="%(message)s", stream=sys.stdout)
 logging.getLogger("weight_init").setLevel(logging.DEBUG)
 engines.load_kernels(Path(sys.argv[1]) if sys.argv[1:] else None)

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.core.stream.distributions import Distribution, Draw
-from service.core.stream.kernels.compiling import LEVEL, Kept, compile_all
+from service.core.stream.kernels.compiling import LEVEL, KernelCache, compile_all
 from service.core.stream.kernels.draws32 import NORMAL, TRUNCATED, UNIFORM
 from service.core.stream.kernels.elements import at32, at64, columns32, columns64, rows32, rows64
 from service.core.stream.kernels.elements import positions as fill_positions
@@ -66,13 +66,13 @@ def round_into(out: npt.NDArray[Any], values: Floats) -> None:
 
 def load(cache: Path) -> None:
     """Compile everything for this processor, or load what `cache` keeps of it. Takes a second, or the first time many."""
-    kept, since = Kept(cache, LEVEL), time.monotonic()
-    to_compile = not kept.is_complete
+    kernel_cache, since = KernelCache(cache, LEVEL), time.monotonic()
+    to_compile = not kernel_cache.is_complete
     if to_compile:
         _log.info("compiling the kernels for %s; they are kept in %s, so that the next start is quick", LEVEL, cache)
-    kept.use()
+    kernel_cache.use()
     compile_all()
-    kept.complete()
+    kernel_cache.complete()
     _log.log(logging.INFO if to_compile else logging.DEBUG, "kernels for %s ready after %.1f s", LEVEL, time.monotonic() - since)
 
 

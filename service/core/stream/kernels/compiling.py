@@ -60,7 +60,7 @@ LEVEL = _choose_level()  # here, because Numba looks but once, at its first func
 _INTERLEAVED = 3
 llvm.set_option("weight-init", f"-force-vector-interleave={_INTERLEAVED}")
 
-_kept: list[tuple[Any, str]] = []
+_entries: list[tuple[Any, str]] = []
 
 compiled = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 inlined = numba.njit(inline="always")
@@ -71,7 +71,7 @@ def entry(signature: str) -> Callable[[Any], Any]:
 
     def declare(function: Any) -> Any:
         dispatcher = compiled(function)
-        _kept.append((dispatcher, signature))
+        _entries.append((dispatcher, signature))
         return dispatcher
 
     return declare
@@ -79,11 +79,11 @@ def entry(signature: str) -> Callable[[Any], Any]:
 
 def compile_all() -> None:
     """Compile every entry, or load it; nothing is run, since the level may be another processor's."""
-    for dispatcher, signature in _kept:
+    for dispatcher, signature in _entries:
         dispatcher.compile(signature)
 
 
-class Kept:
+class KernelCache:
     """The folder of compiled code: one for each state of the sources, because Numba looks at one file of them only."""
 
     def __init__(self, folder: Path, level: str) -> None:
@@ -102,7 +102,7 @@ class Kept:
             return  # nothing can be kept: it is compiled at each start
         self.folder = writable
         numba.config.CACHE_DIR = str(writable)
-        for dispatcher, _ in _kept:
+        for dispatcher, _ in _entries:
             dispatcher.enable_caching()
 
     def complete(self) -> None:
