@@ -18,6 +18,7 @@ import pytest
 import safetensors.numpy
 
 from service import __version__, cli
+from service.cli import init as cli_init
 from service.core.stream import engines
 
 COMMAND = [sys.executable, "-m", "service"]
@@ -197,7 +198,7 @@ def test_without_numba_only_who_asks_for_it_is_refused(monkeypatch: pytest.Monke
 
 def _init(monkeypatch: pytest.MonkeyPatch, engine: str, shape: str) -> None:
     """The command in this process, but for the writing."""
-    monkeypatch.setattr(cli, "write_file", lambda *_, **__: None)
+    monkeypatch.setattr(cli_init, "write_file", lambda *_, **__: None)
     monkeypatch.setenv("WEIGHT_INIT_ENGINE", engine)
     monkeypatch.setenv("WEIGHT_INIT_KERNEL_CACHE", "kept")
     cli.app(["init", "--shape", shape, "--scheme", "normal", "-q", "-o", "w.npy"], standalone_mode=False)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from service import cli
+from service.cli import kernels
+from service.cli.output import EXIT_IO
 from service.core.stream.kernels import compiling
 
 
@@ -23,17 +24,17 @@ def test_each_level_is_compiled_in_a_process_of_its_own(
     cache: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(compiling, "levels_here", lambda: ["generic"])  # one is enough
-    cli.kernels()
+    kernels.kernels()
     assert [file.name for file in cache.glob("*/*.compiled")] == ["generic.compiled"]
     assert capfd.readouterr().err.startswith(f"compiling the kernels for generic; they are kept in {cache}")
 
 
 def test_where_they_cannot_be_compiled_the_status_says_so(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "levels_here", lambda: ["generic"])
-    monkeypatch.setattr(cli, "_compile_kernels", _fail)
+    monkeypatch.setattr(kernels, "_compile_kernels", _fail)
     with pytest.raises(SystemExit) as ended:
-        cli.kernels()
-    assert ended.value.code == cli.EXIT_IO
+        kernels.kernels()
+    assert ended.value.code == EXIT_IO
 
 
 def _fail(_: Path | None) -> None:
@@ -43,6 +44,6 @@ def _fail(_: Path | None) -> None:
 def test_where_there_is_no_numba_it_says_so(cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(sys.modules, "service.core.stream.kernels.compiling", None)
     with pytest.raises(SystemExit) as ended:
-        cli.kernels()
-    assert ended.value.code == cli.EXIT_IO
+        kernels.kernels()
+    assert ended.value.code == EXIT_IO
     assert capsys.readouterr().err.startswith("weight-init: there is nothing to compile")

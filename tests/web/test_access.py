@@ -13,7 +13,8 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from service.cli import _is_loopback
+from service.cli import app, serve
+from service.cli.serve import _is_loopback
 from service.settings import Settings
 from tests.serving import serving
 
@@ -171,15 +172,13 @@ def test_to_listen_elsewhere_without_a_key_is_warned_of_once(
 ) -> None:
     from typer.testing import CliRunner
 
-    from service import cli
-
     monkeypatch.setattr("uvicorn.run", lambda *_, **__: None)
     monkeypatch.setattr("signal.signal", lambda *_: None)
     monkeypatch.setattr("logging.config.dictConfig", lambda _: None)
     monkeypatch.setenv("WEIGHT_INIT_API_KEYS", keys) if keys else monkeypatch.delenv("WEIGHT_INIT_API_KEYS", raising=False)
     seen: list[logging.LogRecord] = []
-    monkeypatch.setattr(cli._log, "handle", seen.append)
-    assert CliRunner().invoke(cli.app, ["serve", "--host", host]).exit_code == 0
+    monkeypatch.setattr(serve._log, "handle", seen.append)
+    assert CliRunner().invoke(app, ["serve", "--host", host]).exit_code == 0
     assert ["as no keys are set" in record.getMessage() for record in seen] == [True] * warned
 
 

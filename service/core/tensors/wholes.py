@@ -12,11 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from service.concurrency.single_flight import SingleFlight
-from service.core.layers.layouts import view_of
 from service.core.stream import engines
 from service.core.stream.distributions import FARTHEST_NORMAL_DRAW, Distribution, Draw
 from service.core.stream.philox import Stream
-from service.core.stream.view import Shape
+from service.core.stream.view import Shape, View
 from service.core.tensors.rules import Whole
 
 Floats = npt.NDArray[Any]
@@ -90,7 +89,7 @@ def _orthonormal(stream: Stream, rows: int, columns: int) -> Float64s:
 
 def _normal(stream: Stream, shape: Shape, kind: np.dtype[Any], stddev: float) -> Floats:
     values = np.empty(math.prod(shape), kind)
-    engines.current().fill(values, Distribution(Draw.NORMAL, 0.0, stddev), stream, view_of((len(values),)), 0)
+    engines.current().fill(values, Distribution(Draw.NORMAL, 0.0, stddev), stream, View((len(values),), (1,)), 0)
     return values.reshape(shape)
 
 

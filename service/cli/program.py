@@ -1,0 +1,62 @@
+"""The program `weight-init`: its commands, and what it says when one of them fails."""
+
+from __future__ import annotations
+
+import errno
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from service import __version__
+from service.cli import init, kernels, recommend, serve
+from service.cli.output import EXIT_INVALID, EXIT_IO, fail
+from service.contract.errors import InvalidRequest
+from service.core.errors import InitError
+
+_REMEDIES = {
+    errno.ENOENT: "Make its folder first.",
+    errno.EISDIR: "Give the name of a file, not of a folder.",
+    errno.EACCES: "The file, where there is one, and its folder must be writable.",
+    errno.EROFS: "Write to another file system.",
+    errno.ENOSPC: "Free some space, or write to another disk.",
+    errno.EDQUOT: "Free some space, or write to another disk.",
+    errno.EFBIG: "Raise the limit on file sizes (ulimit -f), or write to another file system.",
+}
+
+app = typer.Typer(
+    name="weight-init",
+    help="Initialized weights for neural networks: the same bytes for the same request.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # [out, in] is a shape, not a style
+)
+for _command in (init.init, recommend.recommend, recommend.schemes, kernels.kernels, serve.serve):
+    app.command()(_command)
+
+
+def main() -> None:
+    """Run the command line; what is wrong with a request ends it with status 2, what is wrong with a file with status 1."""
+    try:
+        app()
+    except (InitError, InvalidRequest) as error:
+        fail(str(error), EXIT_INVALID)
+    except ValidationError as error:
+        fail("; ".join(f"WEIGHT_INIT_{'_'.join(map(str, row['loc'])).upper()}: {row['msg']}" for row in error.errors()), EXIT_INVALID)
+    except OSError as error:
+        remedy = _REMEDIES.get(error.errno or 0, "")
+        fail(f"{error.filename or 'output'}: {error.strerror or error}. {remedy}".rstrip(), EXIT_IO)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Initialized weights for neural networks: the same bytes for the same request."""
