@@ -176,7 +176,7 @@ def _start_and_disconnect(port: int, clients: int) -> None:
 def idle_state(pid: int) -> State:
     """Wait until the resources of the process do not change for two seconds, and return them.
 
-    A server returns the memory of a load peak to the system after one second (service/web/memory.py).
+    A server returns the memory of a load peak to the system after one second (service/web/responses/memory.py).
     """
     end, last, last_change = time.monotonic() + _TIMEOUT_S, State.of(pid), time.monotonic()
     while time.monotonic() < min(end, last_change + 2.0):

@@ -12,7 +12,7 @@ import uvicorn
 
 from service.settings import Settings
 from service.web.app import create_app
-from service.web.connections import protocol_under
+from service.web.protection.connections import protocol_under
 
 
 @contextmanager

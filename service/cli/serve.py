@@ -27,9 +27,9 @@ def serve(
     """Serve over HTTP, or with a certificate over HTTPS, until interrupted."""
     import uvicorn  # only here: no other command needs it
 
-    from service.web.connections import protocol_under
-    from service.web.logs import logging_config
-    from service.web.metrics import watched
+    from service.web.monitoring.logs import logging_config
+    from service.web.monitoring.metrics import watched
+    from service.web.protection.connections import protocol_under
 
     settings = Settings()
     host, workers = host if host is not None else settings.host, workers or settings.workers

@@ -1,1 +1,11 @@
-"""HTTP: routes, negotiation, caching, streaming, problems. Nothing but the command line imports it."""
+"""HTTP. Imports everything below; nothing below imports it.
+
+app           the application and its routes
+body          reads the body of a request
+problems      errors as RFC 9457 problems
+startup       loads the kernels, and says when the service is ready
+responses/    from an answer to the bytes on the wire
+protection/   keys, limits and connections
+monitoring/   metrics and logs
+openapi/      the document of the interface
+"""

@@ -26,20 +26,21 @@ from service.core.activations import expressed
 from service.core.stream import engines
 from service.files.formats import find_format
 from service.settings import Settings
-from service.web import metrics, problems
-from service.web.access import Access
+from service.web import problems
 from service.web.body import json_body
-from service.web.digests import Digests
-from service.web.exchange import ANSWER
-from service.web.headers import CORS, SecurityHeaders
-from service.web.limits import Computations, Permits, Rate
-from service.web.negotiation import accepted_format
+from service.web.monitoring import metrics
+from service.web.monitoring.exchange import ANSWER
+from service.web.monitoring.watch import Watch
 from service.web.openapi import complete
 from service.web.openapi.operations import GET_INIT, GET_RECOMMEND, NOT_READY, POST_INIT
 from service.web.problems import HttpProblem
-from service.web.responses import answered, json_response
+from service.web.protection.access import Access
+from service.web.protection.headers import CORS, SecurityHeaders
+from service.web.protection.limits import Computations, Permits, Rate
+from service.web.responses.digests import Digests
+from service.web.responses.negotiation import accepted_format
+from service.web.responses.tensor import answered, json_response
 from service.web.startup import Readiness, lifespan
-from service.web.watch import Watch
 
 
 class DirectRoute(APIRoute):

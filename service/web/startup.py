@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from service.core.stream import engines
 from service.settings import Settings
-from service.web import metrics
+from service.web.monitoring import metrics
 
 _log = logging.getLogger("weight_init")
 

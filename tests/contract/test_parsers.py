@@ -16,10 +16,10 @@ from service.core.activations import expressed
 from service.core.activations.expressions import parse
 from service.core.errors import InitError
 from service.core.layers.layouts import view_of
-from service.web.digests import ALGORITHMS, wanted_algorithm
-from service.web.negotiation import accepted_format
 from service.web.problems import HttpProblem
-from service.web.ranges import requested_ranges
+from service.web.responses.digests import ALGORITHMS, wanted_algorithm
+from service.web.responses.negotiation import accepted_format
+from service.web.responses.ranges import requested_ranges
 
 
 def text_of(alphabet: str) -> st.SearchStrategy[str]:

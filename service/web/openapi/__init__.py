@@ -14,10 +14,10 @@ from fastapi import FastAPI
 from pydantic import TypeAdapter
 
 from service.contract.documents import Problem, Tensor
-from service.web.access import PROBES
 from service.web.openapi.operations import KEY_SCHEME, NEEDS_KEY, OFTEN_REFUSED, TENSOR_ANSWER
 from service.web.openapi.requests import REQUESTS
 from service.web.openapi.schema import Schema
+from service.web.protection.access import PROBES
 
 # FastAPI would put JSON before the other types of a tensor, and a problem under another type than its own.
 _BY_HAND: tuple[Any, ...] = (Tensor, Problem)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from service.contract.request import InitRequest, RecommendRequest
 from service.files.formats import FORMATS
-from service.web.digests import ALGORITHMS
 from service.web.openapi.requests import query
 from service.web.openapi.schema import Schema, ref
 from service.web.problems import PROBLEM_MEDIA_TYPE
-from service.web.ranges import MAX_RANGES
+from service.web.responses.digests import ALGORITHMS
+from service.web.responses.ranges import MAX_RANGES
 
 INIT_EXAMPLES: dict[str, Schema] = {
     "relu": {"summary": "A hidden layer before ReLU", "value": {"shape": [256, 784], "activation": "relu", "seed": 7}},

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from service.concurrency.ahead import submitted_ahead
 from service.concurrency.cores import usable_cores
 from service.files.virtual import Buffer, VirtualFile, block_ranges, merged
-from service.web.memory import give_back_soon
+from service.web.responses.memory import give_back_soon
 
 BLOCK_BYTES = 1 << 20
 _THREADS = usable_cores()

@@ -16,10 +16,10 @@ from service.contract.answer import Answer
 from service.core.tensors.rules import whole_in
 from service.core.tensors.tensor import VirtualTensor
 from service.files.virtual import Buffer, VirtualFile
-from service.web.digests import DigestedResponse, wanted_algorithm
-from service.web.limits import Computations
-from service.web.ranges import Range, partial_content, requested_ranges
-from service.web.streaming import Blocks, StreamedResponse, file_blocks, stream_blocks
+from service.web.protection.limits import Computations
+from service.web.responses.digests import DigestedResponse, wanted_algorithm
+from service.web.responses.ranges import Range, partial_content, requested_ranges
+from service.web.responses.streaming import Blocks, StreamedResponse, file_blocks, stream_blocks
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 _UNTIL_THE_NEXT_RELEASE = "public, max-age=3600"

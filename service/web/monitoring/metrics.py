@@ -36,7 +36,7 @@ from starlette.responses import Response
 from service.contract.specification import lookups
 from service.core.stream import engines
 from service.core.tensors.wholes import WHOLES
-from service.web.exchange import ANSWER, Exchange
+from service.web.monitoring.exchange import ANSWER, Exchange
 
 PATH = "/metrics"
 

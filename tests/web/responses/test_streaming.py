@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from service.files.virtual import Buffer, VirtualFile
-from service.web import memory, streaming
-from service.web.streaming import BLOCK_BYTES, Ahead, file_blocks
+from service.web.responses import memory, streaming
+from service.web.responses.streaming import BLOCK_BYTES, Ahead, file_blocks
 
 
 class Counted:

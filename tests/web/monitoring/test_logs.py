@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.web.exchange import Names, current_names, names_in
-from service.web.logs import Json, Pretty, logging_config
+from service.web.monitoring.exchange import Names, current_names, names_in
+from service.web.monitoring.logs import Json, Pretty, logging_config
 from tests.processes import Process, until
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

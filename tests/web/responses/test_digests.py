@@ -17,7 +17,7 @@ import pytest
 from service.files.virtual import Buffer
 from service.settings import Settings
 from service.web.app import create_app
-from service.web.digests import DigestedResponse, Digests, wanted_algorithm
+from service.web.responses.digests import DigestedResponse, Digests, wanted_algorithm
 from tests.serving import serving
 
 QUERY = "/init?shape=256,784&activation=relu&seed=7"

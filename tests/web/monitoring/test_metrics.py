@@ -24,7 +24,7 @@ from tests.serving import serving
 URL = "/init?shape=256,784&activation=relu&seed=7&format=raw"
 NBYTES = 4 * 256 * 784
 LARGE = "/init?shape=16777216,64&scheme=normal&seed=1&format=raw"  # 4 GiB
-DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana.json"
+DASHBOARD = Path(__file__).parents[3] / "deploy" / "grafana.json"
 
 
 class Counts:

@@ -23,8 +23,8 @@ from service.core.schemes import SCHEMES
 from service.core.tensors.wholes import WHOLES
 from service.settings import Settings
 from service.web import app as web_app
-from service.web.limits import Computations, client_of
 from service.web.problems import HttpProblem
+from service.web.protection.limits import Computations, client_of
 from tests.serving import serving
 
 LARGE = "/init?shape=16777216,64&scheme=normal&seed=1&format=raw"  # 4 GiB

@@ -21,8 +21,8 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from service.concurrency.single_flight import SingleFlight
-from service.web.metrics import count_lookup
-from service.web.streaming import Blocks, StreamedResponse, unless_left
+from service.web.monitoring.metrics import count_lookup
+from service.web.responses.streaming import Blocks, StreamedResponse, unless_left
 
 ALGORITHMS = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}  # those that the RFC's registry does not call insecure
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.web import logs, metrics
-from service.web.exchange import Exchange, current_names
+from service.web.monitoring import logs, metrics
+from service.web.monitoring.exchange import Exchange, current_names
 from service.web.problems import on_bug
 
 

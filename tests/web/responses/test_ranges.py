@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.files.virtual import Literal, VirtualFile
-from service.web.ranges import MAX_RANGES, partial_content, requested_ranges
+from service.web.responses.ranges import MAX_RANGES, partial_content, requested_ranges
 
 URL = "/init?shape=100,50&activation=relu&seed=7"
 SPEC = {"shape": [100, 50], "activation": "relu", "seed": 7}

@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from service.web.exchange import Exchange, current_names
+from service.web.monitoring.exchange import Exchange, current_names
 
 Format = Literal["pretty", "json"]
 

@@ -259,7 +259,7 @@ LENGTH = 100_000
 
 
 def test_there_are_patterns_to_try() -> None:
-    assert {"service.web.ranges._RANGE", "service.settings._KEY"} <= set(PATTERNS)
+    assert {"service.web.responses.ranges._RANGE", "service.settings._KEY"} <= set(PATTERNS)
 
 
 @pytest.mark.parametrize("name", PATTERNS)

@@ -15,8 +15,8 @@ from typing import Any, ParamSpec, TypeVar
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.concurrency.single_flight import SingleFlight
-from service.web.access import CLIENT, PROBES
 from service.web.problems import HttpProblem, problem
+from service.web.protection.access import CLIENT, PROBES
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -21,7 +21,7 @@ from tests.console import ADDRESS, blocks
 from tests.serving import serving
 
 QUERY = "/init?shape=2000,1500&activation=relu&seed=7&name=encoder.0"  # 12 MB, so that there is something to split
-OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+OPERATIONS = (Path(__file__).parents[3] / "docs" / "operations.md").read_text("utf-8")
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"  # where nginx is, which not everybody has in their path
 
 
