@@ -103,6 +103,10 @@ class Recommended:
     parameters: Values
     rule: Rule | None
 
+    def rule_of(self, choice: Choice) -> Rule | None:
+        """The rule of a choice that is what is recommended, so that it need not be resolved again; None for another choice."""
+        return self.rule if choice == (self.scheme, self.chosen) else None
+
     @property
     def draw(self) -> Draw | None:
         """What is drawn, whatever the fans; None for what a role calls for, which need not be drawn."""
@@ -157,7 +161,10 @@ def initialize(specification: LayerSpecification) -> Initializer:
     row = recommendation_for(specification.role, specification.activation, is_weight=len(specification.shape) >= 2)
     recommended = recommend(row, specification, known, true_fans)
     if scheme.name == DEFAULT_SCHEME:
-        (scheme, presets), given = _chosen(specification, scheme, given, recommended)
+        choice, given = _chosen(specification, scheme, given, recommended)
+        if not given and fans is true_fans and (rule := recommended.rule_of(choice)):
+            return Initializer(recommended.scheme, recommended.parameters, rule, specification, fans, fans, convention, recommended)
+        scheme, presets = choice
     elif (family := family_named(specification.scheme)) and given.get("distribution") in FAMILIES[family]:
         name, presets = FAMILIES[family][given.pop("distribution")]
         scheme = SCHEMES[name]
