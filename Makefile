@@ -11,7 +11,7 @@ CONTAINER ?= docker
 CONTAINER_BUILD ?=
 IMAGE ?= weight-init
 
-.PHONY: help serve test test-clients test-frameworks test-conformance image test-container fuzz bench load lint format documents golden lock audit sbom clean
+.PHONY: help serve test test-lowest test-clients test-frameworks test-conformance image test-container fuzz bench load lint format documents golden lock audit sbom clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -31,6 +31,20 @@ serve: .venv/serve  ## serve on http://HOST:PORT (127.0.0.1:8000)
 
 test: .venv/develop  ## run all tests that need no other framework
 	$(BIN)/pytest -n auto --ignore tests/conformance --ignore tests/container
+
+.venv/uv: .venv/serve
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	@touch $@
+
+# anew each time, since an installer keeps a newer version that is there; without constraints.txt, which names the newest
+.venv-lowest/develop: .venv/uv clients/python/pyproject.toml
+	$(BIN)/uv venv --quiet --clear --python 3.11 .venv-lowest
+	$(BIN)/uv pip install --quiet --python .venv-lowest --resolution lowest-direct -e '.[dev,redis,otel]' -e clients/python
+	@touch $@
+
+test-lowest: .venv-lowest/develop  ## run the quick tests with the lowest versions that pyproject.toml allows
+	.venv-lowest/bin/python -m tools.bounds
+	FUZZ_EXAMPLES=30 .venv-lowest/bin/pytest -n auto -m "not slow" --ignore tests/conformance --ignore tests/container
 
 .venv/frameworks: .venv/develop
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[frameworks]'
@@ -104,4 +118,4 @@ sbom: .venv/supply  ## write the image's packages to build/sbom.cdx.json (Cyclon
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o build/sbom.cdx.json deploy/requirements.txt
 
 clean:  ## remove the output of the other targets
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -22,6 +22,8 @@ SMALL = ["init", "--shape", "16,8", "--activation", "relu", "--seed", "7"]
 LARGE = ["init", "--shape", "100000000", "--scheme", "truncated_normal", "--dtype", "float16"]
 TIMEOUT_S = 60
 
+pytestmark = pytest.mark.slow
+
 # one core and the slower engine: it writes for seconds, so that what happens to it happens in the middle
 SLOWLY = """
 import os, signal, sys

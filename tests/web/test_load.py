@@ -12,7 +12,10 @@ from benchmarks.servers import Server, weight_init
 
 MIB = 1 << 20
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="counts threads and memory in /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="counts threads and memory in /proc"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -100,7 +100,10 @@ def test_values_stay_within_the_bounds_that_are_said(scheme: str, parameters: di
         assert np.all((drawn >= rule.bounds[0] - 1e-12) & (drawn <= rule.bounds[1] + 1e-12))
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 3), (3, 5), (5, 3), (300, 40), (40, 300), (16, 8, 3, 3), (8, 16, 3), (2048, 2048)])
+LARGE = pytest.param((2048, 2048), marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 3), (3, 5), (5, 3), (300, 40), (40, 300), (16, 8, 3, 3), (8, 16, 3), LARGE])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_orthogonal_is_orthogonal_in_every_dtype(shape: Shape, dtype: str) -> None:
     matrix = values("orthogonal", shape, dtype=dtype, gain=1.5).reshape(shape[0], -1).astype(np.float64) / 1.5

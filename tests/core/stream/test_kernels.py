@@ -196,6 +196,7 @@ def _levels_of_this_processor() -> list[str]:
     return [level for level in levels_here() if runs_here(level)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", _levels_of_this_processor())
 def test_every_level_of_processors_gives_the_same_bytes(level: str) -> None:
     expected = hashlib.sha256()

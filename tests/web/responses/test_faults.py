@@ -17,6 +17,8 @@ from tests.processes import PATIENCE_S, Process, until
 LARGE = "/init?shape=16777216,64&scheme=normal&seed=1&format=raw"  # 4 GiB
 MIB = 1 << 20
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server() -> Iterator[Process]:
