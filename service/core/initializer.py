@@ -158,7 +158,7 @@ def initialize(specification: LayerSpecification) -> Initializer:
     row = recommendation_for(specification.role, specification.activation, is_weight=len(specification.shape) >= 2)
     recommended = recommend(row, specification, known, true_fans)
     if scheme.name == DEFAULT_SCHEME:
-        (scheme, presets), given = _chosen(specification, scheme, given, recommended)
+        (scheme, presets), given = _auto_choice(specification, scheme, given, recommended)
     elif (family := family_named(specification.scheme)) and given.get("distribution") in FAMILIES[family]:
         name, presets = FAMILIES[family][given.pop("distribution")]
         scheme = SCHEMES[name]
@@ -194,7 +194,7 @@ def _num_layers(given: Values) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _chosen(specification: LayerSpecification, auto: Scheme, given: Values, recommended: Recommended) -> tuple[Choice, dict[str, Any]]:
+def _auto_choice(specification: LayerSpecification, auto: Scheme, given: Values, recommended: Recommended) -> tuple[Choice, dict[str, Any]]:
     """Return the choice of `auto`, and the given parameters to pass on to the chosen scheme."""
     role, checked = specification.role, fill(auto.parameters, given, owner=auto.name)
     if checked["num_layers"] is not None and role is None:
