@@ -1,3 +1,3 @@
-"""weight-init: initialized weights for neural networks, the same bytes for the same request, from any language."""
+"""weight-init: initialized weights for neural networks. The same request gives the same bytes, from any language."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The stream as STREAM.md describes it, one element at a time, in plain Python: an oracle that shares no code with the service."""
+"""The stream in plain Python, one element at a time, written from STREAM.md. It shares no code with the service."""
 
 import math
 import struct
@@ -14,7 +14,7 @@ LOW = 0xFFFFFFFF
 
 
 class Format(NamedTuple):
-    """A float format: struct's codes, the stored bits of the significand, the bits of √½, the number of terms of the logarithm."""
+    """A float format: codes for struct, stored bits of the significand, bits of √½, terms of the logarithm."""
 
     code: str
     integer: str
@@ -23,7 +23,7 @@ class Format(NamedTuple):
     terms: int = 0
 
     def near(self, x: float) -> float:
-        """Round to nearest even. For + - × ÷ √ of two float32 this gives float32's own result: 53 ≥ 2 × 24 + 2."""
+        """Round to nearest even. For + - × ÷ √ of float32 numbers this gives the result of float32 arithmetic: 53 ≥ 2 × 24 + 2."""
         try:
             return float(struct.unpack(self.code, struct.pack(self.code, x))[0])
         except OverflowError:
@@ -43,8 +43,8 @@ DOUBLE = Format("<d", "<Q", 52, 0x3FE6A09E667F3BCD, 12)
 
 @cache
 def coefficients() -> dict[str, list[float]]:
-    """P, Q, T and A … F, from the page's columns of bits."""
-    found: dict[str, list[float]] = {}
+    """Read P, Q, T and A … F from the columns of bits in STREAM.md."""
+    tables: dict[str, list[float]] = {}
     letters: list[str] = []
     for line in PAGE.read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.split("|")[1:-1]]
@@ -53,8 +53,8 @@ def coefficients() -> dict[str, list[float]]:
         elif cells and cells[0].isdecimal():
             for letter, bits in zip(letters, cells[2::2]):
                 if bits:
-                    found.setdefault(letter, []).append((SINGLE if len(bits) == 8 else DOUBLE).of_bits(int(bits, 16)))
-    return found
+                    tables.setdefault(letter, []).append((SINGLE if len(bits) == 8 else DOUBLE).of_bits(int(bits, 16)))
+    return tables
 
 
 def philox(counter: list[int], key: list[int]) -> list[int]:
@@ -70,7 +70,7 @@ def stream_id(name: str | None) -> int:
 
 
 def words(seed: int, name: str | None, index: int) -> tuple[int, int]:
-    """Word `index` of a tensor's stream and of its second stream."""
+    """Return word `index` of a tensor's stream and of its second stream."""
     block, place = divmod(index, 4)
     key = [seed & LOW, seed >> 32]
     first, second = (philox([block & LOW, block >> 32, n & LOW, n >> 32], key) for n in (stream_id(name), stream_id(name) | TOP))
@@ -131,13 +131,13 @@ def normal64(wide: int) -> float:
 
 @cache
 def quantile_range(a: float, b: float) -> tuple[int, int]:
-    """`first` and `count` of the cut at [a, b]."""
+    """Return `first` and `count` of the cut at [a, b]."""
     first = bisect_left(range(1 << 32), a, key=lambda v: normal64(v << 32))
     return first, bisect_right(range(1 << 32), b, key=lambda v: normal64(v << 32 | LOW)) - first
 
 
 def draw(distribution: str, dtype: str, pair: tuple[int, int], cut: tuple[float, float] = (-2.0, 2.0)) -> float:
-    """The draw of an element's two words: uniform, normal or truncated, the last at `cut` standard deviations."""
+    """Return the draw of an element from its two words. `cut` applies to truncated normals, in standard deviations."""
     form = DOUBLE if dtype == "float64" else SINGLE
     word, second = pair
     if distribution == "uniform":
@@ -150,7 +150,7 @@ def draw(distribution: str, dtype: str, pair: tuple[int, int], cut: tuple[float,
 
 
 def value(dtype: str, drawn: float, loc: float = 0.0, scale: float = 1.0) -> bytes:
-    """The bytes of loc + scale × draw."""
+    """Return the bytes of loc + scale × draw."""
     form = DOUBLE if dtype == "float64" else SINGLE
     x = form.near(form.near(loc) + form.near(form.near(scale) * drawn))
     if dtype == "bfloat16":

@@ -1,4 +1,4 @@
-"""Imports run downwards only, from room to room, and a room loads without the libraries of those above it."""
+"""Each part of the service imports only parts below it, and loads without the libraries of the parts above."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# Each room may import itself and those before it. docs/architecture.md shows the same order, the other way up.
-ROOMS = (
+# From the lowest to the highest. Each part may import itself and the parts before it.
+PARTS = (
     "service.core.errors",
     "service.core.names",
     "service.core.references",
@@ -34,7 +34,7 @@ ROOMS = (
     "service.cli",
 )
 
-# room -> what must not be loaded by importing all of it
+# part -> packages and modules that importing the whole part must not load
 FORBIDDEN = {
     "service.concurrency": ["numpy", "service.core"],
     "service.core": ["fastapi", "starlette", "pydantic", "numba", "httpx", "orjson", "service.files", "service.contract", "service.web"],
@@ -46,9 +46,9 @@ FORBIDDEN = {
 PROGRAM = """
 import importlib, sys
 from pathlib import Path
-room = importlib.import_module(sys.argv[1])
-kernels = "service.core.stream.kernels"  # only they need Numba, and they are loaded on demand
-for folder in map(Path, getattr(room, "__path__", [])):
+part = importlib.import_module(sys.argv[1])
+kernels = "service.core.stream.kernels"  # needs Numba, and is loaded on demand
+for folder in map(Path, getattr(part, "__path__", [])):
     for file in folder.rglob("*.py"):
         name = ".".join((sys.argv[1], *file.relative_to(folder).with_suffix("").parts)).removesuffix(".__init__")
         if not name.startswith(kernels) and not name.endswith("__main__"):
@@ -58,48 +58,48 @@ sys.exit(", ".join(sorted(loaded)) or 0)
 """
 
 
-def room_of(module: str) -> str | None:
-    return next((room for room in ROOMS if module == room or module.startswith(f"{room}.")), None)
+def part_of(module: str) -> str | None:
+    return next((part for part in PARTS if module == part or module.startswith(f"{part}.")), None)
 
 
 def modules() -> dict[str, Path]:
-    """Each module of the service, with its file."""
+    """Return the file of each module of the service, by its name."""
     files = sorted((ROOT / "service").rglob("*.py"))
     return {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in files}
 
 
 def imports() -> Iterator[tuple[str, str]]:
-    """Each module of the service, with each module of the service that it imports, anywhere in it."""
+    """Yield each module of the service with each module of the service that it imports, at any level of the code."""
     for module, file in modules().items():
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Import):
                 yield from ((module, alias.name) for alias in node.names if alias.name.startswith("service."))
             elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "service":
                 for alias in node.names:
-                    inner = f"{node.module}.{alias.name}"
-                    yield module, inner if room_of(node.module) is None else node.module
+                    submodule = f"{node.module}.{alias.name}"
+                    yield module, submodule if part_of(node.module) is None else node.module
 
 
-def test_every_module_stands_in_a_room_and_every_room_is_there() -> None:
-    assert {module for module in modules() if room_of(module) is None} == {"service", "service.__main__", "service.core"}
-    assert {room_of(module) for module in modules()} - {None} == set(ROOMS)
+def test_every_module_belongs_to_a_part_and_every_part_exists() -> None:
+    assert {module for module in modules() if part_of(module) is None} == {"service", "service.__main__", "service.core"}
+    assert {part_of(module) for module in modules()} - {None} == set(PARTS)
 
 
-def test_imports_run_downwards() -> None:
+def test_no_module_imports_a_part_above_its_own() -> None:
     upwards = [
         f"{module} imports {imported}"
         for module, imported in imports()
-        if (own := room_of(module)) and (other := room_of(imported)) and ROOMS.index(other) > ROOMS.index(own)
+        if (own := part_of(module)) and (other := part_of(imported)) and PARTS.index(other) > PARTS.index(own)
     ]
     assert upwards == []
 
 
-@pytest.mark.parametrize("room", FORBIDDEN)
-def test_a_room_loads_without_the_libraries_of_those_above_it(room: str) -> None:
-    run = subprocess.run([sys.executable, "-c", PROGRAM, room, *FORBIDDEN[room]], capture_output=True, text=True, check=False)
-    assert run.returncode == 0, f"{room} loads {run.stderr.strip()}"
+@pytest.mark.parametrize("part", FORBIDDEN)
+def test_a_part_loads_without_the_libraries_of_the_parts_above(part: str) -> None:
+    run = subprocess.run([sys.executable, "-c", PROGRAM, part, *FORBIDDEN[part]], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, f"{part} loads {run.stderr.strip()}"
 
 
-def test_the_check_itself_can_fail() -> None:
+def test_the_check_detects_a_forbidden_library() -> None:
     run = subprocess.run([sys.executable, "-c", PROGRAM, "service.web", "fastapi"], capture_output=True, text=True, check=False)
     assert run.stderr.strip() == "fastapi"

@@ -1,6 +1,6 @@
-"""Doing things at the same time, with the standard library alone: how many cores there are, work ahead of its reader, and work shared.
+"""Threads and shared work, built on the standard library alone.
 
-cores            the cores that this process may use
-ahead            results in order, computed on several threads before they are taken
-single_flight    equal work that is asked for at the same time is done once
+cores            counts the cores that this process may use
+ahead            computes results on several threads ahead of their consumer, in order
+single_flight    does equal work once when several callers request it at the same time
 """

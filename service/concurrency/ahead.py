@@ -1,4 +1,4 @@
-"""Computing results on several threads before they are taken, in order."""
+"""Computes results on several threads ahead of their consumer, and yields them in order."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Part = tuple[int, int]
 def submitted_ahead(
     submit: Callable[[int, int], Future[T]], parts: Iterable[Part], limit: Callable[[], int]
 ) -> Generator[Future[T], None, None]:
-    """Yield the future of each part in the order of the parts, with up to `limit()` of them submitted and not yet taken.
+    """Yield the future of each part, in the order of the parts, and keep up to `limit()` of them submitted ahead.
 
-    When the generator is closed, what was submitted and not yet begun is cancelled.
+    Closing the generator cancels the parts that were submitted and have not started.
     """
     remaining = iter(parts)
     waiting: deque[Future[T]] = deque()
@@ -35,10 +35,10 @@ def submitted_ahead(
 
 
 def computed_ahead(compute: Callable[[int, int], T], parts: Iterable[Part], *, threads: int | None = None) -> Generator[T, None, None]:
-    """Yield `compute(*part)` for each part, in the order of the parts, computed by `threads` threads (default: one a core).
+    """Yield `compute(*part)` for each part, in the order of the parts, computed by `threads` threads (default: one per core).
 
-    At most twice as many results as threads wait to be taken, so memory does not grow with the number of parts. When the generator ends,
-    fails or is closed, no further part is begun and no thread is left.
+    At most two results per thread wait for the consumer, so memory does not grow with the number of parts. When the generator ends,
+    fails or is closed, it starts no further part and leaves no thread behind.
     """
     threads = threads or usable_cores()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="weight-init")

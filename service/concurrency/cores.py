@@ -1,4 +1,4 @@
-"""How many cores this process may use: in a container, often fewer than the machine has."""
+"""Counts the cores that this process may use. In a container these are often fewer than the machine has."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ _MEMBERSHIP = Path("/proc/self/cgroup")
 def usable_cores(cgroups: Path = _CGROUPS, membership: Path = _MEMBERSHIP) -> int:
     """Return the number of cores that this process may use, at least 1.
 
-    `taskset` and cpusets limit which cores it runs on; `docker run --cpus` limits its share of their time, through its control group.
+    `taskset` and cpusets restrict it to certain cores. `docker run --cpus` limits its share of CPU time, through its control group.
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    shares = [math.ceil(share) for share in _shares(cgroups, membership)]
-    return max(1, min([allowed, *shares]))
+    quotas = [math.ceil(quota) for quota in _quotas(cgroups, membership)]
+    return max(1, min([allowed, *quotas]))
 
 
-def _shares(cgroups: Path, membership: Path) -> Iterator[float]:
-    """The cores' worth of time that each control group of this process may take; nothing where there is no limit."""
+def _quotas(cgroups: Path, membership: Path) -> Iterator[float]:
+    """Yield the CPU quota, in cores, of each control group of this process that has one."""
     for folder in _folders(cgroups, membership):
         # version 2: "max 100000" or "150000 100000", microseconds of each period (kernel documentation, Control Group v2, cpu.max)
-        quota, _, period = _text(folder / "cpu.max").partition(" ")
+        quota, _, period = _read(folder / "cpu.max").partition(" ")
         if not quota:  # version 1
-            quota, period = _text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us")
+            quota, period = _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")
         if quota.isdigit() and period.isdigit() and int(period) > 0:
             yield int(quota) / int(period)
 
 
 def _folders(cgroups: Path, membership: Path) -> Iterator[Path]:
-    """The folder of each control group that this process is in, and of the groups around it."""
-    for line in _text(membership).splitlines():
+    """Yield the folder of each control group of this process, and the folders of its parent groups."""
+    for line in _read(membership).splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if controllers == "" or "cpu" in controllers.split(","):
@@ -43,8 +43,8 @@ def _folders(cgroups: Path, membership: Path) -> Iterator[Path]:
             yield from [folder, *(parent for parent in folder.parents if parent.is_relative_to(root))]
 
 
-def _text(file: Path) -> str:
+def _read(file: Path) -> str:
     try:
         return file.read_text("ascii").strip()
-    except OSError:  # this system has no such file, so no such limit
+    except OSError:  # without the file there is no limit
         return ""

@@ -1,4 +1,4 @@
-"""Equal work that is asked for at the same time is done once, and all who asked share the result."""
+"""Does equal work once when several callers request it at the same time, and gives all of them the result."""
 
 from __future__ import annotations
 
@@ -24,22 +24,23 @@ class SingleFlight(Generic[T]):
         return len(self._running)
 
     def join(self, key: Hashable, start: Callable[[], Future[T]]) -> Future[T]:
-        """Return the future of the work in progress under `key`, or of the work that `start` begins.
+        """Return the future of the work in progress under `key`. If there is none, start it.
 
-        `start` must only begin the work, since other callers wait meanwhile. What it raises is raised here, and nothing is in progress.
+        `start` has to return soon, because other callers wait meanwhile. If it raises, the exception passes through and no work is in
+        progress.
         """
         with self._lock:
             running = self._running.get(key)
             if running is not None:
                 return running
             future = self._running[key] = start()
-        future.add_done_callback(lambda _: self._end(key))  # outside the lock: for a future that is done, it is called at once
+        future.add_done_callback(lambda _: self._end(key))  # without the lock, because a future that is done calls it at once
         return future
 
     async def wait(self, key: Hashable, start: Callable[[], Future[T]], *, ends_unwatched: bool = False) -> T:
-        """Join, and wait for the result. A caller that is cancelled leaves the work to the others.
+        """Join, and wait for the result. Cancelling one caller does not disturb the others.
 
-        `ends_unwatched`: when the last of them leaves, the work is cancelled.
+        With `ends_unwatched`, the work is cancelled when the last caller stops waiting.
         """
         future = self.join(key, start)
         self._waiting[key] += 1
@@ -52,7 +53,7 @@ class SingleFlight(Generic[T]):
             if not self._waiting[key]:
                 del self._waiting[key]
                 if ends_unwatched:
-                    future.cancel()  # without effect on work that has ended
+                    future.cancel()  # has no effect on finished work
 
     def _end(self, key: Hashable) -> None:
         with self._lock:
@@ -60,6 +61,6 @@ class SingleFlight(Generic[T]):
 
 
 def _retrieve(done: asyncio.Future[T]) -> None:
-    """Look at an exception that nobody may be left to see, or asyncio reports it as forgotten."""
+    """Retrieve the exception. Otherwise asyncio logs it as never retrieved if all callers have left."""
     if not done.cancelled():
         done.exception()

@@ -1,1 +1,1 @@
-"""The mathematics: streams, draws, schemes, recommendations, virtual tensors. Knows nothing of HTTP, Pydantic or files."""
+"""The mathematics: streams, draws, schemes, recommendations and virtual tensors. It does not depend on HTTP, Pydantic or files."""

@@ -1,4 +1,4 @@
-"""From a layer's specification to its initializer, in one pass: the scheme, its parameters, its rule, and what is recommended beside it."""
+"""Turns the specification of a layer into its initializer: the scheme, its parameters, its rule and the recommended scheme."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from service.core.stream.view import Shape, View
 from service.core.tensors.rules import Rule
 from service.core.tensors.tensor import check_shape
 
-# A scheme asked for by a library's name counts the fans as that library does.
+# A scheme requested by its name in a library counts the fans as that library does.
 FAN_CONVENTION_OF: dict[str | None, FanConvention] = {
     None: FanConvention.TRUE,
     "torch": FanConvention.TORCH,
@@ -34,20 +34,21 @@ FAN_CONVENTION_OF: dict[str | None, FanConvention] = {
     "jax": FanConvention.JAX,
 }
 
-_FOR_AUTO_ALONE = ("distribution", "num_layers")  # parameters of `auto` that take part in the choice and are not passed on
+_AUTO_PARAMETERS = ("distribution", "num_layers")  # `auto` uses them to choose a scheme and does not pass them on
 
 _ANY_LAYER = Layer()
 _UNIT_FANS = Fans(1, 1)
 
 
 class LayerSpecification(NamedTuple):
-    """All that a request says about a layer, and nothing about the one tensor. Equal specifications have equal initializers.
+    """The part of a request that describes a layer. Equal specifications have equal initializers.
 
     It is hashable if its parameters are GivenParameters.
 
-    `shape` is in `layout`. `parameters` are the scheme's own (SCHEMES[...].parameters). `layer` says how to read the shape, and
-    `role` what the weight is in the network. `fan_convention` None: that of the library whose name the scheme was given, else what
-    truly feeds a unit. `fan_in` and `fan_out` replace those of the shape; a shape that has none, such as a bias, needs them.
+    `shape` is in `layout`. `parameters` are those of the scheme (SCHEMES[...].parameters). `layer` says how to read the shape, and
+    `role` what the weight does in the network. Without a `fan_convention`, the library of the scheme's name decides how to count the
+    fans; a scheme of no library counts what truly feeds a unit. `fan_in` and `fan_out` replace those of the shape. A shape without
+    fans, such as a bias, needs them.
     """
 
     shape: Shape
@@ -67,13 +68,13 @@ class LayerSpecification(NamedTuple):
         return canonical_shape(self.shape, self.layout, self.layer.kind)
 
     def fans(self, convention: FanConvention) -> Fans:
-        """The fans as `convention` counts them. Raises InvalidValue where layer and shape do not fit."""
+        """Return the fans as `convention` counts them. Raise InvalidValue if the shape does not fit the layer."""
         return fans_of(self.canonical_shape, self.layer, convention=convention, fan_in=self.fan_in, fan_out=self.fan_out)
 
 
 @dataclass(frozen=True, eq=False)
 class AppliedScheme:
-    """A scheme with all its parameters, and what it comes to for one weight."""
+    """A scheme with all its parameters, and the rule that follows for one weight."""
 
     scheme: Scheme
     parameters: Values
@@ -81,7 +82,7 @@ class AppliedScheme:
 
     @property
     def distribution(self) -> Distribution:
-        """The distribution of a scheme that draws each element; TypeError for one that does not."""
+        """The distribution of a scheme that draws each element. Raise TypeError for any other scheme."""
         if not isinstance(self.rule, Distribution):
             raise TypeError(f"{self.scheme.name} is not a distribution")
         return self.rule
@@ -89,10 +90,10 @@ class AppliedScheme:
 
 @dataclass(frozen=True, eq=False)
 class Recommended:
-    """The scheme recommended for a weight: by its role in the network (`for_role`), or else by its activation.
+    """The scheme recommended for a weight because of its role in the network (`for_role`) or its activation.
 
-    `chosen` are the parameters that the recommendation names, and `parameters` all of the scheme's. `rule` None: it depends on a fan or
-    a circumstance that is not known.
+    `chosen` are the parameters that the recommendation sets, and `parameters` all parameters of the scheme. `rule` is None if it
+    depends on an unknown fan or circumstance.
     """
 
     recommendation: Recommendation
@@ -104,12 +105,12 @@ class Recommended:
     rule: Rule | None
 
     def rule_of(self, choice: Choice) -> Rule | None:
-        """The rule of a choice that is what is recommended, so that it need not be resolved again; None for another choice."""
+        """Return the rule if the choice is the recommended one, so it need not be resolved again; None for another choice."""
         return self.rule if choice == (self.scheme, self.chosen) else None
 
     @property
     def draw(self) -> Draw | None:
-        """What is drawn, whatever the fans; None for what a role calls for, which need not be drawn."""
+        """The draw, which does not depend on the fans. None for a recommendation by role, because its scheme may draw nothing."""
         if self.for_role or self.scheme.resolve is None:
             return None
         return self.scheme.resolve(self.parameters, _UNIT_FANS).draw
@@ -117,7 +118,7 @@ class Recommended:
 
 @dataclass(frozen=True, eq=False)
 class Initializer(AppliedScheme):
-    """The scheme of a specification, as resolved, with what is recommended beside it."""
+    """The resolved scheme of a specification, together with the recommended one."""
 
     specification: LayerSpecification
     fans: Fans
@@ -127,25 +128,25 @@ class Initializer(AppliedScheme):
 
     @property
     def activation(self) -> ActivationWithParameters | None:
-        """The activation after the layer, if one was named."""
+        """The activation after the layer; None if the request names none."""
         return self.specification.activation
 
     @cached_property
     def view(self) -> View:
-        """The whole tensor in its layout."""
+        """The view of the whole tensor in its layout."""
         return view_of(self.specification.shape, self.specification.layout, self.specification.layer.kind)
 
 
 def activate(name: str | None, **parameters: Any) -> ActivationWithParameters | None:
-    """An activation by name, with its parameters; None for none. Raises UnknownName, InvalidValue."""
+    """Return the activation of this name and these parameters; None without a name. Raise UnknownName or InvalidValue."""
     return None if name is None else find_activation(name)(**parameters)
 
 
 def initialize(specification: LayerSpecification) -> Initializer:
-    """Resolve a specification. Raises InitError.
+    """Resolve a specification.
 
-    UnknownName for a scheme or a parameter that nobody knows, InvalidValue for a value outside its domain or a fan that is missing.
-    A family's bare name (`he`, `glorot`) takes any `distribution`.
+    Raise UnknownName for an unknown scheme, and InvalidValue for an unknown parameter, a value outside its domain or a missing fan.
+    The name of a family (`he`, `glorot`) allows any `distribution`.
 
     >>> initialize(LayerSpecification((256, 784), activation=activate("relu"))).distribution.stddev
     0.050507627227610534
@@ -161,7 +162,7 @@ def initialize(specification: LayerSpecification) -> Initializer:
     row = recommendation_for(specification.role, specification.activation, is_weight=len(specification.shape) >= 2)
     recommended = recommend(row, specification, known, true_fans)
     if scheme.name == DEFAULT_SCHEME:
-        choice, given = _chosen(specification, scheme, given, recommended)
+        choice, given = _auto_choice(specification, scheme, given, recommended)
         if not given and fans is true_fans and (rule := recommended.rule_of(choice)):
             return Initializer(recommended.scheme, recommended.parameters, rule, specification, fans, fans, convention, recommended)
         scheme, presets = choice
@@ -175,23 +176,23 @@ def initialize(specification: LayerSpecification) -> Initializer:
 def recommend(
     recommendation: Recommendation, specification: LayerSpecification, known: Circumstances, fans: Fans, *, distribution: str | None = None
 ) -> Recommended:
-    """The recommended scheme for a weight of these fans, drawn from this distribution or the recommended one.
+    """Apply a recommendation to a weight with these fans. `distribution` replaces the recommended distribution.
 
-    Raises InvalidValue where the gains that it is made of are infinite.
+    Raise InvalidValue if a gain in it is infinite.
     """
     role, activation = specification.role, specification.activation
     for_role = role is not None and recommendation is role.recommendation
     if recommendation.lacks(known):
         return Recommended(recommendation, known, for_role, SCHEMES[recommendation.scheme], {}, {}, None)
     scheme, chosen = choice_of(recommendation, known, distribution)
-    values = _filled(scheme, chosen, {}, activation)
+    values = _all_parameters(scheme, chosen, {}, activation)
     rule = _rule_if_known(scheme, values, specification, fans)
     return Recommended(recommendation, known, for_role, scheme, chosen, values, rule)
 
 
 def apply_scheme(scheme: Scheme, presets: Values, given: Values, specification: LayerSpecification, fans: Fans) -> AppliedScheme:
-    """The scheme for a weight of these fans; what is given goes before the presets. Raises UnknownName, InvalidValue."""
-    values = _filled(scheme, presets, given, specification.activation)
+    """Apply a scheme to a weight with these fans. Given parameters override the presets. Raise InvalidValue."""
+    values = _all_parameters(scheme, presets, given, specification.activation)
     return AppliedScheme(scheme, values, _rule(scheme, values, specification, fans))
 
 
@@ -200,13 +201,13 @@ def _num_layers(given: Values) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _chosen(specification: LayerSpecification, auto: Scheme, given: Values, recommended: Recommended) -> tuple[Choice, dict[str, Any]]:
-    """What `auto` chooses, and the parameters given to it that are passed on to the chosen scheme."""
+def _auto_choice(specification: LayerSpecification, auto: Scheme, given: Values, recommended: Recommended) -> tuple[Choice, dict[str, Any]]:
+    """Return the choice of `auto`, and the given parameters to pass on to the chosen scheme."""
     role, checked = specification.role, fill(auto.parameters, given, owner=auto.name)
     if checked["num_layers"] is not None and role is None:
         raise InvalidValue(
             "num_layers",
-            expected="a layer whose size depends on the depth, such as residual_output, beside num_layers",
+            expected="a layer whose size depends on the depth, such as residual_output, with num_layers",
             received=checked["num_layers"],
             action="Give layer, name a scheme that takes num_layers, or leave num_layers out.",
         )
@@ -215,29 +216,29 @@ def _chosen(specification: LayerSpecification, auto: Scheme, given: Values, reco
             "shape",
             expected=f"a weight of rank 2 or more for the layer {role.name}",
             received=list(specification.shape),
-            action="For its bias ask for layer=bias, or name a scheme.",
+            action="Use layer=bias for its bias, or name a scheme.",
         )
     choice = choice_of(recommended.recommendation, recommended.known, checked["distribution"])
     if isinstance(checked["gain"], str):
         choice = with_named_gain(choice, checked["distribution"])
-    return choice, {name: value for name, value in given.items() if name not in _FOR_AUTO_ALONE}
+    return choice, {name: value for name, value in given.items() if name not in _AUTO_PARAMETERS}
 
 
 def _rule_if_known(scheme: Scheme, values: Values, specification: LayerSpecification, fans: Fans) -> Rule | None:
     try:
         return _rule(scheme, values, specification, fans)
-    except InvalidValue:  # a fan that it divides by is not known, or the shape is not one of its own
+    except InvalidValue:  # the rule divides by an unknown fan, or does not allow this shape
         return None
 
 
-def _filled(scheme: Scheme, presets: Values, given: Values, activation: ActivationWithParameters | None) -> Values:
-    """The values of all parameters, read-only because initializers are shared."""
+def _all_parameters(scheme: Scheme, presets: Values, given: Values, activation: ActivationWithParameters | None) -> Values:
+    """Return the values of all parameters, read-only because initializers are shared."""
     values = fill(scheme.parameters, {**presets, **given}, owner=scheme.name)
-    return MappingProxyType(_with_slope(values, given, activation))
+    return MappingProxyType(_with_activation_slope(values, given, activation))
 
 
-def _with_slope(values: dict[str, Any], given: Values, activation: ActivationWithParameters | None) -> dict[str, Any]:
-    """The values with the activation's slope where none was given; without a slope beside a named gain, which includes it."""
+def _with_activation_slope(values: dict[str, Any], given: Values, activation: ActivationWithParameters | None) -> dict[str, Any]:
+    """Return the values with the activation's slope if none is given. A named gain includes the slope, so the slope is then removed."""
     if "negative_slope" not in values:
         return values
     slope = activation.parameters.get("negative_slope", 0.0) if activation else 0.0
@@ -246,27 +247,30 @@ def _with_slope(values: dict[str, Any], given: Values, activation: ActivationWit
     if given.get("negative_slope", slope) != slope:
         raise InvalidValue(
             "negative_slope",
-            expected=f"no other slope than the activation's beside gain {values['gain']}",
+            expected=f"no slope other than the activation's with gain {values['gain']}",
             received=given["negative_slope"],
-            action="Give it to the activation, or leave out gain.",
+            action="Set it as a parameter of the activation, or leave out gain.",
         )
     return {**values, "negative_slope": None}
 
 
 def _rule(scheme: Scheme, values: Values, specification: LayerSpecification, fans: Fans) -> Rule:
-    numbers = _in_numbers(values, specification.activation)
+    numbers = _with_numeric_gain(values, specification.activation)
     if scheme.build is not None:
         return scheme.build(numbers, specification.canonical_shape, specification.layer)
     if scheme.resolve is None:
-        raise AssertionError(f"{scheme.name} is a choice, not a distribution")
+        raise AssertionError(f"{scheme.name} has neither a rule nor a distribution")
     return scheme.resolve(numbers, fans)
 
 
-def _in_numbers(values: Values, activation: ActivationWithParameters | None) -> Values:
-    """The values with a named gain replaced by the activation's, instead of He's own √(2/(1 + slope²)), which is 1 for a slope of 1."""
+def _with_numeric_gain(values: Values, activation: ActivationWithParameters | None) -> Values:
+    """Return the values with a named gain replaced by the activation's.
+
+    The slope of 1 makes He's own factor √(2/(1 + slope²)) equal to 1.
+    """
     choice = values.get("gain")
     if not isinstance(choice, str):
         return values
     if activation is None:
-        raise InvalidValue("gain", expected=f"an activation, whose {choice} gain to take", received=None, action="Give activation.")
+        raise InvalidValue("gain", expected=f"an activation to take the {choice} gain from", received=None, action="Give activation.")
     return {**values, "gain": activation.gain(choice), "negative_slope": 1.0}

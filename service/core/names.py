@@ -1,4 +1,4 @@
-"""Two names that look the same are the same."""
+"""Compares names regardless of case, underscores, hyphens and spaces."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ _LIBRARIES = {
 }
 
 
-@lru_cache(maxsize=1024)  # each request asks for a few, and most ask for the same
+@lru_cache(maxsize=1024)  # a request looks up a few names, and most requests look up the same ones
 def name_key(name: str) -> str:
-    """A name without its case, underscores, hyphens and spaces; of a library's path, the library and the last part.
+    """Return the key of a name: in lower case, without underscores, hyphens and spaces.
+
+    The path of a library's function becomes the library and the last part of the path.
 
     >>> name_key("Leaky-ReLU"), name_key("torch.nn.init.kaiming_normal_"), name_key("tf.keras.initializers.HeNormal")
     ('leakyrelu', 'torch.kaimingnormal', 'keras.henormal')
@@ -31,7 +33,7 @@ def name_key(name: str) -> str:
 
 
 def library_of(name: str) -> str | None:
-    """The library whose name this is, torch, keras, jax ...; None for a name of nobody's.
+    """Return the library that a name belongs to, such as torch, keras or jax; None if it belongs to none.
 
     >>> library_of("tf.keras.initializers.HeNormal"), library_of("he_normal")
     ('keras', None)

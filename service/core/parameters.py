@@ -1,4 +1,4 @@
-"""A parameter of a scheme or an activation, as data: its kind, its domain, its default."""
+"""The parameters of schemes and activations, as data: kind, domain and default."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from service.core.errors import InvalidValue, unknown_name
 
 Values = Mapping[str, Any]
 
-_EXACT = 2**53  # beyond it an integer is not exact in JSON, nor in float64
+_MAX_EXACT_INTEGER = 2**53  # larger integers are not exact in float64, nor in many JSON readers
 
 
 class GivenParameters(Mapping[str, Any]):
-    """Parameters as a caller gave them, before any check: immutable and hashable.
+    """The parameters of a request before any check, immutable and hashable.
 
-    Unlike in a dict, 1, 1.0 and True differ, and so do 0.0 and -0.0: a domain may hold one of them and not the other.
+    Unlike a dict, it tells 1, 1.0 and True apart, and 0.0 from -0.0, because a domain may contain one and not the other.
     """
 
     def __init__(self, values: Values) -> None:
@@ -48,7 +48,7 @@ NO_PARAMETERS = GivenParameters({})
 
 
 class Kind(StrEnum):
-    """What a parameter's value is."""
+    """The type of a parameter's value."""
 
     NUMBER = "number"
     INTEGER = "integer"
@@ -59,7 +59,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter. `default` None: left out, it has no value (`required`), or one that the scheme derives, as `summary` says."""
+    """One parameter. Without a `default` it is either `required`, or the scheme derives its value as `summary` says."""
 
     name: str
     summary: str
@@ -71,7 +71,7 @@ class Parameter:
 
     @property
     def domain(self) -> str:
-        """The values that it takes, in words."""
+        """The allowed values, in words."""
         choices = "one of " + ", ".join(self.choices)
         number = "a finite number" if self.minimum is None else f"a finite number, at least {self.minimum:g}"
         match self.kind:
@@ -86,15 +86,19 @@ class Parameter:
         return f"{number}, or {choices}"
 
     def check(self, value: object, *, owner: str) -> float | bool | str:
-        """`value` in its Python type. Raises InvalidValue when it is outside the domain."""
+        """Return `value` in its Python type. Raise InvalidValue if it is outside the domain."""
         match self.kind, value:
             case (Kind.BOOLEAN, bool() as flag):
                 return flag
             case (Kind.CHOICE | Kind.NUMBER_OR_CHOICE, str() as choice) if choice in self.choices:
                 return choice
-            case (Kind.INTEGER, int() as integer) if not isinstance(integer, bool) and abs(integer) <= _EXACT and self._holds(integer):
+            case (Kind.INTEGER, int() as integer) if (
+                not isinstance(integer, bool) and abs(integer) <= _MAX_EXACT_INTEGER and self._is_in_range(integer)
+            ):
                 return integer
-            case (Kind.NUMBER | Kind.NUMBER_OR_CHOICE, int() | float() as number) if not isinstance(number, bool) and self._holds(number):
+            case (Kind.NUMBER | Kind.NUMBER_OR_CHOICE, int() | float() as number) if not isinstance(number, bool) and self._is_in_range(
+                number
+            ):
                 return float(number)
         raise InvalidValue(
             self.name,
@@ -103,7 +107,7 @@ class Parameter:
             action=f"{self.name} is {self.summary}.",
         )
 
-    def _holds(self, number: float) -> bool:
+    def _is_in_range(self, number: float) -> bool:
         try:
             value = float(number)
         except OverflowError:
@@ -112,9 +116,9 @@ class Parameter:
 
 
 def fill(parameters: Iterable[Parameter], given: Values, *, owner: str) -> dict[str, Any]:
-    """`given`, checked, with the defaults of what is left out (None where there is none).
+    """Check `given` and return it with the defaults of the parameters left out (None for a parameter without a default).
 
-    Raises UnknownName for a parameter that `owner` does not have, InvalidValue for one outside its domain or missing.
+    Raise InvalidValue for a parameter that `owner` does not have, one outside its domain, or a required one that is missing.
     """
     rows = {row.name: row for row in parameters}
     for name in given:
@@ -129,7 +133,7 @@ def fill(parameters: Iterable[Parameter], given: Values, *, owner: str) -> dict[
 
 
 def missing_parameter(row: Parameter, *, owner: str) -> InvalidValue:
-    """The error for a parameter that `owner` needs and was not given."""
+    """Return the error for a required parameter of `owner` that is missing."""
     return InvalidValue(
         row.name,
         expected=f"{row.domain} for {owner}, which cannot do without it",
@@ -139,9 +143,9 @@ def missing_parameter(row: Parameter, *, owner: str) -> InvalidValue:
 
 
 def unknown_parameter(name: str, known: Iterable[str], *, owner: str) -> InvalidValue:
-    """The error for a parameter that `owner` does not have."""
+    """Return the error for a parameter that `owner` does not have."""
     names = sorted(known)
     takes = f"{owner} takes {', '.join(names)}" if names else f"{owner} takes no parameters"
     hint = unknown_name(name, name, names, kind="parameter").action if names else ""
-    near = f" {hint}" if hint.startswith("Did you mean") else ""
-    return InvalidValue(name, expected=f"a parameter of {owner}", received=name, action=f"{takes}.{near}")
+    suggestion = f" {hint}" if hint.startswith("Did you mean") else ""
+    return InvalidValue(name, expected=f"a parameter of {owner}", received=name, action=f"{takes}.{suggestion}")

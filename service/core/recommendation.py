@@ -1,4 +1,4 @@
-"""A recommendation, as data: the scheme that fits an activation or a layer, with its reason, its source and its alternatives."""
+"""Recommendations, as data: the scheme that fits an activation or a layer, with its reason, its source and its alternatives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service.core.references import Reference
 
 
 class HasGain(Protocol):
-    """What a recommendation needs to know about an activation."""
+    """The part of an activation that a recommendation depends on."""
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -24,7 +24,7 @@ class HasGain(Protocol):
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What the caller said about the network around the weight; None for what was left out."""
+    """The network around the weight, as the request describes it. A field that the request leaves out is None."""
 
     activation: HasGain | None = None
     num_layers: int | None = None
@@ -32,7 +32,7 @@ class Circumstances:
 
     @property
     def forward_gain(self) -> float | None:
-        """The forward gain of the activation, if there is one."""
+        """The forward gain of the activation; None without an activation or a gain."""
         return None if self.activation is None else self.activation.forward_gain
 
 
@@ -40,7 +40,7 @@ Parameters = Callable[[Circumstances], Mapping[str, Any]]
 
 
 def fixed(**parameters: Any) -> Parameters:
-    """The same parameters in all circumstances."""
+    """Return the same parameters in all circumstances."""
     return lambda _: parameters
 
 
@@ -48,14 +48,14 @@ NO_PARAMETERS = fixed()
 
 
 def forward_gain_squared(known: Circumstances) -> Mapping[str, Any]:
-    """The `scale` of variance_scaling that keeps the second moment of the signal."""
+    """Return the `scale` of variance_scaling that keeps the second moment of the signal."""
     gain = known.forward_gain
     return {"scale": 1.0 if gain is None else gain * gain}
 
 
 @dataclass(frozen=True)
 class Alternative:
-    """Another scheme that may serve, and when."""
+    """Another scheme to consider, and when to prefer it."""
 
     scheme: str
     when: str
@@ -72,15 +72,15 @@ class Need:
     is_met: Callable[[Circumstances], bool]
 
     def error(self) -> InvalidValue:
-        """The error to raise where the circumstance is not known."""
+        """Return the error to raise if the circumstance is not known."""
         return InvalidValue(self.field, expected=self.expected, received=None, action=self.action)
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The scheme that fits. `parameters` are the scheme's, and `bias_value` that of the layer's bias, in the given circumstances.
+    """A recommended scheme. `parameters` and `bias_value` give the scheme's parameters and the layer's bias in the given circumstances.
 
-    Do not ask for the parameters before the `need` is met.
+    Call them only once the `need` is met.
     """
 
     scheme: str
@@ -93,5 +93,5 @@ class Recommendation:
     bias_value: Callable[[Circumstances], float | None] = lambda _: None
 
     def lacks(self, known: Circumstances) -> Need | None:
-        """The need that these circumstances do not meet."""
+        """Return the need if these circumstances do not meet it, else None."""
         return None if self.need is None or self.need.is_met(known) else self.need

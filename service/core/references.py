@@ -1,4 +1,4 @@
-"""The papers that the schemes, activations and recommendations stand on, one row each."""
+"""The papers and programs that the schemes, activations and recommendations cite, one row each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reference:
-    """A source: who, when, what and where."""
+    """A citation: authors, year, title and where to find it."""
 
     authors: str
     year: int | None

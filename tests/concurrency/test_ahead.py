@@ -1,4 +1,4 @@
-"""Results in order, computed on several threads a little ahead of who takes them."""
+"""Computing results on several threads ahead of their consumer."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def parts(count: int | None = None) -> Iterator[tuple[int, int]]:
 
 
 @pytest.fixture(autouse=True)
-def _no_thread_is_left() -> Iterator[None]:
+def _leaves_no_thread_behind() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     assert set(threading.enumerate()) <= before
 
 
-def test_results_come_in_the_order_of_the_parts_whichever_is_ready_first() -> None:
+def test_yields_results_in_the_order_of_the_parts() -> None:
     second_is_ready = threading.Event()
 
     def compute(start: int, stop: int) -> int:
@@ -39,39 +39,39 @@ def test_results_come_in_the_order_of_the_parts_whichever_is_ready_first() -> No
     assert list(computed_ahead(compute, parts(50), threads=2)) == list(range(1, 51))
 
 
-def test_as_many_are_computed_at_once_as_there_are_threads() -> None:
-    meeting = threading.Barrier(3)  # broken unless three are there at once
-    assert len(list(computed_ahead(lambda *_: meeting.wait(TIMEOUT_S), parts(12), threads=3))) == 12
+def test_computes_one_part_per_thread_at_the_same_time() -> None:
+    barrier = threading.Barrier(3)  # breaks unless three threads wait at once
+    assert len(list(computed_ahead(lambda *_: barrier.wait(TIMEOUT_S), parts(12), threads=3))) == 12
 
 
-def test_of_endless_parts_no_more_are_held_than_two_for_each_thread() -> None:
-    begun = parts()
-    results = computed_ahead(lambda start, _: start, begun, threads=3)
+def test_holds_at_most_two_results_per_thread_of_endless_parts() -> None:
+    remaining = parts()
+    results = computed_ahead(lambda start, _: start, remaining, threads=3)
     assert [next(results) for _ in range(100)] == list(range(100))
-    assert next(begun) == (100 + 2 * 3, 101 + 2 * 3)
+    assert next(remaining) == (100 + 2 * 3, 101 + 2 * 3)
     results.close()
 
 
-def test_no_part_is_an_end() -> None:
+def test_yields_nothing_without_parts() -> None:
     assert list(computed_ahead(lambda start, _: start, parts(0))) == []
 
 
-@pytest.mark.parametrize("fails", [False, True])
-def test_when_it_is_closed_or_fails_no_further_part_is_begun(monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
-    begun, is_ending = [], threading.Event()
+@pytest.mark.parametrize("fails", [False, True], ids=["closed", "failed"])
+def test_starts_no_further_part_after_a_failure_or_when_closed(monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
+    started, shutting_down = [], threading.Event()
 
     class Pool(ThreadPoolExecutor):
-        """Lets the part that is being computed end when the waiting ones could have been cancelled."""
+        """A pool that lets the running part finish only after the waiting parts have been cancelled."""
 
         def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
             super().shutdown(wait=False, cancel_futures=cancel_futures)
-            is_ending.set()
+            shutting_down.set()
             super().shutdown(wait)
 
     def compute(start: int, _: int) -> None:
-        begun.append(start)
+        started.append(start)
         if start == 1:
-            assert is_ending.wait(TIMEOUT_S)
+            assert shutting_down.wait(TIMEOUT_S)
         elif fails:
             raise ArithmeticError(f"part {start}")
 
@@ -83,10 +83,10 @@ def test_when_it_is_closed_or_fails_no_further_part_is_begun(monkeypatch: pytest
     else:
         next(results)
         results.close()
-    assert begun in ([0], [0, 1])
+    assert started in ([0], [0, 1])
 
 
-def test_a_failure_comes_in_its_place() -> None:
+def test_raises_a_failure_in_the_order_of_the_parts() -> None:
     results = computed_ahead(lambda start, _: 6 // (3 - start), parts(9), threads=2)
     assert list(itertools.islice(results, 3)) == [2, 3, 6]
     with pytest.raises(ZeroDivisionError):

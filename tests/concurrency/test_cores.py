@@ -1,4 +1,4 @@
-"""A process uses the cores that it may use, not those that the machine has."""
+"""Counting the cores that a process may use."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from service.concurrency.cores import usable_cores
 
 QUOTA, PERIOD = "cpu,cpuacct/job/cpu.cfs_quota_us", "cpu,cpuacct/job/cpu.cfs_period_us"
 
-# what /proc/self/cgroup says, the files of the control groups, the cores of a machine of 64
-LIMITED: list[tuple[str, dict[str, str], int]] = [
+# content of /proc/self/cgroup, files of the control groups, expected cores on a machine with 64
+CASES: list[tuple[str, dict[str, str], int]] = [
     ("0::/\n", {"cpu.max": "100000 100000\n"}, 1),
     ("0::/\n", {"cpu.max": "150000 100000\n"}, 2),
     ("0::/\n", {"cpu.max": "max 100000\n"}, 64),
@@ -30,8 +30,8 @@ LIMITED: list[tuple[str, dict[str, str], int]] = [
 ]
 
 
-@pytest.mark.parametrize(("membership", "files", "cores"), LIMITED)
-def test_a_containers_share_of_the_processors_counts(
+@pytest.mark.parametrize(("membership", "files", "cores"), CASES)
+def test_respects_the_cpu_quota_of_a_container(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, membership: str, files: dict[str, str], cores: int
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
@@ -42,7 +42,7 @@ def test_a_containers_share_of_the_processors_counts(
     assert usable_cores(tmp_path / "cgroup", tmp_path / "self") == cores
 
 
-def test_the_cores_that_the_process_is_bound_to_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_respects_the_cpu_affinity_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 5, 7}, raising=False)
     assert usable_cores(tmp_path, tmp_path / "none") == 3
     monkeypatch.delattr(os, "sched_getaffinity")
@@ -50,5 +50,5 @@ def test_the_cores_that_the_process_is_bound_to_count(tmp_path: Path, monkeypatc
     assert usable_cores(tmp_path, tmp_path / "none") == 1
 
 
-def test_this_machine_has_at_least_one() -> None:
+def test_counts_at_least_one_core_on_this_machine() -> None:
     assert 1 <= usable_cores() <= (os.cpu_count() or 1)

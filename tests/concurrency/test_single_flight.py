@@ -1,4 +1,4 @@
-"""Equal work is done once, by threads and by coroutines, and whoever leaves early disturbs nobody."""
+"""Sharing equal work between threads and coroutines."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from service.concurrency.single_flight import SingleFlight
 TIMEOUT_S = 30
 
 
-def test_threads_that_ask_at_the_same_time_share_one_computation() -> None:
+def test_concurrent_threads_share_one_computation() -> None:
     flight: SingleFlight[int] = SingleFlight()
-    begun: list[Future[int]] = []
-    others_joined = threading.Barrier(8)
+    started: list[Future[int]] = []
+    all_joined = threading.Barrier(8)
 
     def start() -> Future[int]:
-        begun.append(Future())
-        return begun[-1]
+        started.append(Future())
+        return started[-1]
 
-    def ask(_: int) -> int:
+    def join(_: int) -> int:
         future = flight.join("key", start)
-        if others_joined.wait(TIMEOUT_S) == 0:  # one of them, when all have joined
-            begun[0].set_result(42)
+        if all_joined.wait(TIMEOUT_S) == 0:  # true for one thread, once all have joined
+            started[0].set_result(42)
         return future.result(TIMEOUT_S)
 
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(ask, range(8))) == [42] * 8
-    assert len(begun) == 1
+        assert list(pool.map(join, range(8))) == [42] * 8
+    assert len(started) == 1
     assert len(flight) == 0
 
 
-def test_work_that_has_ended_is_begun_anew() -> None:
+def test_finished_work_is_started_again() -> None:
     flight: SingleFlight[int] = SingleFlight()
 
     def done(value: int) -> Callable[[], Future[int]]:
@@ -49,7 +49,7 @@ def test_work_that_has_ended_is_begun_anew() -> None:
     assert [flight.join("key", done(value)).result() for value in (1, 2)] == [1, 2]
 
 
-def test_work_that_cannot_begin_leaves_nothing_in_progress() -> None:
+def test_work_that_fails_to_start_is_not_in_progress() -> None:
     flight: SingleFlight[int] = SingleFlight()
 
     def start() -> Future[int]:
@@ -61,7 +61,7 @@ def test_work_that_cannot_begin_leaves_nothing_in_progress() -> None:
     assert len(flight) == 0
 
 
-def test_a_failure_is_everybodys(caplog: pytest.LogCaptureFixture) -> None:
+def test_every_waiting_caller_gets_the_failure(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         flight: SingleFlight[int] = SingleFlight()
         future: Future[int] = Future()
@@ -75,18 +75,18 @@ def test_a_failure_is_everybodys(caplog: pytest.LogCaptureFixture) -> None:
         assert [str(result) for result in results[1:]] == ["broken", "broken"]
 
     asyncio.run(scenario())
-    assert caplog.text == "", "no exception was forgotten"
+    assert caplog.text == "", "asyncio reports no exception that was never retrieved"
 
 
 @pytest.mark.parametrize("ends_unwatched", [True, False])
-def test_work_that_nobody_waits_for_ends_only_if_it_is_told_to(ends_unwatched: bool) -> None:
+def test_work_without_callers_is_cancelled_only_with_ends_unwatched(ends_unwatched: bool) -> None:
     async def scenario() -> None:
         flight: SingleFlight[int] = SingleFlight()
         future: Future[int] = Future()
         waiting = [asyncio.create_task(flight.wait("key", lambda: future, ends_unwatched=ends_unwatched)) for _ in range(2)]
         await asyncio.sleep(0)
         for number, task in enumerate(waiting):
-            assert not future.cancelled(), f"{2 - number} still wait"
+            assert not future.cancelled(), f"{2 - number} callers are still waiting"
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

@@ -1,4 +1,4 @@
-"""The same bytes for the same request, for ever."""
+"""Golden answers: the same request gives the same bytes in every version."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def engine(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: json.dumps(row["request"])[:80])
-def test_a_request_has_its_golden_answer(row: dict[str, Any], engine: str) -> None:
+def test_a_request_gives_its_golden_answer(row: dict[str, Any], engine: str) -> None:
     assert engines.current().name == engine
-    found, golden = golden_answer(row["request"]), row["answer"]
+    answer, golden = golden_answer(row["request"]), row["answer"]
     if "sha256" in golden:
-        assert found == golden
+        assert answer == golden
     else:
-        assert found | {"first": pytest.approx(found["first"], rel=2e-6)} == golden
+        assert answer | {"first": pytest.approx(answer["first"], rel=2e-6)} == golden
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if "sha256" in row["answer"]][::5], ids=lambda row: json.dumps(row["request"])[:80])
-def test_so_it_has_over_http(row: dict[str, Any], http: httpx.Client) -> None:
+def test_a_request_gives_its_golden_answer_over_http(row: dict[str, Any], http: httpx.Client) -> None:
     body = http.post("/init", json=row["request"]).raise_for_status().content
     assert hashlib.sha256(body).hexdigest() == row["answer"]["file_sha256"]
 
 
-def test_every_scheme_and_every_request_has_one() -> None:
+def test_every_scheme_and_every_request_has_a_golden_answer() -> None:
     golden = [row["request"] for row in ROWS]
     assert all(request in golden for request in requests()), "run `python -m tools.golden`"
     assert {find_scheme(request.get("scheme", "auto"))[0].name for request in golden} == set(SCHEMES)

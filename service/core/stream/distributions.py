@@ -1,4 +1,4 @@
-"""What a scheme comes to: `value = loc + scale·draw`, for one of four draws."""
+"""Distributions of a single element: `value = loc + scale·draw`, for one of four draws."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache
+from typing import Any, Protocol
 
 import numpy as np
+from typing_extensions import override
 
 from service.core.stream.portable import portable
+
+Bounds = tuple[float, float]
 
 
 class Draw(StrEnum):
@@ -21,22 +25,45 @@ class Draw(StrEnum):
     TRUNCATED_NORMAL = "truncated_normal"  # standard normal cut to [cut[0], cut[1]]
 
 
-# Nothing is drawn farther out: word 0 of the float64 stream gives -9.155.
-FARTHEST_NORMAL_DRAW = 9.2
+FARTHEST_NORMAL_DRAW = 9.2  # an upper limit: word 0 of the float64 stream gives -9.155
+
+
+class Described(Protocol):
+    """Values of a tensor, described without computing any of them."""
+
+    @property
+    def mean(self) -> float | None:
+        """The mean, after any truncation; None for values given by a formula."""
+
+    @property
+    def stddev(self) -> float | None:
+        """The standard deviation, after any truncation; None for values given by a formula."""
+
+    @property
+    def bounds(self) -> Bounds | None:
+        """The closed interval of the values, up to one rounding in the dtype; None if there is none, as for a normal distribution."""
+
+    @property
+    def largest(self) -> float:
+        """An upper limit of the absolute values."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Everything that determines the values, as the metadata reports it."""
 
 
 @dataclass(frozen=True)
-class Distribution:
-    """`loc + scale·draw`. The moments and bounds are those of the values, after any truncation."""
+class Distribution(Described):
+    """`loc + scale·draw`, drawn independently for each element."""
 
     draw: Draw
     loc: float
     scale: float
-    cut: tuple[float, float] | None = None  # in standard deviations of the normal; only for TRUNCATED_NORMAL
+    cut: Bounds | None = None  # in standard deviations of the normal; only for TRUNCATED_NORMAL
 
     @property
+    @override
     def mean(self) -> float:
-        """The mean of the values."""
         match self.draw:
             case Draw.CONSTANT:
                 return self.loc + self.scale
@@ -46,8 +73,8 @@ class Distribution:
                 return self.loc
 
     @property
+    @override
     def stddev(self) -> float:
-        """The standard deviation of the values."""
         match self.draw:
             case Draw.CONSTANT:
                 return 0.0
@@ -59,8 +86,8 @@ class Distribution:
                 return self.scale * truncated_stddev(*self._cut)
 
     @property
-    def bounds(self) -> tuple[float, float] | None:
-        """The closed interval of the values, up to one rounding in the dtype; None where there is none (normal)."""
+    @override
+    def bounds(self) -> Bounds | None:
         match self.draw:
             case Draw.CONSTANT:
                 return self.mean, self.mean
@@ -73,8 +100,8 @@ class Distribution:
                 return (low, high) if math.isfinite(low) and math.isfinite(high) else None
 
     @cached_property
+    @override
     def largest(self) -> float:
-        """No value is farther from zero than this."""
         if self.draw in (Draw.CONSTANT, Draw.UNIFORM):
             return max(abs(self.loc - self.scale), abs(self.loc + self.scale))
         low, high = self.cut or (-FARTHEST_NORMAL_DRAW, FARTHEST_NORMAL_DRAW)
@@ -82,32 +109,32 @@ class Distribution:
         return max(abs(self.loc + self.scale * low), abs(self.loc + self.scale * high))
 
     @property
-    def facts(self) -> dict[str, object]:
-        """All that determines the values."""
+    @override
+    def facts(self) -> dict[str, Any]:
         return {"draw": self.draw.value, "loc": self.loc, "scale": self.scale} | ({} if self.cut is None else {"cut": list(self.cut)})
 
     @property
-    def _cut(self) -> tuple[float, float]:
+    def _cut(self) -> Bounds:
         if self.cut is None:
             raise AssertionError("a truncated normal has a cut")
         return self.cut
 
 
 def constant(value: float) -> Distribution:
-    """Every element is `value`."""
+    """Return the distribution whose every element is `value`."""
     return Distribution(Draw.CONSTANT, 0.0, value)
 
 
 def truncated_mean(low: float, high: float) -> float:
-    """The mean of a standard normal cut to [low, high]."""
+    """Return the mean of a standard normal cut to [low, high]."""
     return _truncated_moments(low, high)[0]
 
 
 def truncated_stddev(low: float, high: float) -> float:
-    """The standard deviation of a standard normal cut to [low, high].
+    """Return the standard deviation of a standard normal cut to [low, high].
 
-    For a cut at ±c it is √(1 - 2c·φ(c)/(2Φ(c) - 1)). It is integrated rather than written so, because that formula loses
-    its digits where the cut is narrow.
+    For a cut at ±c it is √(1 - 2c·φ(c)/(2Φ(c) - 1)). It is integrated instead, because the formula loses its digits when the cut is
+    narrow.
 
     >>> truncated_stddev(-2, 2)
     0.879625661
@@ -116,10 +143,10 @@ def truncated_stddev(low: float, high: float) -> float:
 
 
 def widened_stddev(stddev: float, low: float, high: float) -> float:
-    """The standard deviation of the normal at 0 whose values, cut to the absolute bounds [low, high], have `stddev`.
+    """Return the standard deviation of the normal at 0 whose values, cut to the absolute bounds [low, high], have `stddev`.
 
-    It exists for stddev < (high - low)/√12, the limit of a very wide normal (and less when 0 lies outside the bounds:
-    the search then ends at its ceiling, 1e4 times the interval). Found by bisection to 10 significant digits.
+    It exists for stddev < (high - low)/√12, the limit of a very wide normal. If 0 lies outside the bounds, the limit is lower, and the
+    search then ends at its ceiling of 1e4 times the interval. Bisection finds it to 10 significant digits.
     """
     narrow, wide = stddev, 1e4 * (high - low)
     for _ in range(200):
@@ -133,8 +160,8 @@ def widened_stddev(stddev: float, low: float, high: float) -> float:
 
 @lru_cache(maxsize=1024)
 def _truncated_moments(low: float, high: float) -> tuple[float, float]:
-    """Mean and standard deviation by Gauss-Legendre quadrature, 128 nodes over at most 20 standard deviations."""
-    peak = min(max(0.0, low), high)  # the densest point of the interval; what lies 10 beyond it weighs less than 1e-21
+    """Return mean and standard deviation by Gauss-Legendre quadrature, with 128 nodes over at most 20 standard deviations."""
+    peak = min(max(0.0, low), high)  # the densest point of the interval; the mass more than 10 away from it is below 1e-21
     low, high = max(low, peak - 10), min(high, peak + 10)
     nodes, weights = np.polynomial.legendre.leggauss(128)
     x = (low + high) / 2 + (high - low) / 2 * nodes

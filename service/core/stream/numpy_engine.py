@@ -1,4 +1,4 @@
-"""The engine in NumPy: the specification that runs. The kernels compute the same bits faster."""
+"""The NumPy engine: the specification that runs. The kernels compute the same bits faster."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from service.core.stream.view import View
 Floats = npt.NDArray[Any]
 Positions = npt.NDArray[np.uint64]
 
-_CHUNK = 1 << 16  # elements computed at once: their arrays then stay in the cache
+_CHUNK = 1 << 16  # elements computed at once, so that their arrays stay in the processor's cache
 
 name = "numpy"
 
 
 def fill(out: Floats, values: Distribution, stream: Stream, view: View, start: int) -> None:
-    """The elements of `view` from `start` on, in its C order, into `out`: shape [n], in the precision of the draw."""
+    """Fill `out` with the elements of `view` from `start` on, in its C order. `out` has shape [n] and the precision of the draw."""
     for first in range(0, len(out), _CHUNK):
         part = out[first : first + _CHUNK]
         begin, end = start + first, start + first + len(part)
@@ -42,12 +42,12 @@ def fill(out: Floats, values: Distribution, stream: Stream, view: View, start: i
 
 
 def fill_at(out: Floats, values: Distribution, stream: Stream, positions: Positions) -> None:
-    """The elements at canonical positions into `out`: both of shape [n]."""
+    """Fill `out` with the elements at canonical positions. Both have shape [n]."""
     out[...] = _values(values, stream, positions, out.dtype)
 
 
 def round_into(out: npt.NDArray[Any], values: npt.NDArray[np.float32]) -> None:
-    """Round to float16 or bfloat16, the nearest, ties to even, into `out`: both of shape [n]."""
+    """Round `values` to float16 or bfloat16 into `out`, to nearest even. Both have shape [n]."""
     out[...] = values
 
 

@@ -1,8 +1,8 @@
-"""Words of the stream, version 1: 32 random bits at any index of any named stream of any seed.
+"""The random words of the stream, version 1: 32 bits at any index of any named stream of any seed.
 
 Philox4x32-10 is the counter-based generator of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as
-1, 2, 3" (SC 2011, doi:10.1145/2063384.2063405). It has no state: block `b` of a stream is a function of the counter
-alone, so that any part of a tensor can be computed without the rest. STREAM.md describes it for other languages.
+1, 2, 3" (SC 2011, doi:10.1145/2063384.2063405). It has no state: block `b` of a stream depends on the counter alone.
+So any part of a tensor can be computed without the rest. STREAM.md describes it for other languages.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SECOND_STREAM = 1 << 63
 
 
 def philox4x32(counter: tuple[Words, Words, Words, Words], key: tuple[int, int]) -> tuple[Words, Words, Words, Words]:
-    """Ten rounds of Philox4x32 on arrays of counters: four uint32 arrays of one shape in, four of the same shape out."""
+    """Apply ten rounds of Philox4x32 to arrays of counters: four uint32 arrays of one shape in, four of the same shape out."""
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(_ROUNDS):
@@ -48,7 +48,7 @@ def _high(product: npt.NDArray[np.uint64]) -> Words:
 
 
 def stream_id(name: str | None) -> int:
-    """The 63-bit id of a tensor's name; 0 for an unnamed tensor.
+    """Return the 63-bit id of a tensor's name; 0 for an unnamed tensor.
 
     >>> stream_id(None)
     0
@@ -63,23 +63,23 @@ def stream_id(name: str | None) -> int:
 
 @dataclass(frozen=True)
 class Stream:
-    """The words of one (seed, id). Word `i` is output `i mod 4` of block `i div 4`."""
+    """The random words of one (seed, id). Word `i` is output `i mod 4` of block `i div 4`."""
 
     seed: int
     id: int = 0
 
     @classmethod
     def of(cls, seed: int, name: str | None = None) -> Stream:
-        """The stream of a tensor's name under a seed in [0, 2**64)."""
+        """Return the stream of a tensor's name under a seed in [0, 2**64)."""
         return cls(seed, stream_id(name))
 
     @property
     def second(self) -> Stream:
-        """The same tensor's second stream: the low bits of float64, and a scheme's second draw."""
+        """The second stream of the same tensor, for the low bits of float64 and for a scheme's second draw."""
         return Stream(self.seed, self.id | _SECOND_STREAM)
 
     def words(self, start: int, stop: int) -> Words:
-        """Words `start` to `stop`, shape [stop - start]."""
+        """Return words `start` to `stop`, of shape [stop - start]."""
         first_block, last_block = start // WORDS_PER_BLOCK, -(-stop // WORDS_PER_BLOCK)
         blocks = np.arange(first_block, last_block, dtype=np.uint64)
         words = np.stack(self._outputs(blocks), axis=-1).reshape(-1)
@@ -87,7 +87,7 @@ class Stream:
         return words[skip : skip + stop - start]
 
     def words_at(self, indices: npt.NDArray[np.uint64]) -> Words:
-        """The words at `indices`, in their shape: for a transposed layout or a slice, whose elements lie apart."""
+        """Return the words at `indices`, in their shape, for a layout or slice whose elements are not consecutive."""
         outputs = np.stack(self._outputs(indices // np.uint64(WORDS_PER_BLOCK)), axis=-1)
         lane = (indices % np.uint64(WORDS_PER_BLOCK)).astype(np.intp)
         words: Words = np.take_along_axis(outputs, lane[..., np.newaxis], axis=-1)[..., 0]

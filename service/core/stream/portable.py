@@ -1,4 +1,4 @@
-"""Numbers from a mathematical library, made the same on every machine."""
+"""Rounds results of a mathematical library, so that they are equal on every machine."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ SIGNIFICANT_DIGITS = 10
 
 
 def portable(value: float) -> float:
-    """`value` rounded to 10 significant digits.
+    """Round `value` to 10 significant digits.
 
-    log, exp, erf and a quadrature differ in the last bit between machines; whatever comes out of them passes here before
-    it enters a scale, so that the scale, and with it every byte of the tensor, is the same everywhere.
+    log, exp, erf and quadratures differ in the last bit between machines. Their results are rounded here before they enter a scale, so
+    that the scale, and with it every byte of the tensor, is the same everywhere.
 
     >>> portable(0.8796256610342398)
     0.879625661

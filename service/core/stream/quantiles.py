@@ -1,15 +1,16 @@
-"""Draws of the stream, version 1: words become uniform, normal and truncated normal numbers.
+"""The draws of the stream, version 1: turns words into uniform, normal and truncated normal numbers.
 
-One word gives one float32 draw; a second word adds digits for float64. Only +, -, ×, ÷, √ of IEEE arithmetic, integer
-operations and the tables below are used, in the order written: no fused multiply-add, and no log, exp or erf of a
-mathematical library, because those differ in the last bit between machines. STREAM.md says the same in prose.
+One word gives one float32 draw; a second word adds digits for float64. The draws use only +, -, ×, ÷, √ of IEEE arithmetic, integer
+operations and the tables below, in the order written. There is no fused multiply-add and no log, exp or erf of a mathematical library,
+because those differ in the last bit between machines. STREAM.md says the same in prose.
 
-The normal is the inverse of its distribution function at the quantile (word + ½)·2⁻³², so it spends exactly one word an
-element, rises with the word (up to its last digit), and is antisymmetric: the draw of ~word is minus the draw of word.
+The normal draw is the inverse of the distribution function at the quantile (word + ½)·2⁻³². It takes exactly one word per element and
+rises with the word (up to its last digit). It is antisymmetric: the draw of ~word is minus the draw of word.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -38,12 +39,12 @@ Q32 = _table(
     np.float32, 1.0, 2544.26807, 938125.625, 80095856.0, 1.77106573e9, 9.45507123e9, 8.35502438e9
 )  # fmt: skip
 
-# Float32 tail, 2⁻³³ ≤ p < 2⁻⁹: z = T(√(-ln p) - 3.5), found the same way (relative error 2.0e-8).
+# Float32 tail, 2⁻³³ ≤ p < 2⁻⁹: z = T(√(-ln p) - 3.5), by the same method (relative error 2.0e-8).
 T32 = _table(
     np.float32, 4.42666245, 1.51061785, -0.0206155833, 0.00467575062, -0.00108952820, 0.000266151328, -7.41656477e-5, 1.55192993e-5
 )  # fmt: skip
 T32_CENTRE = np.float32(3.5)
-TAIL_WORDS = np.int32(1 << 23)  # of the 2³¹ words on each side, the outermost: below this, word + ½ is exact in float32
+TAIL_WORDS = np.int32(1 << 23)  # words of the tail, out of 2³¹ on each side: below this, word + ½ is exact in float32
 
 # Float64: Wichura (1988), "Algorithm AS 241: the percentage points of the normal distribution", Applied Statistics 37,
 # doi:10.2307/2347330, function PPND16 with its three rational functions.
@@ -81,7 +82,7 @@ F64 = _table(
     7.86869131145613259100e-4, 1.84631831751005468180e-5, 1.42151175831644588870e-7, 2.04426310338993978564e-15,
 )  # fmt: skip
 
-# ln m = 2·(s + s³/3 + s⁵/5 + …) with s = (m - 1)/(m + 1), |s| ≤ 0.1716: as many terms as the precision can feel.
+# ln m = 2·(s + s³/3 + s⁵/5 + …) with s = (m - 1)/(m + 1), |s| ≤ 0.1716: as many terms as affect a result of this precision.
 LOG32 = _table(np.float32, *(1 / (2 * k + 1) for k in range(5)))
 LOG64 = _table(np.float64, *(1 / (2 * k + 1) for k in range(12)))
 LN2 = 0.6931471805599453
@@ -89,28 +90,28 @@ SQRT_HALF_BITS_32 = np.int32(0x3F3504F3)
 SQRT_HALF_BITS_64 = np.int64(0x3FE6A09E667F3BCD)
 
 _MIN_TRUNCATED_WORDS = 1 << 16
-_NOTHING_BEYOND = 16.0
+_MAX_BOUND = 16.0
 
 
 def join(high: Words, low: Words) -> Words64:
-    """64-bit words for float64: the tensor's own word above the word of its second stream."""
+    """Return 64-bit words for float64: the tensor's own word in the high half, the word of its second stream in the low half."""
     return (high.astype(np.uint64) << np.uint64(32)) | low.astype(np.uint64)
 
 
 def uniform32(words: Words) -> Float32s:
-    """Uniform on (-1, 1): (2k + 1 - 2²⁴)·2⁻²⁴ of the top 24 bits k. Exact in float32, symmetric, never 0 or ±1."""
+    """Return (2k + 1 - 2²⁴)·2⁻²⁴ of the top 24 bits k: uniform on (-1, 1), exact in float32, symmetric, never 0 or ±1."""
     odd = (words >> np.uint32(7)).astype(np.int32) | np.int32(1)
     return (odd - np.int32(1 << 24)).astype(np.float32) * np.float32(2.0**-24)
 
 
 def uniform64(words: Words64) -> Float64s:
-    """Uniform on (-1, 1): (2k + 1 - 2⁵³)·2⁻⁵³ of the top 53 bits k. Within 2⁻²⁴ of the float32 draw."""
+    """Return (2k + 1 - 2⁵³)·2⁻⁵³ of the top 53 bits k: uniform on (-1, 1), within 2⁻²⁴ of the float32 draw."""
     odd = (words >> np.uint64(10)).astype(np.int64) | np.int64(1)
     return (odd - np.int64(1 << 53)).astype(np.float64) * np.float64(2.0**-53)
 
 
 def normal32(words: Words) -> Float32s:
-    """Standard normal in float32: |z - Φ⁻¹((word + ½)·2⁻³²)| ≤ 1e-6·max(1, |z|), |z| up to 6.34."""
+    """Return the standard normal in float32: |z - Φ⁻¹((word + ½)·2⁻³²)| ≤ 1e-6·max(1, |z|), |z| up to 6.34."""
     centred = (words ^ np.uint32(1 << 31)).view(np.int32)
     from_centre = centred ^ (centred >> np.int32(31))  # 0 … 2³¹ - 1, the same for word and ~word
     from_edge = np.int32(0x7FFFFFFF) - from_centre
@@ -124,7 +125,7 @@ def normal32(words: Words) -> Float32s:
 
 
 def normal64(words: Words64) -> Float64s:
-    """Standard normal in float64: |z - Φ⁻¹((word + ½)·2⁻⁶⁴)| ≤ 1e-14·max(1, |z|), |z| up to 9.16."""
+    """Return the standard normal in float64: |z - Φ⁻¹((word + ½)·2⁻⁶⁴)| ≤ 1e-14·max(1, |z|), |z| up to 9.16."""
     centred = (words ^ np.uint64(1 << 63)).view(np.int64)
     from_centre = centred ^ (centred >> np.int64(63))
     from_edge = np.int64(0x7FFFFFFFFFFFFFFF) - from_centre
@@ -145,7 +146,7 @@ def normal64(words: Words64) -> Float64s:
 
 @dataclass(frozen=True)
 class QuantileRange:
-    """The words whose normal draw lies in [low, high]: `first`, and how many. Bounds in standard deviations."""
+    """The words whose normal draw lies in [low, high]: the `first` of them and their `count`. Bounds are in standard deviations."""
 
     low: float
     high: float
@@ -154,46 +155,47 @@ class QuantileRange:
 
     @property
     def holds_enough(self) -> bool:
-        """Whether so many different values remain that the draw still looks continuous (2¹⁶ words, a mass of 1.5e-5)."""
+        """Whether enough different values remain for the draw to look continuous (2¹⁶ words, a mass of 1.5e-5)."""
         return self.count >= _MIN_TRUNCATED_WORDS
 
 
 @lru_cache(maxsize=1024)
 def quantile_range(low: float, high: float) -> QuantileRange:
-    """The quantile range of a normal cut at `low` and `high` standard deviations, low < high.
+    """Return the quantile range of a normal cut at `low` and `high` standard deviations, low < high.
 
-    Found by bisecting `normal64` itself rather than by erf, so it is the same integer on every machine. Bounds beyond 16, where
-    nothing is drawn, count as 16: they have a float32.
+    It bisects `normal64` itself instead of calling erf, so the integers are the same on every machine. Bounds beyond ±16 become ±16:
+    no draw reaches that far, and a float32 can hold it.
     """
-    low, high = max(low, -_NOTHING_BEYOND), min(high, _NOTHING_BEYOND)
-    first = _first_word(lambda word: _z_of(word << 32) >= low)
-    past_last = _first_word(lambda word: _z_of((word << 32) | 0xFFFFFFFF) > high)
+    low, high = max(low, -_MAX_BOUND), min(high, _MAX_BOUND)
+    first = _first_word(lambda word: _normal_draw(word << 32) >= low)
+    past_last = _first_word(lambda word: _normal_draw((word << 32) | 0xFFFFFFFF) > high)
     return QuantileRange(low, high, first, max(0, past_last - first))
 
 
-def _first_word(reached: Any) -> int:
+def _first_word(condition: Callable[[int], bool]) -> int:
+    """Find the first word that satisfies a condition, which has to hold for all later words too."""
     below, above = -1, 1 << 32
     while above - below > 1:
         middle = (below + above) // 2
-        if reached(middle):
+        if condition(middle):
             above = middle
         else:
             below = middle
     return above
 
 
-def _z_of(word: int) -> float:
+def _normal_draw(word: int) -> float:
     return float(normal64(np.array([word], np.uint64))[0])
 
 
 def truncated32(words: Words, cut: QuantileRange) -> Float32s:
-    """Standard normal cut to [cut.low, cut.high], in float32: the word is scaled into the range, then inverted."""
+    """Return the standard normal cut to [cut.low, cut.high], in float32. The word is scaled into the range, then inverted."""
     inside = np.uint64(cut.first) + (words.astype(np.uint64) * np.uint64(cut.count) >> np.uint64(32))
     return np.clip(normal32(inside.astype(np.uint32)), np.float32(cut.low), np.float32(cut.high))
 
 
 def truncated64(words: Words64, cut: QuantileRange) -> Float64s:
-    """Standard normal cut to [cut.low, cut.high], in float64: as `truncated32`, with the low word as further digits."""
+    """Return the standard normal cut to [cut.low, cut.high], in float64: like `truncated32`, with further digits from the low word."""
     count = np.uint64(cut.count)
     high, low = words >> np.uint64(32), words & np.uint64(0xFFFFFFFF)
     inside = np.uint64(cut.first << 32) + high * count + (low * count >> np.uint64(32))
@@ -201,7 +203,7 @@ def truncated64(words: Words64, cut: QuantileRange) -> Float64s:
 
 
 def _polynomial(coefficients: Table, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Horner's rule, constant term first in the table."""
+    """Evaluate a polynomial by Horner's rule. The table starts with the constant term."""
     value = np.full_like(x, coefficients[-1])
     for coefficient in coefficients[-2::-1]:
         value = value * x + coefficient
@@ -222,7 +224,7 @@ def _minus_log64(p: Float64s) -> Float64s:
 
 
 def log64(x: Float64s) -> Float64s:
-    """ln x of positive, normal float64 numbers, within 2e-15·max(1, |ln x|) and the same on every machine."""
+    """Return ln x of positive, normal float64 numbers, within 2e-15·max(1, |ln x|) and the same on every machine."""
     bits = x.view(np.int64)
     exponent = (bits - SQRT_HALF_BITS_64) >> np.int64(52)
     mantissa = (bits - (exponent << np.int64(52))).view(np.float64)

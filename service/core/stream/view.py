@@ -1,4 +1,4 @@
-"""A part of a tensor: where each of its elements stands in the canonical order."""
+"""Views: parts of a tensor, and where their elements stand in the canonical order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _INTEGER = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 
 @dataclass(frozen=True)
 class View:
-    """Strided, as in NumPy: element (i, j, …) stands at `offset + i·strides[0] + j·strides[1] + …` of the canonical order."""
+    """A strided part of a tensor: element (i, j, …) is number `offset + i·strides[0] + j·strides[1] + …` of the canonical order."""
 
     shape: Shape
     strides: tuple[int, ...]
@@ -32,12 +32,12 @@ class View:
 
     @property
     def is_contiguous(self) -> bool:
-        """Whether its elements follow each other in the canonical order."""
+        """Whether the elements are consecutive in the canonical order."""
         return self.merged.strides == (1,)
 
     @cached_property
     def merged(self) -> View:
-        """The same elements in the same order on as few axes as can be, at least one."""
+        """The same elements in the same order, on as few axes as possible, but at least one."""
         shape, strides = [1], [1]
         for length, stride in zip(self.shape, self.strides):
             if length == 1:
@@ -52,7 +52,7 @@ class View:
         return View(tuple(shape), tuple(strides), self.offset)
 
     def position(self, element: int) -> int:
-        """The canonical index of one of its elements, counted in C order of the view."""
+        """Return the canonical index of an element, given its index in C order of the view."""
         position = self.offset
         for length, stride in zip(reversed(self.shape), reversed(self.strides)):
             element, index = divmod(element, length)
@@ -60,7 +60,7 @@ class View:
         return position
 
     def positions(self, start: int, stop: int) -> npt.NDArray[np.uint64]:
-        """The canonical index of each of its elements `start` to `stop`, in C order of the view."""
+        """Return the canonical indices of elements `start` to `stop`, in C order of the view."""
         flat = np.arange(start, stop, dtype=np.int64)
         positions = np.full(flat.shape, self.offset, np.int64)
         for length, stride in zip(reversed(self.shape), reversed(self.strides)):
@@ -69,17 +69,17 @@ class View:
         return positions.astype(np.uint64)
 
     def slice(self, text: str) -> View:
-        """The part that NumPy basic slicing names: integers, start:stop:step and one `...`, with commas between.
+        """Return the part that a NumPy basic slice selects: integers, start:stop:step and one `...`, separated by commas.
 
         >>> View((4, 6), (6, 1)).slice("1:3, ::2")
         View(shape=(2, 3), strides=(6, 2), offset=6)
 
-        Raises InvalidValue, with the shape, when it cannot be read, reaches outside or is empty.
+        Raise InvalidValue if the slice cannot be parsed, reaches outside the shape or selects nothing.
         """
-        items = self._items(text)
+        items = self._items_per_axis(text)
         offset, shape, strides = self.offset, [], []
         for axis, (item, length, stride) in enumerate(zip(items, self.shape, self.strides)):
-            index = self._index(item, length, axis=axis, text=text)
+            index = self._indices(item, length, axis=axis, text=text)
             if isinstance(index, int):
                 offset += index * stride
             else:
@@ -88,39 +88,39 @@ class View:
                 strides.append(index.step * stride)
         return View(tuple(shape), tuple(strides), offset)
 
-    def _items(self, text: str) -> list[str]:
+    def _items_per_axis(self, text: str) -> list[str]:
         items = [item.strip() for item in text.strip().strip("[]").split(",")]
         if items.count("...") == 1:
-            at = items.index("...")
-            items[at : at + 1] = [":"] * (len(self.shape) - len(items) + 1)
+            axis = items.index("...")
+            items[axis : axis + 1] = [":"] * (len(self.shape) - len(items) + 1)
         if len(items) > len(self.shape):
-            raise self._unreadable(text, f"at most {len(self.shape)} indices")
+            raise self._invalid_slice(text, f"at most {len(self.shape)} indices")
         return items + [":"] * (len(self.shape) - len(items))
 
-    def _index(self, item: str, length: int, *, axis: int, text: str) -> int | range:
+    def _indices(self, item: str, length: int, *, axis: int, text: str) -> int | range:
         parts = item.split(":")
         if len(parts) > 3 or not all(part.strip() == "" or _INTEGER.fullmatch(part.strip()) for part in parts) or item == "":
-            raise self._unreadable(text, "integers and start:stop:step, such as '128:256, :'")
+            raise self._invalid_slice(text, "integers and start:stop:step, such as '128:256, :'")
         numbers = [int(part) if part.strip() else None for part in parts]
-        inside = f"an index within the {length} of axis {axis}"
+        in_range = f"an index within axis {axis} of length {length}"
         if len(numbers) == 1 and numbers[0] is not None:
             if not -length <= numbers[0] < length:
-                raise self._unreadable(text, inside)
+                raise self._invalid_slice(text, in_range)
             return numbers[0] % length
         start, stop, step = (*numbers, None, None)[:3]
         if any(bound is not None and not -length <= bound <= length for bound in (start, stop)):
-            raise self._unreadable(text, inside)
+            raise self._invalid_slice(text, in_range)
         if step == 0:
-            raise self._unreadable(text, "a step other than 0")
-        chosen = range(*slice(start, stop, step).indices(length))
-        if not chosen:
-            raise self._unreadable(text, f"at least one index on axis {axis}")
-        return chosen
+            raise self._invalid_slice(text, "a step other than 0")
+        indices = range(*slice(start, stop, step).indices(length))
+        if not indices:
+            raise self._invalid_slice(text, f"at least one index on axis {axis}")
+        return indices
 
-    def _unreadable(self, text: str, expected: str) -> InvalidValue:
+    def _invalid_slice(self, text: str, expected: str) -> InvalidValue:
         return InvalidValue(
             "slice",
             expected=f"{expected}, for the shape {list(self.shape)}",
             received=text,
-            action="Slices are NumPy's basic slicing, and must lie within the shape.",
+            action="Use a NumPy basic slice that lies within the shape.",
         )

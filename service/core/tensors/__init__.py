@@ -1,8 +1,8 @@
-"""Virtual tensors: each element is computed where it is read.
+"""Virtual tensors: an element is computed when it is read.
 
 dtypes      the element types
-rules       what an element is: a distribution, a copy, a pattern of its index, or a part of a whole
+rules       how elements are computed: from a distribution, as a copy, by a formula of the index, or as part of a whole
 patterns    formulas of the index: identities, interpolations, gate biases
-wholes      matrices that are computed at once: orthogonal, sparse
-tensor      a rule, a dtype, a view and a seed: the tensor
+wholes      matrices computed all at once: orthogonal, sparse
+tensor      the tensor itself: a rule, a dtype, a view and a seed
 """

@@ -20,11 +20,11 @@ class DType:
     draws_in: np.dtype[Any]
     safetensors: str
     largest: float
-    smallest: float  # the smallest normal number: below it digits are lost, and soon all of them
+    smallest: float  # the smallest normal number; smaller values lose digits
 
     @property
     def itemsize(self) -> int:
-        """Bytes an element."""
+        """The bytes of one element."""
         return self.numpy.itemsize
 
 
@@ -33,7 +33,7 @@ _FLOAT32, _FLOAT64, _FLOAT16 = np.dtype("<f4"), np.dtype("<f8"), np.dtype("<f2")
 
 
 def _row(name: str, numpy: np.dtype[Any], draws_in: np.dtype[Any], safetensors: str) -> DType:
-    limits: Any = ml_dtypes.finfo(numpy)  # type: ignore[no-untyped-call]  # knows NumPy's own types too
+    limits: Any = ml_dtypes.finfo(numpy)  # type: ignore[no-untyped-call]  # handles NumPy's own types too
     return DType(name, numpy, draws_in, safetensors, float(limits.max), float(limits.smallest_normal))
 
 
@@ -49,7 +49,7 @@ DTYPES: dict[str, DType] = {
 
 
 def find_dtype(name: str) -> DType:
-    """The row of a dtype's name. Raises UnknownName."""
+    """Return the element type of this name. Raise UnknownName."""
     try:
         return DTYPES[name]
     except KeyError:

@@ -1,4 +1,4 @@
-"""Formulas of the index: identities, interpolations, gate biases."""
+"""Patterns: identities, interpolations and gate biases, given by a formula of the index."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from service.core.stream.distributions import Bounds
 from service.core.stream.philox import Stream
 from service.core.stream.portable import portable
 from service.core.stream.quantiles import join, log64, uniform64
 from service.core.stream.view import Shape
-from service.core.tensors.rules import Bounds, Formula, Index, Pattern
+from service.core.tensors.rules import Formula, Index, Pattern
 
 Float64s = npt.NDArray[np.float64]
 
 
 def identity(shape: Shape, gain: float) -> Pattern:
-    """gain where row and column are equal, else 0; a rectangle has as much of the identity as fits."""
+    """Return the identity times gain: gain where row and column are equal, else 0. A rectangle holds as much of it as fits."""
     return _pattern("identity", shape, (min(0.0, gain), max(0.0, gain)), lambda index, _: gain * (index[0] == index[1]), gain=gain)
 
 
 def dirac(shape: Shape, gain: float, groups: int) -> Pattern:
-    """A convolution [out, in/groups, *kernel] that passes each input on: gain at the centre tap k//2 of its own channel."""
+    """Return a convolution [out, in/groups, *kernel] that passes each input through: gain at the centre tap k//2 of its own channel."""
     per_group = shape[0] // groups
 
     def formula(index: Index, _: Stream) -> Float64s:
@@ -33,10 +34,10 @@ def dirac(shape: Shape, gain: float, groups: int) -> Pattern:
 
 
 def zero_hadamard(shape: Shape, gain: float) -> Pattern:
-    """ZerO: a partial identity where out ≤ in; else the corner of a Hadamard matrix of order p = 2^⌈log₂ out⌉, over √p.
+    """Return ZerO: a partial identity if out ≤ in; else the corner of a Hadamard matrix of order p = 2^⌈log₂ out⌉, divided by √p.
 
-    The scale 1/√p, which makes it orthonormal, is that of the authors' code. Of a convolution it stands at the centre tap
-    k//2. Entry (i, j) of Sylvester's matrix is -1 to the number of ones that i and j share in binary.
+    The scale 1/√p makes it orthonormal and is that of the authors' code. In a convolution it occupies the centre tap k//2. Entry (i, j)
+    of Sylvester's matrix is -1 to the power of the number of ones that i and j share in binary.
     """
     out, inside = shape[0], shape[1]
     order = 1 << (out - 1).bit_length()
@@ -53,11 +54,11 @@ def zero_hadamard(shape: Shape, gain: float) -> Pattern:
 
 
 def bilinear(shape: Shape, gain: float) -> Pattern:
-    """Interpolation, per channel: along each kernel axis 1 - |t - c|/f, with f = ⌈k/2⌉ and c the middle of the axis."""
+    """Return an interpolation for each channel: 1 - |t - c|/f along each kernel axis, with f = ⌈k/2⌉ and c the middle of the axis."""
 
     def formula(index: Index, _: Stream) -> Float64s:
         out, inside, *taps = index
-        # a depthwise kernel has one input channel, which belongs to every output
+        # a depthwise kernel has one input channel, which feeds every output
         values = np.where((out == inside) | (shape[1] == 1), gain, 0.0)
         for tap, length in zip(taps, shape[2:]):
             values = values * (1.0 - np.abs(tap - (length - 1) / 2) / -(-length // 2))
@@ -67,35 +68,35 @@ def bilinear(shape: Shape, gain: float) -> Pattern:
 
 
 def gate_bias(shape: Shape, gates: int, gate: int, value: float) -> Pattern:
-    """A bias of `gates` stacked gates: `value` for one of them, 0 for the others."""
+    """Return the bias of `gates` stacked gates: `value` for one of them, 0 for the others."""
     hidden = shape[0] // gates
     bounds = (min(0.0, value), max(0.0, value))
     return _pattern("gate_bias", shape, bounds, lambda index, _: value * (index[0] // hidden == gate), gates=gates, gate=gate, value=value)
 
 
 def chrono(shape: Shape, longest: float) -> Pattern:
-    """The bias of an LSTM's gates i, f, g, o: log U[1, T - 1] for f, the negative of the same for i, 0 for the others.
+    """Return the bias of an LSTM's gates i, f, g, o: log U[1, T - 1] for f, its negative for i, 0 for the others.
 
-    U of unit j is the float64 uniform of word j; its logarithm is the stream's own, the same on every machine.
+    U of unit j is the float64 uniform of word j. The logarithm is the stream's own, so it is the same on every machine.
     """
     hidden = shape[0] // 4
 
     def formula(index: Index, stream: Stream) -> Float64s:
         gate, unit = np.divmod(index[0], hidden)
-        at = unit.astype(np.uint64)
-        draw = uniform64(join(stream.words_at(at), stream.second.words_at(at)))
+        units = unit.astype(np.uint64)
+        draw = uniform64(join(stream.words_at(units), stream.second.words_at(units)))
         memory = log64(longest / 2 + (longest / 2 - 1) * draw)
         return np.where(gate == 1, memory, np.where(gate == 0, -memory, 0.0))
 
-    reach = portable(math.log(longest - 1))
-    return _pattern("chrono", shape, (-reach, reach), formula, t_max=longest)
+    limit = portable(math.log(longest - 1))
+    return _pattern("chrono", shape, (-limit, limit), formula, t_max=longest)
 
 
 def hippo_legs(shape: Shape, gain: float) -> Pattern:
-    """-gain·(√(2n+1)·√(2k+1) below the diagonal, n + 1 on it, 0 above).
+    """Return the HiPPO-LegS matrix: -gain·(√(2n+1)·√(2k+1) below the diagonal, n + 1 on it, 0 above).
 
-    Theorem 2 of Gu et al. 2020 has the matrix with a plus and the minus in dc/dt = -A·c/t; as its authors' code and state space
-    models do, the minus is here in the matrix.
+    Theorem 2 of Gu et al. 2020 has the minus in dc/dt = -A·c/t instead. Here it is in the matrix, as in the authors' code and in state
+    space models.
     """
 
     def formula(index: Index, _: Stream) -> Float64s:
@@ -107,6 +108,7 @@ def hippo_legs(shape: Shape, gain: float) -> Pattern:
 
 
 def _at_centre(taps: list[npt.NDArray[np.int64]], kernel: Shape) -> npt.NDArray[np.bool_] | bool:
+    """Return where the taps are at the centre of the kernel; True for a kernel without axes."""
     centre: npt.NDArray[np.bool_] | bool = True
     for tap, length in zip(taps, kernel):
         centre = centre & (tap == length // 2)

@@ -1,11 +1,12 @@
-"""What the elements of a tensor are, where they are not simply `loc + scale·draw`.
+"""Rules: how the elements of a tensor are computed.
 
-    Distribution   loc + scale·draw, of the element's own word            (distributions.py)
-    Repeated       the same, of the word of another element: copies
+    Distribution   loc + scale·draw, from the element's own word          (distributions.py)
+    Repeated       copies of the elements of another rule
     Pattern        a formula of the element's index
-    Whole      a part of a whole that must be computed at once
+    Whole          an element of a tensor that is computed all at once
 
-Each of them is evaluated at canonical indices in a precision, so that ranges, layouts and slices are the same for all.
+Every rule is evaluated at canonical indices in a given precision, so ranges, layouts and slices work the same for all of them.
+Every rule has the attributes of Described, as properties or as fields.
 """
 
 from __future__ import annotations
@@ -16,62 +17,62 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import override
 
-from service.core.stream.distributions import Distribution
+from service.core.stream.distributions import Bounds, Described, Distribution
 from service.core.stream.philox import Stream
 from service.core.stream.view import Shape
 
 Index = tuple[npt.NDArray[np.int64], ...]
 Floats = npt.NDArray[Any]
-Bounds = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Repeated:
-    """`base`, each of its blocks of `block` elements standing `times` times behind itself."""
+class Repeated(Described):
+    """The elements of `base` in blocks of `block` elements, with `times` copies of each block in a row."""
 
     base: Distribution | Pattern | Whole
     block: int
     times: int
 
     def source(self, positions: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-        """The element of `base` that stands at each position."""
+        """Return, for each position, the element of `base` to copy."""
         block, times = np.uint64(self.block), np.uint64(self.times)
         return positions // (block * times) * block + positions % block
 
     @property
+    @override
     def mean(self) -> float | None:
-        """The mean of the values."""
         return self.base.mean
 
     @property
+    @override
     def stddev(self) -> float | None:
-        """The standard deviation of the values."""
         return self.base.stddev
 
     @property
+    @override
     def bounds(self) -> Bounds | None:
-        """The closed interval of the values."""
         return self.base.bounds
 
     @property
+    @override
     def largest(self) -> float:
-        """No value is farther from zero than this."""
         return self.base.largest
 
     @property
+    @override
     def facts(self) -> dict[str, Any]:
-        """All that determines the values."""
         return self.base.facts | {"repeated": {"block": self.block, "times": self.times}}
 
 
-# the values at an index, and the tensor's stream, for a formula that also draws
+# returns the values at an index; the stream is for formulas that also draw
 Formula = Callable[[Index, Stream], npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """A formula of the index, computed in float64. Not random, so that it has no standard deviation."""
+    """A formula of the index, computed in float64."""
 
     name: str
     shape: Shape
@@ -82,21 +83,21 @@ class Pattern:
     stddev: None = None
 
     def at(self, positions: npt.NDArray[np.uint64], stream: Stream) -> npt.NDArray[np.float64]:
-        """The values at canonical positions."""
+        """Return the values at canonical positions."""
         return self.formula(tuple(np.unravel_index(positions.astype(np.int64), self.shape)), stream)
 
     @property
     def largest(self) -> float:
-        """No value is farther from zero than this."""
+        """The bound that is farther from zero."""
         return max(abs(bound) for bound in self.bounds)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """All that determines the values."""
+        """The parameters of the formula."""
         return {"draw": "pattern", "parameters": dict(self.parameters)}
 
 
-# the whole tensor in C order of its canonical shape, in a precision
+# returns the whole tensor in C order of its canonical shape, in a given precision
 Compute = Callable[[Stream, np.dtype[Any]], Floats]
 
 
@@ -104,8 +105,8 @@ Compute = Callable[[Stream, np.dtype[Any]], Floats]
 class Whole:
     """A tensor that cannot be computed in parts. Equal wholes of equal streams are computed once (wholes.py).
 
-    `bitwise`: whether its bytes are the same on every machine, or only equal within an ulp of float32, because a linear
-    algebra library adds in another order on another machine. `operations`: about how many of floating point it takes.
+    `bitwise` says whether its bytes are the same on every machine. Otherwise they are equal within an ulp of float32, because linear
+    algebra libraries add in a different order on different machines. `operations` estimates the floating-point operations.
     """
 
     name: str
@@ -121,7 +122,7 @@ class Whole:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """All that determines the values."""
+        """The parameters of the computation."""
         return {"draw": "structure", "parameters": dict(self.parameters)}
 
 
@@ -129,12 +130,12 @@ Rule = Distribution | Repeated | Pattern | Whole
 
 
 def is_bitwise(rule: Rule) -> bool:
-    """Whether a tensor of this rule has the same bytes on every machine."""
+    """Return whether a tensor of this rule has the same bytes on every machine."""
     whole = whole_in(rule)
     return whole is None or whole.bitwise
 
 
 def whole_in(rule: Rule) -> Whole | None:
-    """The whole that must be computed for any part of a tensor of this rule."""
+    """Return the whole that has to be computed to read any part of a tensor of this rule; None if parts suffice."""
     inner = rule.base if isinstance(rule, Repeated) else rule
     return inner if isinstance(inner, Whole) else None

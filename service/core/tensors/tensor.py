@@ -1,4 +1,4 @@
-"""A tensor that is computed where it is read: element i is a pure function of (seed, name, distribution, i)."""
+"""Virtual tensors: element i is a pure function of (seed, name, rule, i), computed when it is read."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from service.core.tensors.wholes import WHOLES
 MAX_RANK = 16
 MAX_SIZE = 2**62
 MAX_NAME_LENGTH = 256
-_CHUNK = 1 << 16  # elements computed at once where they need arrays beside them, which then stay in the cache
+_CHUNK = 1 << 16  # elements computed at once, so that temporary arrays stay in the processor's cache
 
 
 def check_shape(shape: Sequence[int]) -> Shape:
-    """The shape, if it is one: at most 16 dimensions, each at least 1, and at most 2^62 elements. Raises InvalidValue."""
+    """Check a shape and return it: at most 16 dimensions, each at least 1, and at most 2^62 elements. Raise InvalidValue."""
     if len(shape) > MAX_RANK:
         raise InvalidValue("shape", expected=f"at most {MAX_RANK} dimensions", received=list(shape), action="Ask for fewer dimensions.")
     size = 1
@@ -38,7 +38,7 @@ def check_shape(shape: Sequence[int]) -> Shape:
                 "shape",
                 expected="dimensions of at least 1",
                 received=list(shape),
-                action="Give every dimension its length; leave out the ones that do not exist.",
+                action="Give each dimension a length of at least 1, or leave it out.",
             )
         size *= length
         if size > MAX_SIZE:
@@ -47,19 +47,19 @@ def check_shape(shape: Sequence[int]) -> Shape:
 
 
 def check_seed(seed: int) -> int:
-    """The seed, if it is in [0, 2^64). Raises InvalidValue."""
+    """Check that a seed is in [0, 2^64) and return it. Raise InvalidValue."""
     if not 0 <= seed <= MAX_SEED:
         raise InvalidValue("seed", expected="an integer from 0 to 2^64 - 1", received=seed, action="Reduce it modulo 2^64.")
     return seed
 
 
 def fresh_seed() -> int:
-    """A seed nobody chose, below 2^53 so that it survives every JSON reader."""
+    """Return a random seed, below 2^53 so that every JSON reader keeps it exact."""
     return secrets.randbelow(2**53)
 
 
 def check_name(name: str | None) -> str | None:
-    """The tensor's name, if it can be one: 1 to 256 printable characters. Raises InvalidValue."""
+    """Check that a tensor's name has 1 to 256 printable characters and return it. Raise InvalidValue."""
     if name is not None and not (1 <= len(name) <= MAX_NAME_LENGTH and name.isprintable()):
         raise InvalidValue(
             "name",
@@ -72,7 +72,7 @@ def check_name(name: str | None) -> str | None:
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """All that the bytes of a tensor depend on. `view` is its shape in the layout and slice asked for."""
+    """Everything that determines the bytes of a tensor. `view` is the requested layout and slice."""
 
     rule: Rule
     dtype: DType
@@ -93,20 +93,20 @@ class TensorSpec:
             raise Unsupported(
                 "dtype",
                 expected=f"values of at least {self.dtype.smallest:g}, the smallest normal number of {self.dtype.name}",
-                received=f"values up to {largest:g}, of standard deviation {self.rule.stddev or 0:g}",
+                received=f"values up to {largest:g} with standard deviation {self.rule.stddev or 0:g}",
                 action="Ask for float32 or float64, or for a larger scale.",
             )
 
 
 @dataclass(frozen=True)
 class VirtualTensor:
-    """The tensor of a spec. Nothing is computed before `read`, and then only what is read."""
+    """The tensor of a spec. `read` and `fill` compute only the elements they are asked for."""
 
     spec: TensorSpec
 
     @property
     def shape(self) -> Shape:
-        """The shape in the layout and slice asked for."""
+        """The shape in the requested layout and slice."""
         return self.spec.view.shape
 
     @property
@@ -130,9 +130,9 @@ class VirtualTensor:
         return self.size * self.dtype.itemsize
 
     def read(self, start: int = 0, stop: int | None = None) -> npt.NDArray[Any]:
-        """Elements `start` to `stop` in C order of the shape, as a one-dimensional array of the dtype.
+        """Return elements `start` to `stop` in C order of the shape, as a one-dimensional array of the dtype.
 
-        The cost and the memory are those of the elements read, not of the tensor (but for a Whole).
+        Time and memory depend on the number of elements read, not on the size of the tensor, except for a Whole.
         """
         stop = self.size if stop is None else stop
         if not 0 <= start <= stop <= self.size:
@@ -142,7 +142,7 @@ class VirtualTensor:
         return values
 
     def fill(self, out: npt.NDArray[Any], start: int = 0) -> None:
-        """The elements from `start` on into `out`, a contiguous array of shape [n] and the tensor's dtype."""
+        """Fill `out` with the elements from `start` on. `out` is a contiguous array of shape [n] and the tensor's dtype."""
         if self.dtype.numpy == self.dtype.draws_in:
             self._fill(out, start)
             return
@@ -153,7 +153,7 @@ class VirtualTensor:
             engines.current().round_into(part, values[: len(part)])
 
     def _fill(self, out: Floats, start: int) -> None:
-        """In the precision of the draw."""
+        """Fill `out` in the precision of the draw."""
         rule, view = self.spec.rule, self.spec.view
         if isinstance(rule, Distribution) and rule.draw is not Draw.CONSTANT:
             engines.current().fill(out, rule, self._stream, view, start)

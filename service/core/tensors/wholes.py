@@ -1,4 +1,4 @@
-"""Wholes: orthogonal matrices and sparsity masks, computed at once, shared, and kept in a bounded cache."""
+"""Wholes: orthogonal and sparse matrices, computed all at once, shared between readers and kept in a bounded cache."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from service.core.tensors.rules import Whole
 Floats = npt.NDArray[Any]
 Float64s = npt.NDArray[np.float64]
 
-_OPERATIONS_OF_AN_ELEMENT = 200  # to draw, to sort and to copy it: measured, as a share of the time of a QR
+_OPERATIONS_PER_ELEMENT = 200  # to draw, sort and copy one element, measured relative to the time of a QR
 
 
 def orthogonal(shape: Shape, gain: float) -> Whole:
-    """Orthonormal rows or columns, whichever are fewer, of the matrix [out, in·K], times gain.
+    """Return gain times a matrix [out, in·K] with orthonormal rows or columns, whichever are fewer.
 
-    Q of the QR decomposition of a normal matrix, each column times the sign of R's diagonal, so that it is uniform over all
-    such matrices (Mezzadri 2007, arXiv:math-ph/0609050, section 5). In float64, then rounded.
+    It is Q of the QR decomposition of a normal matrix. Each column is multiplied by the sign of R's diagonal, so that the result is
+    uniform over all such matrices (Mezzadri 2007, arXiv:math-ph/0609050, section 5). It is computed in float64, then rounded.
     """
     rows, columns = shape[0], math.prod(shape[1:])
 
-    def compute(stream: Stream, kind: np.dtype[Any]) -> Floats:
-        return (gain * _orthonormal(stream, rows, columns)).astype(kind)
+    def compute(stream: Stream, dtype: np.dtype[Any]) -> Floats:
+        return (gain * _orthonormal(stream, rows, columns)).astype(dtype)
 
     stddev = gain / math.sqrt(max(rows, columns))
     operations = _operations_of_qr(rows, columns)
@@ -41,12 +41,12 @@ def orthogonal(shape: Shape, gain: float) -> Whole:
 
 
 def delta_orthogonal(shape: Shape, gain: float) -> Whole:
-    """A convolution [out, in, *kernel], in ≤ out: an orthogonal [out, in] at the centre tap (k - 1)//2, 0 elsewhere."""
+    """Return a convolution [out, in, *kernel], in ≤ out: an orthogonal [out, in] at the centre tap (k - 1)//2, 0 elsewhere."""
     out, inside, *kernel = shape
     at_centre: tuple[slice | int, ...] = (slice(None), slice(None), *((length - 1) // 2 for length in kernel))
 
-    def compute(stream: Stream, kind: np.dtype[Any]) -> Floats:
-        values = np.zeros(shape, kind)
+    def compute(stream: Stream, dtype: np.dtype[Any]) -> Floats:
+        values = np.zeros(shape, dtype)
         values[at_centre] = gain * _orthonormal(stream, out, inside)
         return values
 
@@ -57,27 +57,30 @@ def delta_orthogonal(shape: Shape, gain: float) -> Whole:
 
 
 def sparse(shape: Shape, sparsity: float, stddev: float) -> Whole:
-    """N(0, stddev²), but for ⌈sparsity·out⌉ zeros in each column: the rows whose words of the second stream are smallest."""
+    """Return N(0, stddev²) with ⌈sparsity·out⌉ zeros in each column, in the rows whose words of the second stream are smallest."""
     out, inside = shape
     zeros = math.ceil(sparsity * out)
 
-    def compute(stream: Stream, kind: np.dtype[Any]) -> Floats:
-        values = _normal(stream, shape, kind, stddev)
+    def compute(stream: Stream, dtype: np.dtype[Any]) -> Floats:
+        values = _normal(stream, shape, dtype, stddev)
         order = np.argsort(stream.second.words(0, out * inside).reshape(shape), axis=0, kind="stable")
-        np.put_along_axis(values, order[:zeros], kind.type(0), axis=0)
+        np.put_along_axis(values, order[:zeros], dtype.type(0), axis=0)
         return values
 
     density = 1 - zeros / out
     parameters = (("sparsity", sparsity), ("stddev", stddev))
-    operations = _OPERATIONS_OF_AN_ELEMENT * math.prod(shape)
+    operations = _OPERATIONS_PER_ELEMENT * math.prod(shape)
     largest, deviation = FARTHEST_NORMAL_DRAW * stddev, stddev * math.sqrt(density)
     return Whole("sparse", shape, None, largest, deviation, True, compute, parameters, operations=operations)
 
 
 def _operations_of_qr(rows: int, columns: int) -> int:
-    """Householder reflections, found and then applied (Golub & Van Loan, Matrix Computations, section 5.2), and what each element costs."""
+    """Estimate the operations of a QR decomposition and of its elements.
+
+    The QR uses Householder reflections (Golub & Van Loan, Matrix Computations, section 5.2).
+    """
     longer, shorter = max(rows, columns), min(rows, columns)
-    return 4 * longer * shorter**2 - 4 * shorter**3 // 3 + _OPERATIONS_OF_AN_ELEMENT * longer * shorter
+    return 4 * longer * shorter**2 - 4 * shorter**3 // 3 + _OPERATIONS_PER_ELEMENT * longer * shorter
 
 
 def _orthonormal(stream: Stream, rows: int, columns: int) -> Float64s:
@@ -87,14 +90,14 @@ def _orthonormal(stream: Stream, rows: int, columns: int) -> Float64s:
     return q if rows >= columns else q.T
 
 
-def _normal(stream: Stream, shape: Shape, kind: np.dtype[Any], stddev: float) -> Floats:
-    values = np.empty(math.prod(shape), kind)
+def _normal(stream: Stream, shape: Shape, dtype: np.dtype[Any], stddev: float) -> Floats:
+    values = np.empty(math.prod(shape), dtype)
     engines.current().fill(values, Distribution(Draw.NORMAL, 0.0, stddev), stream, View((len(values),), (1,)), 0)
     return values.reshape(shape)
 
 
 class SharedWholes:
-    """Computes each whole once, however many ask for it at the same time, and keeps the last ones within `max_bytes`."""
+    """A cache of at most `max_bytes` of the most recently used wholes. Threads that need the same whole at once compute it once."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -103,22 +106,22 @@ class SharedWholes:
         self._computing: SingleFlight[Floats] = SingleFlight()
         self._hits = self._misses = 0
 
-    def get(self, whole: Whole, stream: Stream, kind: np.dtype[Any]) -> Floats:
-        """The whole tensor, flat, read-only."""
-        key = (whole, stream, kind.str)
+    def get(self, whole: Whole, stream: Stream, dtype: np.dtype[Any]) -> Floats:
+        """Return the whole tensor as a flat, read-only array."""
+        key = (whole, stream, dtype.str)
         cached = self._cached(key)
         if cached is not None:
             return cached
-        mine: Future[Floats] = Future()
-        future = self._computing.join(key, lambda: mine)
-        if future is mine:
-            self._compute(key, mine, whole, stream, kind)
+        own: Future[Floats] = Future()
+        future = self._computing.join(key, lambda: own)
+        if future is own:
+            self._compute(key, own, whole, stream, dtype)
         else:
             self._hits += 1
         return future.result()
 
     def lookups(self) -> tuple[int, int]:
-        """How often a whole was in the cache or being computed, and how often not. Each block of an answer looks it up."""
+        """Return the number of cache hits and misses. A whole in progress is a hit. Each block of a response looks its whole up once."""
         return self._hits, self._misses
 
     def _cached(self, key: tuple[Any, ...]) -> Floats | None:
@@ -129,25 +132,25 @@ class SharedWholes:
                 self._hits += 1
             return values
 
-    def _compute(self, key: tuple[Any, ...], result: Future[Floats], whole: Whole, stream: Stream, kind: np.dtype[Any]) -> None:
+    def _compute(self, key: tuple[Any, ...], result: Future[Floats], whole: Whole, stream: Stream, dtype: np.dtype[Any]) -> None:
         try:
-            values = self._cached(key)  # another thread may have computed it since this one looked
+            values = self._cached(key)  # another thread may have computed it since the first lookup
             if values is None:
                 self._misses += 1
-                values = whole.compute(stream, kind).reshape(-1)
+                values = whole.compute(stream, dtype).reshape(-1)
                 values.flags.writeable = False
                 with self._lock:
                     self._cache[key] = values
-                    self._forget_oldest()
+                    self._drop_oldest()
         except BaseException as error:
             result.set_exception(error)
         else:
             result.set_result(values)
 
-    def _forget_oldest(self) -> None:
-        """Drop the least recently used until the rest fits.
+    def _drop_oldest(self) -> None:
+        """Drop the least recently used wholes until the rest fits.
 
-        The last one stays, however large, because its answer asks for it again with each block.
+        The last one stays, however large, because its response reads it again with each block.
         """
         excess = sum(values.nbytes for values in self._cache.values()) - self._max_bytes
         for key, values in list(self._cache.items())[:-1]:

@@ -1,4 +1,4 @@
-"""The compiled kernels give the bytes of the reference: for every draw, precision, dtype, offset, length, layout and slice."""
+"""The compiled kernels give the bytes of the NumPy engine for every draw, precision, dtype, offset, length, layout and slice."""
 
 from __future__ import annotations
 
@@ -64,87 +64,88 @@ def _kernels() -> Iterator[None]:
     engines.use_numpy()
 
 
-def both(kind: np.dtype[Any], size: int, fill: str, *arguments: Any) -> tuple[bytes, bytes]:
-    """The bytes of both engines."""
-    made = [np.full(size, np.nan, kind) for _ in range(2)]
-    for engine, out in zip((engines.current(), numpy_engine), made):
+def bytes_of_both_engines(kind: np.dtype[Any], size: int, fill: str, *arguments: Any) -> tuple[bytes, bytes]:
+    arrays = [np.full(size, np.nan, kind) for _ in range(2)]
+    for engine, out in zip((engines.current(), numpy_engine), arrays):
         getattr(engine, fill)(out, *arguments)
-    return made[0].tobytes(), made[1].tobytes()
+    return arrays[0].tobytes(), arrays[1].tobytes()
 
 
 @given(distributions, kinds, streams, views, st.data())
-def test_any_part_of_any_view(distribution: Distribution, kind: np.dtype[Any], stream: Stream, view: View, data: st.DataObject) -> None:
+def test_fills_any_part_of_any_view(
+    distribution: Distribution, kind: np.dtype[Any], stream: Stream, view: View, data: st.DataObject
+) -> None:
     size = data.draw(st.integers(0, 9000))
     start = data.draw(st.integers(0, max(0, view.size - size)) | st.just(max(0, view.size - size)))
     size = min(size, view.size - start)
-    one, other = both(kind, size, "fill", distribution, stream, view, start)
-    assert one == other
+    compiled, specified = bytes_of_both_engines(kind, size, "fill", distribution, stream, view, start)
+    assert compiled == specified
 
 
 @given(distributions, kinds, streams, st.lists(st.integers(0, 2**62 - 1), max_size=40))
-def test_any_positions(distribution: Distribution, kind: np.dtype[Any], stream: Stream, positions: list[int]) -> None:
-    one, other = both(kind, len(positions), "fill_at", distribution, stream, np.array(positions, np.uint64))
-    assert one == other
+def test_fills_any_positions(distribution: Distribution, kind: np.dtype[Any], stream: Stream, positions: list[int]) -> None:
+    compiled, specified = bytes_of_both_engines(kind, len(positions), "fill_at", distribution, stream, np.array(positions, np.uint64))
+    assert compiled == specified
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-@pytest.mark.parametrize("start", [(1 << 34) - 5000, (1 << 44) - 1], ids=["where the high half changes", "far out"])
-def test_a_million_elements_in_a_row(kind: type[np.floating[Any]], start: int) -> None:
+@pytest.mark.parametrize("start", [(1 << 34) - 5000, (1 << 44) - 1], ids=["high half of the counter changes", "large index"])
+def test_fills_a_million_consecutive_elements(kind: type[np.floating[Any]], start: int) -> None:
     normal = Distribution(Draw.NORMAL, 0.0, 1.0)
-    one, other = both(np.dtype(kind), 1 << 20, "fill", normal, Stream(7), View((1 << 61,), (1,)), start)
-    assert one == other
+    compiled, specified = bytes_of_both_engines(np.dtype(kind), 1 << 20, "fill", normal, Stream(7), View((1 << 61,), (1,)), start)
+    assert compiled == specified
 
 
-# the seams of the normal's pieces, from either end, and both ends of the words
-SEAMS = [0, 0x5CAC, int(TAIL_WORDS), 0x00820B67, 0x7FFFFFFF]
+# where the pieces of the normal meet, from either end, and both ends of the words
+BOUNDARIES = [0, 0x5CAC, int(TAIL_WORDS), 0x00820B67, 0x7FFFFFFF]
 
 
-def _words_around(seams: list[int], bits: int) -> npt.NDArray[np.uint64]:
+def _words_around(boundaries: list[int], bits: int) -> npt.NDArray[np.uint64]:
     top = (1 << bits) - 1
-    near = {max(0, seam + step) for seam in seams for step in range(-40, 40)}
+    near = {max(0, boundary + step) for boundary in boundaries for step in range(-40, 40)}
     return np.array(sorted(near | {top - word for word in near}), np.uint64)
 
 
 @pytest.mark.parametrize("draw", [Draw.UNIFORM, Draw.NORMAL])
-def test_the_words_at_the_seams_of_the_float32_draws(draw: Draw) -> None:
+def test_float32_draws_at_the_boundaries_of_the_pieces(draw: Draw) -> None:
     from service.core.stream.kernels import _draw, draws32
 
-    words = np.concatenate([_words_around(SEAMS, 32).astype(np.uint32), RANDOM_BITS.integers(0, 1 << 32, 1000, np.uint32)])
+    words = np.concatenate([_words_around(BOUNDARIES, 32).astype(np.uint32), RANDOM_BITS.integers(0, 1 << 32, 1000, np.uint32)])
     out, flags = np.empty(len(words), np.float32), np.empty(len(words) + 8, np.uint8)
-    how = draws32.how_of(*_draw(Distribution(draw, 0.0, 1.0), out.dtype))
-    draws32.draw32(words.copy(), out, flags[: (len(words) + 7) // 8 * 8], how)
+    parameters = draws32.parameters_of(*_draw(Distribution(draw, 0.0, 1.0), out.dtype))
+    draws32.draw32(words.copy(), out, flags[: (len(words) + 7) // 8 * 8], parameters)
     assert out.tobytes() == numpy_engine._draw32(words, Distribution(draw, 0.0, 1.0)).tobytes()
 
 
-FAR = 0x0DF086DE  # below, the quantile is under 1.4e-11 and the far tail's formula begins
-SEAMS_64 = [0, FAR, 0x0F451BD1, 0x16C8487F, 0x13333333333331FF, 0x1334C15EC5EF714C, 0x7FE0B1E495E69B58, (1 << 63) - 1]
+FAR = 0x0DF086DE  # below it the quantile is under 1.4e-11, and the formula of the far tail applies
+BOUNDARIES_64 = [0, FAR, 0x0F451BD1, 0x16C8487F, 0x13333333333331FF, 0x1334C15EC5EF714C, 0x7FE0B1E495E69B58, (1 << 63) - 1]
 
 
 @pytest.mark.parametrize("draw", [Draw.UNIFORM, Draw.NORMAL])
-def test_the_words_at_the_seams_of_the_float64_draws(draw: Draw) -> None:
+def test_float64_draws_at_the_boundaries_of_the_pieces(draw: Draw) -> None:
     from service.core.stream.kernels import _draw, draws32, draws64
 
-    words = np.concatenate([_words_around(SEAMS_64, 64), RANDOM_BITS.integers(0, 1 << 64, 1000, np.uint64, endpoint=False)])
+    words = np.concatenate([_words_around(BOUNDARIES_64, 64), RANDOM_BITS.integers(0, 1 << 64, 1000, np.uint64, endpoint=False)])
     high, low = (words >> np.uint64(32)).astype(np.uint32), words.astype(np.uint32)
     size = len(words)
     out = np.empty(size)
-    draws64.draw64(high, low, out, draws32.how_of(*_draw(Distribution(draw, 0.0, 1.0), out.dtype)))
+    draws64.draw64(high, low, out, draws32.parameters_of(*_draw(Distribution(draw, 0.0, 1.0), out.dtype)))
     assert out.tobytes() == numpy_engine._draw64(words, Distribution(draw, 0.0, 1.0)).tobytes()
 
 
 @pytest.mark.parametrize("dtype", [np.dtype(np.float16), BFLOAT16], ids=str)
-def test_rounding_to_16_bits(dtype: np.dtype[Any]) -> None:
+def test_rounds_to_16_bits(dtype: np.dtype[Any]) -> None:
     bits = np.concatenate([RANDOM_BITS.integers(0, 1 << 32, 1 << 16, np.uint32), np.arange(1 << 16, dtype=np.uint32) << np.uint32(15)])
     values = bits.view(np.float32)
-    largest = 65520.0 if dtype == np.float16 else np.inf  # beyond, a tensor of the dtype is refused
+    largest = 65520.0 if dtype == np.float16 else np.inf  # larger values are rejected before they are rounded
     values = values[np.abs(values) < largest]
-    one, other = np.empty(len(values), dtype), np.empty(len(values), dtype)
-    engines.current().round_into(one, values)
-    numpy_engine.round_into(other, values)
-    assert one.tobytes() == other.tobytes()
+    compiled, specified = np.empty(len(values), dtype), np.empty(len(values), dtype)
+    engines.current().round_into(compiled, values)
+    numpy_engine.round_into(specified, values)
+    assert compiled.tobytes() == specified.tobytes()
 
 
-def test_what_is_loaded_is_all_that_is_used() -> None:
+def test_each_kernel_is_compiled_for_one_signature_only() -> None:
     from service.core.stream.kernels import compiling
 
     normal = Distribution(Draw.NORMAL, 0.0, 1.0)
@@ -157,20 +158,20 @@ def test_what_is_loaded_is_all_that_is_used() -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("repeated", [False, True])
-def test_a_tensor_of_each_dtype(dtype: str, repeated: bool) -> None:
+@pytest.mark.parametrize("repeated", [False, True], ids=["drawn", "repeated"])
+def test_both_engines_give_the_same_tensor_of_each_dtype(dtype: str, repeated: bool) -> None:
     normal = Distribution(Draw.NORMAL, 0.1, 0.02)
     rule: Rule = Repeated(normal, 9, 4) if repeated else normal
     tensor = VirtualTensor(TensorSpec(rule, DTYPES[dtype], view_of((300, 500), "keras"), 7, "w"))
-    found = tensor.read(1234).tobytes()
+    compiled = tensor.read(1234).tobytes()
     try:
         engines.use_numpy()
-        assert found == tensor.read(1234).tobytes()
+        assert compiled == tensor.read(1234).tobytes()
     finally:
         engines.load_kernels()
 
 
-# what a processor of another level computes
+# the levels of processors
 
 _PROGRAM = """
 import hashlib, numpy as np
@@ -213,14 +214,14 @@ def _python(program: str, *arguments: str, **environment: str) -> subprocess.Com
     return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment, timeout=110)
 
 
-# where the compiled code is kept
+# the cache of compiled code
 
 _LOAD = """
 import logging, sys
 from pathlib import Path
 from service.core.stream import engines
 from service.core.stream.kernels import compiling, rounding
-compiling._entries[:] = [row for row in compiling._entries if row[0] is rounding.to_bfloat16]  # one of them is enough here
+compiling._entries[:] = [row for row in compiling._entries if row[0] is rounding.to_bfloat16]  # one kernel is enough here
 logging.basicConfig(format="%(message)s", stream=sys.stdout)
 logging.getLogger("weight_init").setLevel(logging.DEBUG)
 engines.load_kernels(Path(sys.argv[1]) if sys.argv[1:] else None)
@@ -234,7 +235,7 @@ def _load(cache: Path, **environment: str) -> list[str]:
     return run.stdout.splitlines()
 
 
-def test_a_first_start_says_what_it_does_and_the_next_finds_it_done(tmp_path: Path) -> None:
+def test_the_first_start_logs_the_compilation_and_the_next_loads_the_result(tmp_path: Path) -> None:
     first, second = _load(tmp_path / "cache"), _load(tmp_path / "cache")
     assert first[0].startswith("compiling the kernels for ")
     assert str(tmp_path / "cache") in first[0]
@@ -253,21 +254,21 @@ print(sum(elements.rows32.stats.cache_hits.values()))
 """
 
 
-def test_a_cache_that_cannot_be_written_to_is_copied(tmp_path: Path) -> None:
+def test_copies_a_read_only_cache(tmp_path: Path) -> None:
     engines.load_kernels()
-    kept = engines.default_cache()
-    run = _python(_LOAD_READ_ONLY, str(kept), TMPDIR=str(tmp_path))
+    cache = engines.default_cache()
+    run = _python(_LOAD_READ_ONLY, str(cache), TMPDIR=str(tmp_path))
     assert run.stdout.strip() == "1", run.stderr
-    assert not list(tmp_path.iterdir()), "the temporary copy is removed at the end"
+    assert not list(tmp_path.iterdir()), "the temporary copy is removed at exit"
 
 
-def test_where_nothing_can_be_kept_it_is_compiled_at_each_start(tmp_path: Path) -> None:
-    nowhere = tmp_path / "file"
-    nowhere.write_text("a file, in which no folder can be made")
-    assert _load(nowhere / "cache", TMPDIR=str(nowhere))[-1] == "numba"
+def test_compiles_at_each_start_without_a_writable_folder(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("a file, which cannot contain a folder")
+    assert _load(file / "cache", TMPDIR=str(file))[-1] == "numba"
 
 
-def test_without_numba_the_reference_goes_on() -> None:
+def test_the_numpy_engine_stays_in_use_without_numba() -> None:
     run = _python(
         "import sys; sys.modules['numba'] = None\n"
         "from service.core.stream import engines\n"

@@ -1,4 +1,4 @@
-"""The words of the stream."""
+"""The random words of the stream."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_philox_gives_the_known_answers(counter: str, key: str, words: str) -> N
     assert " ".join(f"{int(word[0]):08x}" for word in philox4x32((c0, c1, c2, c3), (k0, k1))) == words
 
 
-def test_seed_block_and_id_stand_where_the_page_says() -> None:
+def test_key_and_counter_hold_seed_block_and_id_as_specified() -> None:
     seed, block, identity = 0x299F31D0_A4093822, 0x05A308D3_243F6A88, 0x03707344_13198A2E
     word = Stream(seed, identity).words_at(np.array([4 * block], np.uint64))[0]
     c0, c1, c2, c3 = (np.array([part], np.uint32) for part in (0x243F6A88, 0x05A308D3, 0x13198A2E, 0x03707344))
@@ -38,17 +38,17 @@ def test_seed_block_and_id_stand_where_the_page_says() -> None:
 
 
 @given(seed=seeds, name=names, start=indices, length=st.integers(0, 40), skip=st.integers(0, 40))
-def test_any_range_equals_that_part_of_the_whole(seed: int, name: str | None, start: int, length: int, skip: int) -> None:
+def test_any_range_equals_that_part_of_the_stream(seed: int, name: str | None, start: int, length: int, skip: int) -> None:
     stream = Stream.of(seed, name)
-    whole = stream.words(start, start + skip + length)
-    assert np.array_equal(stream.words(start + skip, start + skip + length), whole[skip:])
+    longer = stream.words(start, start + skip + length)
+    assert np.array_equal(stream.words(start + skip, start + skip + length), longer[skip:])
 
 
-@given(seed=seeds, name=names, picks=st.lists(indices, min_size=1, max_size=20))
-def test_words_at_indices_equal_the_words_of_ranges(seed: int, name: str | None, picks: list[int]) -> None:
+@given(seed=seeds, name=names, chosen=st.lists(indices, min_size=1, max_size=20))
+def test_words_at_indices_equal_the_words_of_ranges(seed: int, name: str | None, chosen: list[int]) -> None:
     stream = Stream.of(seed, name)
-    expected = [stream.words(index, index + 1)[0] for index in picks]
-    assert stream.words_at(np.array(picks, np.uint64)).tolist() == expected
+    expected = [stream.words(index, index + 1)[0] for index in chosen]
+    assert stream.words_at(np.array(chosen, np.uint64)).tolist() == expected
 
 
 @given(name=st.text(min_size=1, max_size=50))
@@ -62,7 +62,7 @@ def test_an_unnamed_tensor_has_id_0() -> None:
 
 
 def _agreement(one: np.ndarray, other: np.ndarray) -> float:
-    """Share of equal bits; for unrelated words ½."""
+    """Return the share of equal bits, which is ½ for unrelated words."""
     different = np.unpackbits((one ^ other).view(np.uint8)).mean()
     return float(1 - different)
 
@@ -77,6 +77,6 @@ def _agreement(one: np.ndarray, other: np.ndarray) -> float:
         (Stream.of(7, "a"), Stream.of(7, "a").second),
     ],
 )
-def test_other_names_seeds_and_second_streams_are_unrelated(one: Stream, other: Stream) -> None:
-    n = 1 << 16  # 2²¹ bits: the standard error of their mean is 3.5e-4, five of them 1.7e-3 (false alarm 6e-7)
+def test_streams_of_other_names_and_seeds_and_second_streams_are_unrelated(one: Stream, other: Stream) -> None:
+    n = 1 << 16  # 2²¹ bits have a mean with standard error 3.5e-4; five of them, 1.7e-3, give false alarms at a rate of 6e-7
     assert abs(_agreement(one.words(0, n), other.words(0, n)) - 0.5) < 5 * 0.5 / np.sqrt(32 * n)

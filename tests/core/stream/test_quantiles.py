@@ -1,4 +1,4 @@
-"""Words to draws: accuracy, symmetry, bounds."""
+"""Accuracy, symmetry and bounds of the draws."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _words(*values: int) -> npt.NDArray[np.uint32]:
 
 
 def _exact(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.float64]:
-    """Φ⁻¹((word + ½)·2⁻³²), from the nearer end so that no digit is lost."""
+    """Return Φ⁻¹((word + ½)·2⁻³²), computed from the nearer end to keep all digits."""
     lower = np.minimum(words, ~words).astype(np.float64)
     z = ndtri((lower + 0.5) * 2.0**-32)
     return np.where(words < HALF, z, -z)
@@ -45,9 +45,9 @@ def _error(z: npt.NDArray[np.floating], exact: npt.NDArray[np.float64]) -> float
 
 
 REGIONS = {
-    "every word of the outermost 2^16": np.arange(0, 1 << 16, dtype=np.uint32),
+    "the outermost 2^16 words": np.arange(0, 1 << 16, dtype=np.uint32),
     "the tail": np.arange(0, TAIL, 37, dtype=np.uint32),
-    "where tail and centre meet": np.arange(TAIL - 5000, TAIL + 5000, dtype=np.uint32),
+    "the boundary of tail and centre": np.arange(TAIL - 5000, TAIL + 5000, dtype=np.uint32),
     "the centre": np.arange(TAIL, HALF, 4099, dtype=np.uint32),
     "around the median": np.arange(HALF - 5000, HALF + 5000, dtype=np.uint32),
 }
@@ -62,7 +62,7 @@ def test_float32_normal_is_the_inverse_cdf(region: str) -> None:
 
 def test_float64_normal_is_the_inverse_cdf() -> None:
     for words in REGIONS.values():
-        wide = join(words, ~words)[words < HALF]  # any low words
+        wide = join(words, ~words)[words < HALF]  # the low words are arbitrary
         exact = ndtri((wide.astype(np.float64) + 0.5) * 2.0**-64)
         assert _error(normal64(wide), exact) <= 1e-14
 
@@ -79,7 +79,7 @@ FAR_QUANTILES = [
 
 
 @pytest.mark.parametrize(("word", "exact"), FAR_QUANTILES)
-def test_float64_normal_far_out(word: int, exact: float) -> None:
+def test_float64_normal_is_accurate_in_the_far_tail(word: int, exact: float) -> None:
     z = float(normal64(np.array([word], np.uint64))[0])
     assert abs(z - exact) <= 1e-14 * max(1, abs(exact))
 
@@ -95,20 +95,20 @@ def test_draws_are_antisymmetric(values: list[int]) -> None:
 
 
 @given(words32, words32)
-def test_float64_is_the_same_number_with_more_digits(word: int, low: int) -> None:
+def test_the_float64_draw_is_the_float32_draw_with_more_digits(word: int, low: int) -> None:
     words, wide = _words(word), join(_words(word), _words(low))
     assert abs(uniform64(wide)[0] - uniform32(words)[0]) <= 2**-24
     z = normal64(wide)
-    # beside the error of the float32 draw; doubled, because a word is wider towards its outer end
+    # plus the error of the float32 draw; doubled, because a word widens in z towards its outer end
     assert np.all(np.abs(z - normal32(words)) <= 2 * _half_a_word(z) + 1e-6 * np.maximum(1, np.abs(z)))
 
 
 def _half_a_word(z: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """What half a 32-bit word of the quantile is in z: 2⁻³³/φ(z)."""
+    """Return the width in z of half a 32-bit word of the quantile: 2⁻³³/φ(z)."""
     return 2.0**-33 * np.sqrt(2 * np.pi) * np.exp(z * z / 2)
 
 
-def test_uniform_stays_within_1_and_is_exact() -> None:
+def test_the_uniform_draw_is_exact_and_stays_within_1() -> None:
     ends = uniform32(_words(0, LAST))
     assert ends.tolist() == [-(1 - 2.0**-24), 1 - 2.0**-24]
     wide = uniform64(np.array([0, 2**64 - 1], np.uint64))
@@ -116,19 +116,19 @@ def test_uniform_stays_within_1_and_is_exact() -> None:
     assert uniform32(_words(HALF)).tolist() == [2.0**-24]
 
 
-def test_the_normal_reaches_as_far_as_it_says() -> None:
+def test_the_largest_normal_draws() -> None:
     assert normal32(_words(0, LAST)).tolist() == [-6.337958335876465, 6.337958335876465]
     assert normal64(np.array([0], np.uint64))[0] == pytest.approx(-9.155293765)
 
 
 @pytest.mark.parametrize(("low", "high"), [(-2.0, 2.0), (-1.0, 1.0), (0.0, 3.0), (-0.5, 4.0), (1.0, 1.5), (-100.0, 100.0)])
-def test_the_quantile_range_is_that_of_the_cut(low: float, high: float) -> None:
+def test_the_quantile_range_fits_the_cut(low: float, high: float) -> None:
     cut = quantile_range(low, high)
     assert cut.first == pytest.approx(ndtr(low) * 2**32, abs=1.5)
     assert cut.first + cut.count == pytest.approx(ndtr(high) * 2**32, abs=1.5)
 
 
-def test_an_uncut_normal_keeps_every_word() -> None:
+def test_a_cut_beyond_all_draws_keeps_every_word() -> None:
     cut = quantile_range(-100.0, 100.0)
     assert (cut.first, cut.count) == (0, 2**32)
     words = Stream.of(7).words(0, 1000)
@@ -141,14 +141,14 @@ def test_truncated_draws_never_leave_the_cut(cut: tuple[float, float], word: int
     if not bounds.holds_enough:
         return
     words = _words(0, word, LAST)
-    in_single, in_double = truncated32(words, bounds), truncated64(join(words, _words(0, low, LAST)), bounds)
-    assert np.all((in_single >= np.float32(cut[0])) & (in_single <= np.float32(cut[1])))
-    assert np.all((in_double >= cut[0]) & (in_double <= cut[1]))
-    assert np.all(np.diff(in_double) >= 0)
-    # as above; here the 32-bit word may also fall into the next of the range
-    assert np.all(np.abs(in_single - in_double) <= 3 * _half_a_word(in_double) + 1e-6 * np.maximum(1, np.abs(in_double)))
+    single, double = truncated32(words, bounds), truncated64(join(words, _words(0, low, LAST)), bounds)
+    assert np.all((single >= np.float32(cut[0])) & (single <= np.float32(cut[1])))
+    assert np.all((double >= cut[0]) & (double <= cut[1]))
+    assert np.all(np.diff(double) >= 0)
+    # as above, but here the 32-bit word may also fall into its neighbour in the range
+    assert np.all(np.abs(single - double) <= 3 * _half_a_word(double) + 1e-6 * np.maximum(1, np.abs(double)))
 
 
-def test_too_narrow_a_cut_is_known() -> None:
+def test_recognizes_a_cut_that_is_too_narrow() -> None:
     assert not quantile_range(5.0, 6.0).holds_enough
     assert quantile_range(4.0, 9.0).holds_enough

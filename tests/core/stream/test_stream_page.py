@@ -1,4 +1,4 @@
-"""The stream as STREAM.md describes it, against the stream as it is computed."""
+"""Compares the stream with an implementation that follows STREAM.md."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CUT = (-2.0, 2.0)
     loc=st.floats(-10, 10),
     scale=st.floats(1e-3, 10),
 )
-def test_any_element_is_what_the_page_says(
+def test_any_element_follows_the_specification(
     draw: str, dtype: str, seed: int, name: str | None, index: int, loc: float, scale: float
 ) -> None:
     distribution = Distribution(DRAWS[draw], loc, scale, CUT if draw == "truncated_normal" else None)
@@ -38,11 +38,11 @@ def test_any_element_is_what_the_page_says(
 
 
 @pytest.mark.parametrize("cut", [(-2.0, 2.0), (0.0, 1.5), (-0.3, 4.0), (-50.0, 50.0)])
-def test_the_quantile_range_is_what_the_page_says(cut: tuple[float, float]) -> None:
-    ours = quantile_range(*cut)
-    assert page.quantile_range(*cut) == (ours.first, ours.count)
+def test_the_quantile_range_follows_the_specification(cut: tuple[float, float]) -> None:
+    computed = quantile_range(*cut)
+    assert page.quantile_range(*cut) == (computed.first, computed.count)
 
 
-def test_the_page_is_read_and_not_remembered() -> None:
+def test_the_coefficients_are_read_from_the_page() -> None:
     assert len(page.coefficients()) == 9
     assert np.float32(page.coefficients()["P"][0]) == np.float32(7.50178528)

@@ -1,4 +1,4 @@
-"""Virtual tensors: any part alone, any layout, any dtype, the same numbers."""
+"""Virtual tensors give the same numbers for any part, layout and dtype."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ def same_bytes(one: npt.NDArray[np.generic], other: npt.NDArray[np.generic]) -> 
 
 
 @given(distributions, dtypes, shapes, seeds, names, st.data())
-def test_any_range_equals_that_part_of_the_whole(
+def test_any_range_equals_that_part_of_the_tensor(
     distribution: Distribution, dtype: str, shape: tuple[int, ...], seed: int, name: str | None, data: st.DataObject
 ) -> None:
-    made = tensor(distribution, dtype, view_of(shape), seed, name)
-    start = data.draw(st.integers(0, made.size))
-    stop = data.draw(st.integers(start, made.size))
-    assert same_bytes(made.read(start, stop), made.read()[start:stop])
+    values = tensor(distribution, dtype, view_of(shape), seed, name)
+    start = data.draw(st.integers(0, values.size))
+    stop = data.draw(st.integers(start, values.size))
+    assert same_bytes(values.read(start, stop), values.read()[start:stop])
 
 
 @given(distributions, dtypes, weights, seeds)
-def test_keras_layout_is_the_transpose(distribution: Distribution, dtype: str, shape: tuple[int, ...], seed: int) -> None:
+def test_the_keras_layout_is_the_transpose(distribution: Distribution, dtype: str, shape: tuple[int, ...], seed: int) -> None:
     keras = (*shape[2:], shape[1], shape[0])
     assert canonical_shape(keras, "keras") == shape
     torch_values = tensor(distribution, dtype, view_of(shape), seed).read().reshape(shape)
@@ -70,7 +70,9 @@ def test_keras_layout_is_the_transpose(distribution: Distribution, dtype: str, s
 
 
 @given(distributions, st.sampled_from(["torch", "keras"]), shapes, st.data())
-def test_a_slice_is_the_slice_of_the_whole(distribution: Distribution, layout: str, shape: tuple[int, ...], data: st.DataObject) -> None:
+def test_a_slice_equals_that_slice_of_the_tensor(
+    distribution: Distribution, layout: str, shape: tuple[int, ...], data: st.DataObject
+) -> None:
     view = view_of(shape, layout)
     items = [_index(data, length) for length in shape[: data.draw(st.integers(0, len(shape)))]]
     text, index = ", ".join(text for text, _ in items), tuple(index for _, index in items)
@@ -103,7 +105,7 @@ def _index(data: st.DataObject, length: int) -> tuple[str, int | slice]:
         ("3:1:-1, 0", np.s_[3:1:-1, 0]),
     ],
 )
-def test_slices_read_as_numpy_reads_them(text: str, index: Any) -> None:
+def test_slices_mean_the_same_as_in_numpy(text: str, index: Any) -> None:
     shape = (4, 5, 6)
     whole = tensor(view=view_of(shape)).read().reshape(shape)
     part = view_of(shape).slice(text)
@@ -111,13 +113,13 @@ def test_slices_read_as_numpy_reads_them(text: str, index: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["4", "-5", "0:5", "2:2", "::0", "a", "", "1,2,3", "1;2", "1.0", "...,...", "1:2:3:4", "0,", "٣"])
-def test_a_bad_slice_names_the_shape(text: str) -> None:
+def test_rejects_a_bad_slice_and_names_the_shape(text: str) -> None:
     with pytest.raises(InvalidValue, match=r"for the shape \[4, 6\]"):
         view_of((4, 6)).slice(text)
 
 
 @given(distributions, seeds, names)
-def test_low_precisions_are_the_float32_value_rounded(distribution: Distribution, seed: int, name: str | None) -> None:
+def test_16_bit_dtypes_are_the_rounded_float32_values(distribution: Distribution, seed: int, name: str | None) -> None:
     single = tensor(distribution, "float32", seed=seed, name=name).read()
     assert same_bytes(tensor(distribution, "float16", seed=seed, name=name).read(), single.astype(np.float16))
     assert same_bytes(tensor(distribution, "bfloat16", seed=seed, name=name).read(), single.astype(ml_dtypes.bfloat16))
@@ -130,7 +132,7 @@ def test_bfloat16_is_rounded_to_nearest_even() -> None:
 
 
 @given(distributions, seeds, names)
-def test_float64_is_the_float32_value_with_more_digits(distribution: Distribution, seed: int, name: str | None) -> None:
+def test_float64_values_are_the_float32_values_with_more_digits(distribution: Distribution, seed: int, name: str | None) -> None:
     single, double = tensor(distribution, seed=seed, name=name).read(), tensor(distribution, "float64", seed=seed, name=name).read()
     assert np.allclose(single, double, rtol=1e-5, atol=1e-5 * max(distribution.stddev, abs(distribution.mean)))
 
@@ -141,53 +143,53 @@ def test_a_value_is_loc_plus_scale_times_draw_each_rounded_once() -> None:
     assert same_bytes(moved, np.float32(0.1) + np.float32(0.3) * standard)
 
 
-def test_names_give_unrelated_tensors() -> None:
+def test_tensors_of_different_names_are_unrelated() -> None:
     n = 1 << 16
     one, other = (tensor(Distribution(Draw.NORMAL, 0.0, 1.0), view=view_of((n,)), name=name).read() for name in ("a", "b"))
-    # a correlation of independent samples has standard deviation 1/√n; five of them is a false alarm in 1.7e6
+    # a correlation of independent samples has standard deviation 1/√n; one sample in 1.7e6 exceeds five of them
     assert abs(float(np.corrcoef(one, other)[0, 1])) < 5 / math.sqrt(n)
 
 
-def test_a_tensor_does_not_depend_on_its_size() -> None:
+def test_elements_do_not_depend_on_the_size_of_the_tensor() -> None:
     short, long = (tensor(view=view_of((n,))).read() for n in (15, 16))
     assert same_bytes(short, long[:15])
 
 
-def test_the_far_end_of_a_huge_tensor_costs_only_itself() -> None:
+def test_reads_the_end_of_a_huge_tensor_without_computing_the_rest() -> None:
     huge = tensor(view=view_of((2**31, 2**31)))
     assert huge.nbytes == 2**64
     assert huge.read(huge.size - 3, huge.size).shape == (3,)
-    column = tensor(view=view_of((2**31, 2**31)).slice("-2:, -2:"))
-    assert same_bytes(column.read()[2:], huge.read(huge.size - 2, huge.size))
+    corner = tensor(view=view_of((2**31, 2**31)).slice("-2:, -2:"))
+    assert same_bytes(corner.read()[2:], huge.read(huge.size - 2, huge.size))
 
 
-def test_reading_outside_is_an_error() -> None:
+def test_rejects_reading_outside_the_tensor() -> None:
     with pytest.raises(IndexError, match="received 0, 16"):
         tensor().read(0, 16)
 
 
 @pytest.mark.parametrize("shape", [[0], [3, -1], [2] * 17, [2**40, 2**40], [10**30]])
-def test_shapes_that_are_none(shape: list[int]) -> None:
+def test_rejects_an_invalid_shape(shape: list[int]) -> None:
     with pytest.raises(InvalidValue, match="shape"):
         check_shape(shape)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**64])
-def test_seeds_that_are_none(seed: int) -> None:
+def test_rejects_an_invalid_seed(seed: int) -> None:
     with pytest.raises(InvalidValue, match=r"from 0 to 2\^64 - 1"):
         check_seed(seed)
 
 
 @pytest.mark.parametrize("name", ["", "a" * 257, "a\nb", "a\x00"])
-def test_names_that_are_none(name: str) -> None:
+def test_rejects_an_invalid_name(name: str) -> None:
     with pytest.raises(InvalidValue, match="printable"):
         check_name(name)
 
 
-def test_fresh_seeds_differ_and_survive_json() -> None:
-    chosen = {fresh_seed() for _ in range(100)}
-    assert len(chosen) == 100
-    assert max(chosen) < 2**53
+def test_fresh_seeds_differ_and_are_exact_in_json() -> None:
+    fresh = {fresh_seed() for _ in range(100)}
+    assert len(fresh) == 100
+    assert max(fresh) < 2**53
 
 
 @pytest.mark.parametrize(
@@ -200,6 +202,6 @@ def test_fresh_seeds_differ_and_survive_json() -> None:
         (Distribution(Draw.UNIFORM, 0.0, 1e-40), "float32"),
     ],
 )
-def test_values_that_a_dtype_cannot_hold_are_refused(distribution: Distribution, dtype: str) -> None:
+def test_rejects_values_outside_the_range_of_the_dtype(distribution: Distribution, dtype: str) -> None:
     with pytest.raises(Unsupported, match="Ask for float32 or float64"):
         tensor(distribution, dtype)

@@ -123,11 +123,11 @@ def test_the_limits_are_those_of_the_slice(http: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("60", "an index within the 60 of axis 0"),
-        ("-61", "an index within the 60 of axis 0"),
-        ("0:61", "an index within the 60 of axis 0"),
-        (":, 50", "an index within the 50 of axis 1"),
-        (":, -51:", "an index within the 50 of axis 1"),
+        ("60", "an index within axis 0 of length 60"),
+        ("-61", "an index within axis 0 of length 60"),
+        ("0:61", "an index within axis 0 of length 60"),
+        (":, 50", "an index within axis 1 of length 50"),
+        (":, -51:", "an index within axis 1 of length 50"),
         ("5:5", "at least one index on axis 0"),
         ("9:3, :", "at least one index on axis 0"),
         ("::0", "a step other than 0"),

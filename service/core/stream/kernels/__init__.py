@@ -1,10 +1,11 @@
-"""The compiled engine: what numpy_engine.py computes, bit for bit, several times faster. Only this folder imports Numba.
+"""The compiled engine: the same bits as numpy_engine.py, several times faster. Only this folder imports Numba.
 
-compiling   how, for which processors, and where the result is kept
-words       the words of the stream
-draws32     words become float32 values;  draws64: float64
-elements    which words: by rows, by columns, or each at its position
-rounding    float32 becomes float16 and bfloat16
+compiling   compiles the kernels for a level of processors, and caches the result
+words       computes the words of the stream
+draws32     turns words into float32 values
+draws64     turns words into float64 values
+elements    fills arrays by rows, by columns, or element by element at given positions
+rounding    rounds float32 to float16 and bfloat16
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from service.core.stream.distributions import Distribution, Draw
 from service.core.stream.kernels.compiling import LEVEL, KernelCache, compile_all
 from service.core.stream.kernels.draws32 import NORMAL, TRUNCATED, UNIFORM
 from service.core.stream.kernels.elements import at32, at64, columns32, columns64, rows32, rows64
-from service.core.stream.kernels.elements import positions as fill_positions
+from service.core.stream.kernels.elements import positions as compute_positions
 from service.core.stream.kernels.rounding import to_bfloat16, to_float16
 from service.core.stream.numpy_engine import Floats, Positions
 from service.core.stream.philox import Stream
 from service.core.stream.quantiles import quantile_range
 from service.core.stream.view import View
 
-_CHUNK = 1 << 16  # elements computed at once where they need an array of positions
-_SHORTEST_ROW = 32  # below, the block of each element is computed alone
+_CHUNK = 1 << 16  # elements computed at once if they need an array of positions
+_MIN_ROW_LENGTH = 32  # shorter rows are computed element by element
 _CODES = {Draw.UNIFORM: UNIFORM, Draw.NORMAL: NORMAL, Draw.TRUNCATED_NORMAL: TRUNCATED}
 
 _log = logging.getLogger("weight_init")
@@ -39,7 +40,10 @@ name = "numba"
 
 
 def fill(out: Floats, values: Distribution, stream: Stream, view: View, start: int) -> None:
-    """As `numpy_engine.fill`. Rows that follow the canonical order, and rows across it four at a time, need no array of positions."""
+    """Do the same as `numpy_engine.fill`.
+
+    Rows along the canonical order, and groups of four rows across it, need no array of positions.
+    """
     view, stop = view.merged, start + len(out)
     begin, end = _whole_rows(view, start, stop)
     if start < begin:
@@ -53,56 +57,56 @@ def fill(out: Floats, values: Distribution, stream: Stream, view: View, start: i
 
 
 def fill_at(out: Floats, values: Distribution, stream: Stream, positions: Positions) -> None:
-    """As `numpy_engine.fill_at`."""
-    at = at32 if out.itemsize == 4 else at64
-    at(out, positions, _ids(stream), *_draw(values, out.dtype))
+    """Do the same as `numpy_engine.fill_at`."""
+    fill_positions = at32 if out.itemsize == 4 else at64
+    fill_positions(out, positions, _ids(stream), *_draw(values, out.dtype))
 
 
 def round_into(out: npt.NDArray[Any], values: Floats) -> None:
-    """As `numpy_engine.round_into`."""
-    rounded = to_float16 if out.dtype == np.float16 else to_bfloat16
-    rounded(values, out.view(np.uint16))
+    """Do the same as `numpy_engine.round_into`."""
+    round_values = to_float16 if out.dtype == np.float16 else to_bfloat16
+    round_values(values, out.view(np.uint16))
 
 
 def load(cache: Path) -> None:
-    """Compile everything for this processor, or load what `cache` keeps of it. Takes a second, or the first time many."""
-    kernel_cache, since = KernelCache(cache, LEVEL), time.monotonic()
+    """Load the kernels for this processor from `cache`, or compile them. Loading takes a second, compiling many."""
+    kernel_cache, start = KernelCache(cache, LEVEL), time.monotonic()
     to_compile = not kernel_cache.is_complete
     if to_compile:
-        _log.info("compiling the kernels for %s; they are kept in %s, so that the next start is quick", LEVEL, cache)
+        _log.info("compiling the kernels for %s; they are kept in %s for the next start", LEVEL, cache)
     kernel_cache.use()
     compile_all()
-    kernel_cache.complete()
-    _log.log(logging.INFO if to_compile else logging.DEBUG, "kernels for %s ready after %.1f s", LEVEL, time.monotonic() - since)
+    kernel_cache.mark_complete()
+    _log.log(logging.INFO if to_compile else logging.DEBUG, "kernels for %s ready after %.1f s", LEVEL, time.monotonic() - start)
 
 
 def _whole_rows(view: View, start: int, stop: int) -> tuple[int, int]:
-    """The elements, within [start, stop), of whole rows that can be filled without positions; none: (stop, stop)."""
-    if _is_of_one_row(view, start, stop):
+    """Return the range within [start, stop) of whole rows that can be filled without positions; (stop, stop) if there are none."""
+    if _is_in_one_row(view, start, stop):
         return stop, stop
     length = view.shape[-1]
     first, last = -(-start // length), stop // length
-    if _stands_across(view):
+    if _is_transposed(view):
         first += -(first + view.offset) % 4
         last = first + (last - first) // 4 * 4
-    elif view.strides[-1] != 1 or length < _SHORTEST_ROW:
+    elif view.strides[-1] != 1 or length < _MIN_ROW_LENGTH:
         last = first
     return (first * length, last * length) if first < last else (stop, stop)
 
 
-def _is_of_one_row(view: View, start: int, stop: int) -> bool:
-    """Whether elements follow each other in the canonical order, in one row: they need one position."""
+def _is_in_one_row(view: View, start: int, stop: int) -> bool:
+    """Return whether the elements are consecutive in the canonical order and in one row. Then the first position is enough."""
     return view.strides[-1] == 1 and start // view.shape[-1] == (stop - 1) // view.shape[-1]
 
 
-def _stands_across(view: View) -> bool:
-    """Whether it is a transposed matrix, four rows of which hold the four words of a block in each column."""
+def _is_transposed(view: View) -> bool:
+    """Return whether the view is a transposed matrix in which four rows hold the four words of a block in each column."""
     return len(view.shape) == 2 and view.strides[0] == 1 and view.strides[1] % 4 == 0 and view.strides[1] > 0
 
 
 def _fill_some(out: Floats, values: Distribution, stream: Stream, view: View, start: int) -> None:
-    """Any elements: a part of one row in the canonical order at once, others each at its position."""
-    if _is_of_one_row(view, start, start + len(out)):
+    """Fill any elements: part of one row in the canonical order at once, others each at its position."""
+    if _is_in_one_row(view, start, start + len(out)):
         _fill_consecutive(out.reshape(1, -1), _positions_of(view, start, 1), values, stream)
         return
     for first in range(0, len(out), _CHUNK):
@@ -129,11 +133,11 @@ def _positions_of(view: View, start: int, count: int) -> Positions:
     if count == 1:
         return np.array([view.position(start)], np.uint64)
     positions = np.empty(count, np.uint64)
-    fill_positions(positions, start, np.array(view.shape or (1,), np.int64), np.array(view.strides or (1,), np.int64), view.offset)
+    compute_positions(positions, start, np.array(view.shape or (1,), np.int64), np.array(view.strides or (1,), np.int64), view.offset)
     return positions
 
 
-# Arrays, because Numba takes tens of microseconds to look at a tuple.
+# Arguments are arrays, because Numba takes tens of microseconds to unpack a tuple.
 
 
 def _ids(stream: Stream) -> npt.NDArray[np.uint64]:

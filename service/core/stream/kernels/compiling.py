@@ -1,7 +1,7 @@
-"""How the kernels are compiled, for which processors, and where the result is kept.
+"""Compiles the kernels for a level of processors, and caches the result.
 
-The bits must be those of the reference: so no fast-math, and no contraction into fused multiply-adds (LLVM keeps separate
-operations separate unless it is told otherwise).
+The bits have to equal those of the NumPy engine. So there is no fast-math and no contraction into fused multiply-adds. LLVM keeps
+separate operations separate by default.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ import llvmlite.binding as llvm
 import numba
 
 if sys.byteorder != "little":
-    raise ImportError("the kernels write words in pairs, as a little-endian machine reads them; the engine numpy works everywhere")
+    raise ImportError("the kernels need a little-endian machine; the NumPy engine works everywhere")
 
-# Code is compiled for a level of processors, not for one model: a cache then serves every machine of the level, and an image can
-# hold one for each (x86-64 psABI, section 3.1.1). At level 4 the vectors shall be as wide as they can be.
+# Code is compiled for a level of processors (x86-64 psABI, section 3.1.1), not for one model. So one cache serves every machine of the
+# level, and an image can hold the code for each level. The option of level 4 allows vectors of 512 bits.
 LEVELS: dict[str, tuple[str, tuple[str, ...]]] = {
     "x86-64-v4": ("-prefer-256-bit", ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")),
     "x86-64-v3": ("", ("avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe")),
     "x86-64-v2": ("", ("cx16", "popcnt", "sse3", "sse4.1", "sse4.2", "ssse3")),
 }
-_ANY = "generic"  # on arm64 it has vectors
+_GENERIC = "generic"  # includes vector instructions on arm64
 
 
 def levels_here() -> list[str]:
-    """The levels for which this machine can compile; the code of the first ones may not run on it."""
-    return [*LEVELS, _ANY] if platform.machine().lower() in ("x86_64", "amd64") else [_ANY]
+    """Return the levels that this machine can compile for, highest first. It may be unable to run the highest ones."""
+    return [*LEVELS, _GENERIC] if platform.machine().lower() in ("x86_64", "amd64") else [_GENERIC]
 
 
 def runs_here(level: str) -> bool:
-    """Whether this processor is of the level."""
-    has = llvm.get_host_cpu_features()
-    return level == _ANY or all(has.get(need) for need in LEVELS[level][1])
+    """Return whether this processor supports the level."""
+    features = llvm.get_host_cpu_features()
+    return level == _GENERIC or all(features.get(name) for name in LEVELS[level][1])
 
 
 def _choose_level() -> str:
-    """Let Numba compile for the highest level of this processor, or for the one that NUMBA_CPU_NAME says."""
+    """Make Numba compile for NUMBA_CPU_NAME if it is set, else for the highest level that this processor supports."""
     if numba.config.CPU_NAME is None:
         numba.config.CPU_NAME = next(filter(runs_here, levels_here()))
     level: str = numba.config.CPU_NAME
@@ -53,12 +53,12 @@ def _choose_level() -> str:
     return level
 
 
-LEVEL = _choose_level()  # here, because Numba looks but once, at its first function
+LEVEL = _choose_level()  # at import, because Numba reads the setting only once, for its first function
 
-# A polynomial is a chain of dependent operations, and a processor looks only so far ahead for others to do meanwhile. So each loop does
-# so many vectors side by side; left to itself LLVM takes one. It changes the order of independent operations, and no bit.
-_INTERLEAVED = 3
-llvm.set_option("weight-init", f"-force-vector-interleave={_INTERLEAVED}")
+# Each step of a polynomial waits for the one before, so a loop has to interleave several vectors to keep the processor busy. By default
+# LLVM takes one. Interleaving reorders independent operations only, so it changes no bit.
+_INTERLEAVED_VECTORS = 3
+llvm.set_option("weight-init", f"-force-vector-interleave={_INTERLEAVED_VECTORS}")
 
 _entries: list[tuple[Any, str]] = []
 
@@ -67,7 +67,7 @@ inlined = numba.njit(inline="always")
 
 
 def entry(signature: str) -> Callable[[Any], Any]:
-    """A compiled function that Python calls, with these types and no others: kept on disk with all that it calls."""
+    """Declare a compiled function that Python calls with exactly these types. It is cached on disk, with the functions that it calls."""
 
     def declare(function: Any) -> Any:
         dispatcher = compiled(function)
@@ -78,13 +78,13 @@ def entry(signature: str) -> Callable[[Any], Any]:
 
 
 def compile_all() -> None:
-    """Compile every entry, or load it; nothing is run, since the level may be another processor's."""
+    """Compile or load every entry without running any, because this processor may not support the level."""
     for dispatcher, signature in _entries:
         dispatcher.compile(signature)
 
 
 class KernelCache:
-    """The folder of compiled code: one for each state of the sources, because Numba looks at one file of them only."""
+    """A folder of compiled code for one version of the sources. Numba itself only notices changes in the file of each function."""
 
     def __init__(self, folder: Path, level: str) -> None:
         self.folder = folder / _digest()
@@ -92,21 +92,21 @@ class KernelCache:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all was compiled before."""
+        """Whether all kernels are already compiled for the level."""
         return (self.folder / self._marker).exists()
 
     def use(self) -> None:
-        """Load from it, and write to it what it lacks. A folder that cannot be written to is copied to one that can."""
-        writable = self.folder if _is_writable(self.folder) else _copied(self.folder)
+        """Load compiled code from the folder, and store new code in it. If the folder is read-only, use a writable copy."""
+        writable = self.folder if _is_writable(self.folder) else _writable_copy(self.folder)
         if writable is None:
-            return  # nothing can be kept: it is compiled at each start
+            return  # without a writable folder, the kernels are compiled at each start
         self.folder = writable
         numba.config.CACHE_DIR = str(writable)
         for dispatcher, _ in _entries:
             dispatcher.enable_caching()
 
-    def complete(self) -> None:
-        """Note that all is there."""
+    def mark_complete(self) -> None:
+        """Record that all kernels are compiled for the level."""
         if self.folder.is_dir():
             (self.folder / self._marker).touch()
 
@@ -126,8 +126,8 @@ def _is_writable(folder: Path) -> bool:
     return True
 
 
-def _copied(folder: Path) -> Path | None:
-    """A copy in a temporary folder; None where there is no place for one."""
+def _writable_copy(folder: Path) -> Path | None:
+    """Return a copy in a temporary folder; None if none can be created."""
     try:
         copy = Path(tempfile.mkdtemp(prefix="weight-init-kernels-"))
     except OSError:

@@ -1,7 +1,7 @@
-"""Words become float32 draws and values, compiled: quantiles.py says how, and why.
+"""Turns words into float32 draws and values, compiled. quantiles.py explains the formulas.
 
-A branch for the tail of the normal would stop the vectors. So the formula of the centre is evaluated for all, the few elements
-of the tail are flagged in bytes, eight flags are looked at at once, and the flagged elements are mended one by one.
+A branch for the tail of the normal would prevent vector instructions. So the formula of the centre is evaluated for every element, and
+the few elements of the tail are flagged, one byte each. The flags are then read eight at a time, and the flagged elements recomputed.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from service.core.stream.kernels.compiling import compiled, inlined
 from service.core.stream.quantiles import LN2, LOG32, P32, Q32, SQRT_HALF_BITS_32, T32, T32_CENTRE, TAIL_WORDS
 
 
-class How(NamedTuple):
-    """How words become values, in the precision of the draw; `first` and `count` are the quantile range of a truncated normal."""
+class Parameters(NamedTuple):
+    """The parameters of a draw, in its precision. `first` and `count` are the quantile range of a truncated normal."""
 
     draw: Any
     first: Any
@@ -31,18 +31,18 @@ UNIFORM, NORMAL, TRUNCATED = 0, 1, 2
 
 
 @inlined
-def how_of(draw, numbers):
-    """From [draw, first, count] as uint64 and [loc, scale, low, high] in the precision of the draw."""
-    return How(int64(draw[0]), draw[1], draw[2], numbers[0], numbers[1], numbers[2], numbers[3])
+def parameters_of(draw, numbers):
+    """Return the parameters in [draw, first, count], as uint64, and [loc, scale, low, high], in the precision of the draw."""
+    return Parameters(int64(draw[0]), draw[1], draw[2], numbers[0], numbers[1], numbers[2], numbers[3])
 
 
-# a power of two moved from q into the denominator: not a bit changes, and a multiplication is saved
+# moving the power of two from q into the denominator changes no bit and saves a multiplication
 _SCALED_Q32 = tuple(coefficient * np.float32(2.0**32) for coefficient in Q32)
 
 
 @inlined
 def horner(table, x):
-    """A polynomial, constant term first in the table."""
+    """Evaluate a polynomial by Horner's rule. The table starts with the constant term."""
     value = table[-1]
     for k in range(len(table) - 2, -1, -1):
         value = value * x + table[k]
@@ -51,7 +51,7 @@ def horner(table, x):
 
 @inlined
 def _centred32(word):
-    """The quantile less ½ in units of 2⁻³², less the half: negative below ½."""
+    """Return the quantile minus ½, in units of 2⁻³² and rounded down. It is negative for quantiles below ½."""
     return int32(word ^ uint32(1 << 31))
 
 
@@ -72,17 +72,17 @@ def _quantile32(steps):
 
 @inlined
 def _signed32(z, centred):
-    """-z where `centred` is negative: z > 0, so that its sign bit can be written."""
+    """Return -z if `centred` is negative, else z. Because z > 0, setting its sign bit is enough."""
     bits = int32(np.float32(z).view(np.int32) | int32(centred & int32(-(1 << 31))))
     return np.int32(bits).view(np.float32)
 
 
 @compiled
-def _uniform32(words, out, how):
+def _uniform32(words, out, parameters):
     for j in range(words.shape[0]):
         odd = int32(int32(words[j] >> uint32(7)) | int32(1))
         draw = float32(int32(odd - int32(1 << 24))) * float32(2.0**-24)
-        out[j] = how.loc + how.scale * draw
+        out[j] = parameters.loc + parameters.scale * draw
 
 
 @compiled
@@ -111,12 +111,12 @@ def _tail32(word):
 
 
 @compiled
-def _mend_tail32(words, out, flags, loc, scale):
+def _replace_tail32(words, out, flags, loc, scale):
     groups = (words.shape[0] + 7) // 8
     flags[words.shape[0] : 8 * groups] = 0
-    eights = flags.view(np.uint64)
+    flag_groups = flags.view(np.uint64)
     for group in range(groups):
-        if eights[group] != uint64(0):
+        if flag_groups[group] != uint64(0):
             for j in range(8 * group, 8 * group + 8):
                 if flags[j]:
                     out[j] = loc + scale * _tail32(words[j])
@@ -125,24 +125,27 @@ def _mend_tail32(words, out, flags, loc, scale):
 @compiled
 def _normal32(words, out, flags, loc, scale):
     _centre32(words, out, flags, loc, scale)
-    _mend_tail32(words, out, flags, loc, scale)
+    _replace_tail32(words, out, flags, loc, scale)
 
 
 @compiled
-def _truncated32(words, out, flags, how):
+def _truncated32(words, out, flags, parameters):
     for j in range(words.shape[0]):
-        words[j] = uint32(how.first + (uint64(words[j]) * how.count >> uint64(32)))
+        words[j] = uint32(parameters.first + (uint64(words[j]) * parameters.count >> uint64(32)))
     _normal32(words, out, flags, float32(0), float32(1))
     for j in range(words.shape[0]):
-        out[j] = how.loc + how.scale * min(max(out[j], how.low), how.high)
+        out[j] = parameters.loc + parameters.scale * min(max(out[j], parameters.low), parameters.high)
 
 
 @compiled
-def draw32(words, out, flags, how):
-    """Values of words, both of shape [n]. `flags`: room for as many bytes, up to a multiple of 8. The words may be changed."""
-    if how.draw == UNIFORM:
-        _uniform32(words, out, how)
-    elif how.draw == NORMAL:
-        _normal32(words, out, flags, how.loc, how.scale)
+def draw32(words, out, flags, parameters):
+    """Compute the values of words into `out`, both of shape [n]. May overwrite the words.
+
+    `flags` is scratch space of n bytes, rounded up to a multiple of 8.
+    """
+    if parameters.draw == UNIFORM:
+        _uniform32(words, out, parameters)
+    elif parameters.draw == NORMAL:
+        _normal32(words, out, flags, parameters.loc, parameters.scale)
     else:
-        _truncated32(words, out, flags, how)
+        _truncated32(words, out, flags, parameters)

@@ -1,6 +1,6 @@
-"""Words become float64 draws and values, compiled: quantiles.py says how, and why.
+"""Turns words into float64 draws and values, compiled. quantiles.py explains the formulas.
 
-Every seventh element is in the tail of the normal. They are gathered, computed as vectors too, and put back.
+Every seventh element is in the tail of the normal. These elements are gathered, computed with vector instructions too, and written back.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def _quantile64(steps):
 
 
 @compiled
-def _uniform64(words, out, how):
+def _uniform64(words, out, parameters):
     for j in range(words.shape[0]):
         odd = int64(words[j] >> uint64(10)) | int64(1)
-        out[j] = how.loc + how.scale * (float64(odd - int64(1 << 53)) * 2.0**-53)
+        out[j] = parameters.loc + parameters.scale * (float64(odd - int64(1 << 53)) * 2.0**-53)
 
 
 @compiled
@@ -58,7 +58,7 @@ def _centre64(words, out, loc, scale):
 
 @compiled
 def _find_tail64(words, tail):
-    """The indices of the elements of the tail, and how many there are."""
+    """Write the indices of the elements of the tail into `tail`, and return their number."""
     count = 0
     for j in range(words.shape[0]):
         from_centre, _ = _from_centre64(words[j])
@@ -69,7 +69,7 @@ def _find_tail64(words, tail):
 
 @compiled
 def _roots64(words, tail, roots):
-    """√(-ln p) of each element of the tail."""
+    """Compute √(-ln p) of each element of the tail."""
     for i in range(roots.shape[0]):
         from_centre, _ = _from_centre64(words[tail[i]])
         p = _quantile64(int64(0x7FFFFFFFFFFFFFFF) - from_centre)
@@ -95,7 +95,9 @@ def _far64(root):
 
 @compiled
 def _normal64(words, out, loc, scale):
-    tail = np.empty(words.shape[0] + 1, np.int64)  # one more: the search writes each index, and then counts it or not
+    tail = np.empty(
+        words.shape[0] + 1, np.int64
+    )  # one element more, because the search writes every index before it decides whether to count it
     _centre64(words, out, loc, scale)
     count = _find_tail64(words, tail)
     roots, draws = np.empty(count), np.empty(count)
@@ -104,28 +106,28 @@ def _normal64(words, out, loc, scale):
     for i in range(count):
         j = tail[i]
         z = draws[i] if roots[i] <= NEAR64_LIMIT else _far64(roots[i])
-        out[j] = loc + scale * (-z if int64(words[j]) >= int64(0) else z)  # the words below ½ have their top bit clear
+        out[j] = loc + scale * (-z if int64(words[j]) >= int64(0) else z)  # words below ½ have their top bit clear
 
 
 @compiled
-def _truncated64(words, out, how):
+def _truncated64(words, out, parameters):
     for j in range(words.shape[0]):
         high, low = words[j] >> uint64(32), words[j] & uint64(0xFFFFFFFF)
-        words[j] = (how.first << uint64(32)) + high * how.count + (low * how.count >> uint64(32))
+        words[j] = (parameters.first << uint64(32)) + high * parameters.count + (low * parameters.count >> uint64(32))
     _normal64(words, out, 0.0, 1.0)
     for j in range(words.shape[0]):
-        out[j] = how.loc + how.scale * min(max(out[j], how.low), how.high)
+        out[j] = parameters.loc + parameters.scale * min(max(out[j], parameters.low), parameters.high)
 
 
 @compiled
-def draw64(high, low, out, how):
-    """Values of words and of those of the second stream; the arrays of words may be longer than `out`."""
+def draw64(high, low, out, parameters):
+    """Compute the values of words and of those of the second stream into `out`. The arrays of words may be longer than `out`."""
     words = np.empty(out.shape[0], np.uint64)
     for j in range(out.shape[0]):
         words[j] = (uint64(high[j]) << uint64(32)) | uint64(low[j])
-    if how.draw == UNIFORM:
-        _uniform64(words, out, how)
-    elif how.draw == NORMAL:
-        _normal64(words, out, how.loc, how.scale)
+    if parameters.draw == UNIFORM:
+        _uniform64(words, out, parameters)
+    elif parameters.draw == NORMAL:
+        _normal64(words, out, parameters.loc, parameters.scale)
     else:
-        _truncated64(words, out, how)
+        _truncated64(words, out, parameters)

@@ -1,6 +1,6 @@
-"""Where the elements of a tensor stand, and their values, compiled: by rows, by columns, or each at its position.
+"""Fills arrays with the elements of a tensor, compiled: by rows, by columns, or element by element at given positions.
 
-A run of rows ends where the high half of the block's counter could change, so that it is a constant within one.
+Rows are computed in runs. A run ends where the high half of the block's counter could change, so that it is constant within a run.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import numpy as np
 from numba import int64, uint64
 
 from service.core.stream.kernels.compiling import entry, inlined
-from service.core.stream.kernels.draws32 import draw32, how_of
+from service.core.stream.kernels.draws32 import draw32, parameters_of
 from service.core.stream.kernels.draws64 import draw64
 from service.core.stream.kernels.words import BLOCKS, Key, words_at, words_of_blocks, words_of_columns
 
 RUN = 4 * BLOCKS
 
-_DRAWN32 = "uint64[::1], uint64[::1], float32[::1]"  # the ids of the stream, the draw, its numbers
-_DRAWN64 = "uint64[::1], uint64[::1], float64[::1]"
+_STREAM_AND_DRAW_32 = "uint64[::1], uint64[::1], float32[::1]"  # the ids of the stream, the draw and its numbers
+_STREAM_AND_DRAW_64 = "uint64[::1], uint64[::1], float64[::1]"
 
 
 @inlined
@@ -31,14 +31,14 @@ def _second_key(stream):
 
 @inlined
 def _end_of_run(start, stop):
-    """Where the run of the element at `start` ends: its words are those of blocks that share the high half of their counter."""
+    """Return the end of the run that contains `start`. All blocks of a run share the high half of their counter."""
     return min(stop, (start // RUN + 1) * RUN)
 
 
-@entry(f"void(float32[:, ::1], uint64[::1], {_DRAWN32})")
+@entry(f"void(float32[:, ::1], uint64[::1], {_STREAM_AND_DRAW_32})")
 def rows32(out, positions, stream, draw, numbers):
-    """out[r, j] is the element at positions[r] + j."""
-    key, how = _first_key(stream), how_of(draw, numbers)
+    """Fill by rows: out[r, j] is the element at positions[r] + j."""
+    key, parameters = _first_key(stream), parameters_of(draw, numbers)
     pairs, flags = np.empty(2 * BLOCKS, np.uint64), np.empty(RUN, np.uint8)
     words = pairs.view(np.uint32)
     for r in range(out.shape[0]):
@@ -47,14 +47,14 @@ def rows32(out, positions, stream, draw, numbers):
         while start < stop:
             end, block = _end_of_run(start, stop), start // 4
             words_of_blocks(pairs, uint64(block), (end + 3) // 4 - block, key)
-            draw32(words[start - 4 * block : end - 4 * block], out[r, start - first : end - first], flags, how)
+            draw32(words[start - 4 * block : end - 4 * block], out[r, start - first : end - first], flags, parameters)
             start = end
 
 
-@entry(f"void(float64[:, ::1], uint64[::1], {_DRAWN64})")
+@entry(f"void(float64[:, ::1], uint64[::1], {_STREAM_AND_DRAW_64})")
 def rows64(out, positions, stream, draw, numbers):
-    """The same in float64."""
-    key, second, how = _first_key(stream), _second_key(stream), how_of(draw, numbers)
+    """Fill by rows, as rows32 does, in float64."""
+    key, second, parameters = _first_key(stream), _second_key(stream), parameters_of(draw, numbers)
     high_pairs, low_pairs = np.empty(2 * BLOCKS, np.uint64), np.empty(2 * BLOCKS, np.uint64)
     high, low = high_pairs.view(np.uint32), low_pairs.view(np.uint32)
     for r in range(out.shape[0]):
@@ -65,64 +65,64 @@ def rows64(out, positions, stream, draw, numbers):
             count, skip = (end + 3) // 4 - block, start - 4 * block
             words_of_blocks(high_pairs, uint64(block), count, key)
             words_of_blocks(low_pairs, uint64(block), count, second)
-            draw64(high[skip:], low[skip:], out[r, start - first : end - first], how)
+            draw64(high[skip:], low[skip:], out[r, start - first : end - first], parameters)
             start = end
 
 
-@entry(f"void(float32[:, ::1], int64, int64, {_DRAWN32})")
+@entry(f"void(float32[:, ::1], int64, int64, {_STREAM_AND_DRAW_32})")
 def columns32(out, position, step, stream, draw, numbers):
-    """out[r, j] is the element at position + r + j·step; position, step and the number of rows are multiples of 4."""
-    key, how = _first_key(stream), how_of(draw, numbers)
+    """Fill by columns: out[r, j] is the element at position + r + j·step. Position, step and the number of rows are multiples of 4."""
+    key, parameters = _first_key(stream), parameters_of(draw, numbers)
     words, flags = np.empty((4, BLOCKS), np.uint32), np.empty(RUN, np.uint8)
     for r in range(0, out.shape[0], 4):
         for j in range(0, out.shape[1], BLOCKS):
             count = min(BLOCKS, out.shape[1] - j)
             words_of_columns(words, uint64(position + r + j * step), uint64(step), count, key)
             for lane in range(4):
-                draw32(words[lane, :count], out[r + lane, j : j + count], flags, how)
+                draw32(words[lane, :count], out[r + lane, j : j + count], flags, parameters)
 
 
-@entry(f"void(float64[:, ::1], int64, int64, {_DRAWN64})")
+@entry(f"void(float64[:, ::1], int64, int64, {_STREAM_AND_DRAW_64})")
 def columns64(out, position, step, stream, draw, numbers):
-    """The same in float64."""
-    key, second, how = _first_key(stream), _second_key(stream), how_of(draw, numbers)
+    """Fill by columns, as columns32 does, in float64."""
+    key, second, parameters = _first_key(stream), _second_key(stream), parameters_of(draw, numbers)
     high, low = np.empty((4, BLOCKS), np.uint32), np.empty((4, BLOCKS), np.uint32)
     for r in range(0, out.shape[0], 4):
         for j in range(0, out.shape[1], BLOCKS):
             count = min(BLOCKS, out.shape[1] - j)
-            at = uint64(position + r + j * step)
-            words_of_columns(high, at, uint64(step), count, key)
-            words_of_columns(low, at, uint64(step), count, second)
+            first = uint64(position + r + j * step)
+            words_of_columns(high, first, uint64(step), count, key)
+            words_of_columns(low, first, uint64(step), count, second)
             for lane in range(4):
-                draw64(high[lane], low[lane], out[r + lane, j : j + count], how)
+                draw64(high[lane], low[lane], out[r + lane, j : j + count], parameters)
 
 
-@entry(f"void(float32[::1], uint64[::1], {_DRAWN32})")
+@entry(f"void(float32[::1], uint64[::1], {_STREAM_AND_DRAW_32})")
 def at32(out, positions, stream, draw, numbers):
-    """out[j] is the element at positions[j]."""
-    key, how = _first_key(stream), how_of(draw, numbers)
+    """Fill at positions: out[j] is the element at positions[j]."""
+    key, parameters = _first_key(stream), parameters_of(draw, numbers)
     words, flags = np.empty(RUN, np.uint32), np.empty(RUN, np.uint8)
     for start in range(0, out.shape[0], RUN):
         stop = min(start + RUN, out.shape[0])
         words_at(words, positions[start:stop], key)
-        draw32(words[: stop - start], out[start:stop], flags, how)
+        draw32(words[: stop - start], out[start:stop], flags, parameters)
 
 
-@entry(f"void(float64[::1], uint64[::1], {_DRAWN64})")
+@entry(f"void(float64[::1], uint64[::1], {_STREAM_AND_DRAW_64})")
 def at64(out, positions, stream, draw, numbers):
-    """The same in float64."""
-    key, second, how = _first_key(stream), _second_key(stream), how_of(draw, numbers)
+    """Fill at positions, as at32 does, in float64."""
+    key, second, parameters = _first_key(stream), _second_key(stream), parameters_of(draw, numbers)
     high, low = np.empty(RUN, np.uint32), np.empty(RUN, np.uint32)
     for start in range(0, out.shape[0], RUN):
         stop = min(start + RUN, out.shape[0])
         words_at(high, positions[start:stop], key)
         words_at(low, positions[start:stop], second)
-        draw64(high, low, out[start:stop], how)
+        draw64(high, low, out[start:stop], parameters)
 
 
 @entry("void(uint64[::1], int64, int64[::1], int64[::1], int64)")
 def positions(out, start, shape, strides, offset):
-    """The canonical positions of a strided view's elements from `start` on, in C order."""
+    """Compute the canonical positions of a strided view's elements from `start` on, in C order."""
     rank = shape.shape[0]
     index, position, rest = np.empty(rank, np.int64), offset, start
     for axis in range(rank - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""float32 becomes bfloat16 and float16, compiled: the nearest, ties to even. `out` holds the bits as uint16."""
+"""Rounds float32 to bfloat16 and float16, to nearest even, compiled. `out` holds the bits as uint16."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from service.core.stream.kernels.compiling import entry
 
 @entry("void(float32[::1], uint16[::1])")
 def to_bfloat16(values, out):
-    """The upper half of the bits, rounded. The values are finite."""
+    """Round to the upper half of the bits. The values have to be finite."""
     bits = values.view(np.uint32)
     for j in range(bits.shape[0]):
         odd = uint32(uint32(bits[j] >> uint32(16)) & uint32(1))
@@ -19,7 +19,7 @@ def to_bfloat16(values, out):
 
 @entry("void(float32[::1], uint16[::1])")
 def to_float16(values, out):
-    """Rounded to nearest even; a small number through an addition that leaves just the digits a subnormal has."""
+    """Round to nearest even. For small numbers, adding 0.5 leaves exactly the digits of a subnormal."""
     bits = values.view(np.uint32)
     for j in range(bits.shape[0]):
         sign = uint32(uint32(bits[j] >> uint32(16)) & uint32(0x8000))

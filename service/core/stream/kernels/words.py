@@ -1,7 +1,7 @@
-"""Words of the stream, compiled: philox.py says what they are.
+"""Computes the words of the stream, compiled. philox.py explains them.
 
-They are computed in 64-bit lanes: the product of two 32-bit numbers then needs no widening, and what stands above the low half is
-masked away for nothing, so that LLVM makes vectors of the ten rounds.
+They are computed in 64-bit lanes. The product of two 32-bit numbers then needs no widening, and masking off the high half costs nothing,
+so LLVM vectorizes the ten rounds.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from numba import uint32, uint64
 
 from service.core.stream.kernels.compiling import compiled, inlined
 
-BLOCKS = 512  # of a run: 2048 words, 8 KiB, stay in the first cache
+BLOCKS = 512  # blocks of a run: its 2048 words, 8 KiB, fit in the L1 cache
 
 
 class Key(NamedTuple):
-    """A stream: two uint64."""
+    """The seed and the id of a stream, as uint64."""
 
     seed: Any
     id: Any
@@ -30,7 +30,7 @@ _WEYL_0, _WEYL_1 = uint64(0x9E3779B9), uint64(0xBB67AE85)
 
 @inlined
 def _philox(c0, c1, key):
-    """The four words of the block c0 + 2³²·c1, each in the low half of 64 bits; the high halves are of no meaning."""
+    """Return the four words of the block c0 + 2³²·c1, each in the low half of 64 bits. The high halves are arbitrary."""
     c2, c3 = key.id & _LOW, key.id >> _32
     k0, k1 = key.seed & _LOW, key.seed >> _32
     for _ in range(10):
@@ -43,7 +43,7 @@ def _philox(c0, c1, key):
 
 @compiled
 def words_of_blocks(pairs, block, count, key):
-    """The words of `count` blocks from `block` on, in order: pairs[2j] holds the first two of block j, pairs[2j + 1] the others."""
+    """Compute the words of `count` consecutive blocks: pairs[2j] holds the first two words of block j, pairs[2j + 1] the others."""
     low, high = block & _LOW, block >> _32
     for j in range(count):
         c0, c1, c2, c3 = _philox(low + uint64(j), high, key)
@@ -53,11 +53,11 @@ def words_of_blocks(pairs, block, count, key):
 
 @compiled
 def words_of_columns(words, position, step, count, key):
-    """words[r, j] is the word at position + r + j·step, r = 0 … 3; position and step are multiples of 4."""
+    """Compute words[r, j], the word at position + r + j·step for r = 0 … 3. Position and step are multiples of 4."""
     block, blocks = position >> uint64(2), step >> uint64(2)
     for j in range(count):
-        at = block + uint64(j) * blocks
-        c0, c1, c2, c3 = _philox(at & _LOW, at >> _32, key)
+        current = block + uint64(j) * blocks
+        c0, c1, c2, c3 = _philox(current & _LOW, current >> _32, key)
         words[0, j] = uint32(c0)
         words[1, j] = uint32(c1)
         words[2, j] = uint32(c2)
@@ -66,7 +66,7 @@ def words_of_columns(words, position, step, count, key):
 
 @compiled
 def words_at(words, positions, key):
-    """The words at any positions, a block for each."""
+    """Compute the words at any positions, with one block for each."""
     for j in range(positions.shape[0]):
         block, lane = positions[j] >> uint64(2), positions[j] & uint64(3)
         c0, c1, c2, c3 = _philox(block & _LOW, block >> _32, key)
