@@ -24,7 +24,7 @@ _UNIX = 3  # the zip format's number for the system that made a file
 
 
 def npz_stream(tensor: VirtualTensor, provenance: dict[str, Any]) -> Iterator[Buffer]:
-    """Yield a zip file with the members `<name or weight>.npy` and `metadata.json`. Raises Unsupported for bfloat16, at once."""
+    """Return a zip file with the members `<name or weight>.npy` and `metadata.json`. Raises Unsupported for bfloat16."""
     content = npy_file(tensor)
     return _zip(
         [

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from service.contract.answer import Answer, Limits, answer
-from service.contract.metadata import described
+from service.contract.metadata import initializer_text
 from service.contract.reading import read_json
 from service.contract.request import InitRequest
-from service.contract.specification import REMEMBERED, initializer_of, specification_of
+from service.contract.specification import CACHE_SIZE, initializer_of, specification_of
 from service.core.errors import InitError
 from service.core.schemes.auto import choice_of
 from service.files.formats import FORMATS
@@ -136,6 +136,6 @@ def test_the_line_of_the_header_is_the_metadata(fields: dict[str, Any]) -> None:
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    for number in range(REMEMBERED + 9):
+    for number in range(CACHE_SIZE + 9):
         made({"shape": [1 + number, 6], "scheme": "zeros"})
-    assert initializer_of.cache_info().currsize == described.cache_info().currsize == REMEMBERED
+    assert initializer_of.cache_info().currsize == initializer_text.cache_info().currsize == CACHE_SIZE
