@@ -65,7 +65,7 @@ class InitRequest(Request):
     """A request for one initialized tensor."""
 
     shape: Annotated[list[int], Field(max_length=MAX_RANK)] = Field(
-        description="the lengths of the dimensions, each an integer of at least 1, in the order of `layout`; by default [out, in, *kernel]",
+        description="the lengths of the dimensions, each an integer of at least 1, in `layout` order (by default [out, in, *kernel])",
         examples=[[256, 784]],
     )
     scheme: Text | Named = Field(

@@ -79,7 +79,7 @@ def _write_atomically(content: Content, target: Path, advance: Advance) -> None:
                 _write_at_offsets(content, file.fileno(), advance)
             else:
                 _write_in_order(content, file.fileno(), advance)
-            # If the machine loses power after the rename, the reserved space could otherwise read as zeros, which pass for weights.
+            # Without this, the file could read as zeros after a power failure: reserved, never written, and easily taken for weights.
             os.fsync(file.fileno())
         os.replace(temporary, target)
     except BaseException:  # including an interruption
@@ -88,7 +88,7 @@ def _write_atomically(content: Content, target: Path, advance: Advance) -> None:
 
 
 def _write_in_order(content: Content, descriptor: int, advance: Advance) -> None:
-    """Write without a buffer. Python would flush one at an interruption, into a pipe that may stay full forever."""
+    """Write unbuffered. At an interruption Python would flush a buffer, into a pipe that may stay full forever."""
     with closing(_blocks(content)) as blocks:
         for block in blocks:
             rest = memoryview(block)

@@ -65,7 +65,7 @@ def test_parses_or_rejects_any_expression(text: str) -> None:
 @given(
     st.text("x019.e+-*/^()", max_size=8) | st.sampled_from(["1/0*x", "x^x^x^9", "exp(exp(exp(x)))", "log(-1)*x", "x*1e308*1e308", "0^x"])
 )
-def test_computes_the_gains_of_or_rejects_any_expression(text: str) -> None:
+def test_computes_or_rejects_the_gains_of_any_expression(text: str) -> None:
     with suppress(InitError):
         assert expressed(text).gains is not None
 

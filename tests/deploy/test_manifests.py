@@ -77,7 +77,7 @@ def environment() -> dict[str, str]:
 
 
 def test_each_variable_is_a_setting_with_a_valid_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "keys").write_text("a-key-of-somebody\n")
+    (tmp_path / "keys").write_text("a-key-for-the-test\n")
     compose = yaml.safe_load(COMPOSE.read_text("utf-8"))["services"]["weight-init"]["environment"]
     for name, value in {**environment(), **compose, "WEIGHT_INIT_API_KEYS_FILE": str(tmp_path / "keys")}.items():
         assert name.removeprefix("WEIGHT_INIT_").lower() in Settings.model_fields
