@@ -1,4 +1,4 @@
-"""`python -m service` is the command `weight-init`."""
+"""`python -m service` runs the command `weight-init`."""
 
 from service.cli import main
 

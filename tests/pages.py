@@ -1,4 +1,4 @@
-"""The pages whose examples the tests run, and those whose links they follow."""
+"""The pages whose examples the tests run, and the pages whose links they check."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 
 
 def links(text: str) -> list[str]:
-    """Return the targets of the links and pictures on a page, without those on other sites."""
+    """Return the targets of the links and pictures on a page, except those on other sites."""
     prose = re.sub(r"`[^`\n]*`", "", _FENCED.sub("", text))
     return [target for target in re.findall(r"\]\(([^)\s]+)\)", prose) if not re.match(r"[a-z]+:", target)]
 
@@ -31,9 +31,9 @@ def anchors(text: str) -> list[str]:
     >>> anchors("# `/init`: what, and how?\\n## Keys & TLS\\n## Keys & TLS\\n")
     ['init-what-and-how', 'keys--tls', 'keys--tls-1']
     """
-    found: list[str] = []
+    slugs: list[str] = []
     for heading in re.findall(r"^#+ (.*)$", _FENCED.sub("", text), re.MULTILINE):
         slug = re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
-        repeated = sum(re.fullmatch(rf"{re.escape(slug)}(-\d+)?", anchor) is not None for anchor in found)
-        found.append(f"{slug}-{repeated}" if repeated else slug)
-    return found
+        repeated = sum(re.fullmatch(rf"{re.escape(slug)}(-\d+)?", anchor) is not None for anchor in slugs)
+        slugs.append(f"{slug}-{repeated}" if repeated else slug)
+    return slugs

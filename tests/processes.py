@@ -1,4 +1,4 @@
-"""A server in a process of its own, and waiting for what it does."""
+"""A server in a separate process, and a way to wait for a condition."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATIENCE_S = 60
 
 
 class Process:
-    """`weight-init serve`, its log and what the system says of it."""
+    """`weight-init serve`, its log, and its state as the system reports it."""
 
     def __init__(self, **settings: object) -> None:
         command = [sys.executable, "-m", "service", "serve", "--port", "0"]
@@ -35,7 +35,7 @@ class Process:
             raise
 
     def _await_start(self) -> None:
-        until(lambda: "running on" in self.log and "startup complete" in self.log)  # of several workers the first
+        until(lambda: "running on" in self.log and "startup complete" in self.log)  # if there are several workers, the first has started
         self.port = int(re.findall(r"running on http://127\.0\.0\.1:(\d+)", self.log)[0])
         until(lambda: httpx.get(f"{self.url}/readyz").status_code == 200)
 
@@ -53,16 +53,16 @@ class Process:
         return "".join(self._lines)
 
     def asked(self, path: str) -> socket.socket:
-        """A connection on which a GET was sent."""
+        """Open a connection and send a GET request."""
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         return connection
 
     def status(self, field: str) -> int:
-        """A number of /proc/<pid>/status: Threads, VmRSS in kB."""
-        found = re.search(rf"{field}:\s+(\d+)", Path(f"/proc/{self._process.pid}/status").read_text())
-        assert found is not None
-        return int(found[1])
+        """Return a number from /proc/<pid>/status, such as Threads, or VmRSS in kB."""
+        match = re.search(rf"{field}:\s+(\d+)", Path(f"/proc/{self._process.pid}/status").read_text())
+        assert match is not None
+        return int(match[1])
 
     def open_sockets(self) -> int:
         return sum(
@@ -76,7 +76,7 @@ class Process:
         self.signal(signal.SIGTERM)
 
     def end(self) -> None:
-        """With its workers, if it has any."""
+        """End the process, and its workers if it has any."""
         self.terminate()
         self._process.wait(PATIENCE_S)
         self.kill()
@@ -93,8 +93,8 @@ class Process:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    """Wait for a condition."""
-    end = time.monotonic() + PATIENCE_S
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + PATIENCE_S
     while not holds():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Every example of the README and of the pages in docs/ is run, and does what the page shows."""
+"""Every example in the README and in docs/ runs, and prints what the page shows."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from tests.console import ADDRESS, blocks, is_shown, sessions, shell
 from tests.pages import PAGES, ROOT
 from tests.processes import until
 
-# Each call that prints has its output in a comment behind it.
+# Each call that prints is followed by a comment with its output.
 OUTPUT = re.compile(r"^ *(?:print|console\.log)\(.*\);? *(?:#|//) (.*)$", re.MULTILINE)
 
-# `sh` blocks install, build and serve. test_pages.py checks the commands, options and settings in them; the last test below runs the one
-# with keys. tests/deploy and tests/web run the `nginx` block; tests/container runs the image.
+# `sh` blocks install, build and serve. test_pages.py checks the commands, options and settings in them, and the last test below runs the
+# one with keys. tests/deploy and tests/web run the `nginx` block, and tests/container runs the image.
 LANGUAGES = {"console", "python", "javascript", "sh", "nginx"}
 
 
 def examples(language: str) -> list[Any]:
-    """Return the blocks of a language as test parameters, named after their page."""
+    """Return the blocks in a language as test parameters, named after their page."""
     return [
         pytest.param(block, id=f"{page}-{number}") for page, text in PAGES.items() for number, block in enumerate(blocks(text, language), 1)
     ]
@@ -38,7 +38,7 @@ def examples(language: str) -> list[Any]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder that holds the one file of the repository that an example reads."""
+    """A folder with the only file of the repository that an example reads."""
     golden = tmp_path / "tests" / "golden" / "golden.json"
     golden.parent.mkdir(parents=True)
     golden.symlink_to(ROOT / "tests" / "golden" / "golden.json")
@@ -81,26 +81,26 @@ def _check_output(command: list[str], block: str, server_url: str, folder: Path)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_block_is_in_a_language_that_a_test_reads(page: str) -> None:
+def test_every_block_is_in_a_tested_language(page: str) -> None:
     fences = re.findall(r"^ *```(.*)$", PAGES[page], re.MULTILINE)
     assert set(fences[::2]) <= LANGUAGES
     assert set(fences[1::2]) <= {""}
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_line_of_a_console_block_is_read(page: str) -> None:
+def test_every_line_of_a_console_block_is_tested(page: str) -> None:
     for block in blocks(PAGES[page], "console"):
         assert "".join(f"$ {command}\n{shown}" for command, shown in sessions(block)) == block.replace("\n> ", "\n")
 
 
-def test_the_examples_are_found() -> None:
+def test_finds_the_examples() -> None:
     assert len(blocks(PAGES["README.md"], "python")) >= 3
     assert len(blocks(PAGES["README.md"], "javascript")) == 1
     assert len([command for row in examples("console") for command in sessions(row.values[0])]) >= 40
 
 
 @pytest.mark.skipif(not all(map(shutil.which, ("curl", "openssl"))), reason="the example needs curl and openssl")
-def test_a_service_with_keys_and_a_certificate_answers_as_the_page_shows(tmp_path: Path) -> None:
+def test_a_service_with_keys_and_a_certificate_works_as_the_page_shows(tmp_path: Path) -> None:
     (block,) = (block for block in blocks(PAGES["docs/operations.md"], "sh") if "--tls-certificate" in block)
     make_key, serve, ask = block.splitlines()
     _bash(make_key, tmp_path)
@@ -119,14 +119,14 @@ def _bash(command: str, folder: Path) -> None:
 
 @contextmanager
 def _started(serve: str, folder: Path) -> Iterator[str]:
-    """Run the page's `weight-init serve` on a free port of the loopback interface; the value is its address."""
-    here = serve.replace("weight-init serve", f"exec {sys.executable} -m service serve --port 0").replace("0.0.0.0", "127.0.0.1")
+    """Run the page's `weight-init serve` on a free port of the loopback interface. The value is its address."""
+    command = serve.replace("weight-init serve", f"exec {sys.executable} -m service serve --port 0").replace("0.0.0.0", "127.0.0.1")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
     log = folder / "log"
-    with log.open("w") as file, subprocess.Popen(["bash", "-c", here], cwd=folder, env=environment, stderr=file) as running:
+    with log.open("w") as file, subprocess.Popen(["bash", "-c", command], cwd=folder, env=environment, stderr=file) as process:
         try:
-            until(lambda: running.poll() is not None or "running on" in log.read_text("utf-8"))
+            until(lambda: process.poll() is not None or "running on" in log.read_text("utf-8"))
             (url,) = re.findall(r"running on (https://[\d.:]+)", log.read_text("utf-8"))
             yield url
         finally:
-            running.terminate()
+            process.terminate()

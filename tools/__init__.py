@@ -1,1 +1,1 @@
-"""Programs for those who work on this project. The package and the image do not contain them."""
+"""Programs for the maintainers of this project. Neither the package nor the image contains them."""

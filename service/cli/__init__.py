@@ -1,8 +1,8 @@
-"""The command line, one module a command: `weight-init init`, `recommend`, `schemes`, `kernels` and `serve`.
+"""The command line: `weight-init init`, `recommend`, `schemes`, `kernels` and `serve`, each in its own module.
 
-program  the commands together, and what is said when one fails
-output   what is printed, and the status of the end
-fields   options from the fields of a request
+program  the program as a whole, and how it reports errors
+output   printing, and exit statuses
+fields   options made from the fields of a request
 """
 
 from service.cli.program import app, main

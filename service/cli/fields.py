@@ -1,4 +1,4 @@
-"""The options of a command are the fields of a request to the service, so both say the same."""
+"""Options of a command, made from the fields of a request, so that the command line and HTTP have the same ones."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from service.contract.vocabulary import described_parameter
 
 
 def with_fields_of(model: type[Request]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command an option for each field of `model` and each parameter that may stand beside them."""
+    """Add to a command an option for each field of `model` and for each parameter. The command receives them as one request."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = inspect.signature(command, eval_str=True).parameters
+        parameters = inspect.signature(command, eval_str=True).parameters
         options = {
             name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(name, model))
             for name in (*model.model_fields, *model.parameter_names())
         }
 
-        def run(**given: Any) -> None:
-            fields = [(name, given.pop(name)) for name in options]
-            command(read_text(model, [(name, text) for name, text in fields if text is not None]), **given)
+        def run(**arguments: Any) -> None:
+            fields = [(name, arguments.pop(name)) for name in options]
+            command(read_text(model, [(name, text) for name, text in fields if text is not None]), **arguments)
 
-        keywords = [row.replace(kind=inspect.Parameter.KEYWORD_ONLY) for name, row in own.items() if name != "wanted"]
-        run.__signature__ = inspect.Signature([*options.values(), *keywords])  # type: ignore[attr-defined]  # what typer reads
+        keywords = [row.replace(kind=inspect.Parameter.KEYWORD_ONLY) for name, row in parameters.items() if name != "request"]
+        run.__signature__ = inspect.Signature([*options.values(), *keywords])  # type: ignore[attr-defined]  # where Typer looks
         run.__annotations__ = {row.name: row.annotation for row in (*options.values(), *keywords)}
         run.__doc__, run.__name__ = command.__doc__, command.__name__
         return run

@@ -24,100 +24,104 @@ from service.files.writing import STANDARD_OUTPUT, Advance, is_standard_output, 
 from service.settings import Settings
 
 _PROGRESS_FROM_BYTES = 32 << 20
-_KERNELS_FROM_ELEMENTS = 1 << 25  # for which the reference takes about a second on two cores, and loading the kernels half of one
-_ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_KERNELS_FROM_ELEMENTS = 1 << 25  # The reference takes about a second for these on two cores; loading the kernels takes half a second.
+_TERMINATING_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @with_fields_of(InitRequest)
 def init(
-    wanted: InitRequest,
-    output: Annotated[Path, typer.Option("--output", "-o", help="the file to write; - for standard output")] = STANDARD_OUTPUT,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="say nothing but errors")] = False,
+    request: InitRequest,
+    output: Annotated[Path, typer.Option("--output", "-o", help="file to write, or - for standard output")] = STANDARD_OUTPUT,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="print only errors")] = False,
 ) -> None:
     """Write an initialized tensor to a file or a pipe.
 
     weight-init init --shape 512,784 --activation relu --seed 7 > w.npy
     """
     settings = Settings()
-    made = answer(wanted, _format(wanted, output), settings.limits)
+    result = answer(request, _format(request, output), settings.limits)
     if is_standard_output(output):
-        _refuse_terminal(made)
-    _load_kernels(made, settings, quiet=quiet)
-    with _cleaned_up_before_a_signal_ends_it(), _progress(made, quiet=quiet) as advance:
-        write_file(made.file, output, advance=advance)
+        _refuse_terminal(result)
+    _load_kernels(result, settings, quiet=quiet)
+    with _cleanup_before_signal(), _progress(result, quiet=quiet) as advance:
+        write_file(result.file, output, advance=advance)
     if not quiet:
-        _report(made)
+        _report(result)
 
 
-def _format(wanted: InitRequest, output: Path) -> Format:
-    """The format asked for, else that of the file's extension, else the default."""
-    if wanted.format is not None:
-        return find_format(wanted.format)
+def _format(request: InitRequest, output: Path) -> Format:
+    """Return the requested format, or the one of the file's extension, or the default."""
+    if request.format is not None:
+        return find_format(request.format)
     extension = output.suffix.removeprefix(".")
     return next((row for row in FORMATS.values() if row.extension == extension), DEFAULT_FORMAT)
 
 
-def _refuse_terminal(made: Answer) -> None:
-    if os.isatty(1) and made.format.name != "json":  # sys.stdout is None where it is closed
-        fail(f"{made.format.name} is binary: write it to a file (-o {made.file_name}) or a pipe, or ask for --format json", EXIT_INVALID)
+def _refuse_terminal(result: Answer) -> None:
+    if os.isatty(1) and result.format.name != "json":  # not sys.stdout, which is None if it is closed
+        fail(
+            f"output: expected a file or a pipe; received a terminal. {result.format.name} is binary: write it to a file"
+            f" (-o {result.file_name}), or use --format json.",
+            EXIT_INVALID,
+        )
 
 
-def _load_kernels(made: Answer, settings: Settings, *, quiet: bool) -> None:
-    """Load the compiled kernels where they are asked for, or where the reference would take longer than loading them."""
-    if settings.engine == "numpy" or (settings.engine == "auto" and made.tensor.size < _KERNELS_FROM_ELEMENTS):
+def _load_kernels(result: Answer, settings: Settings, *, quiet: bool) -> None:
+    """Load the compiled kernels if the settings require them, or if the reference would take longer than loading them."""
+    if settings.engine == "numpy" or (settings.engine == "auto" and result.tensor.size < _KERNELS_FROM_ELEMENTS):
         return
     if not quiet:
-        logging.basicConfig(format="%(message)s", level=logging.INFO)  # the first time on a machine they are compiled
+        logging.basicConfig(format="%(message)s", level=logging.INFO)  # because the first run on a machine compiles them
     try:
         engines.load_kernels(settings.kernel_cache)
-    except Exception as error:  # whatever it is, the reference gives the same bytes
+    except Exception as error:  # any error, because the reference gives the same bytes
         if settings.engine == "numba":
-            fail(f"WEIGHT_INIT_ENGINE=numba: the kernels cannot be loaded: {error}", EXIT_IO)
+            fail(f"WEIGHT_INIT_ENGINE=numba: cannot load the kernels: {error}", EXIT_IO)
 
 
 @contextmanager
-def _progress(made: Answer, *, quiet: bool) -> Iterator[Advance]:
-    """A bar on a terminal while something large is written; the value takes the number of bytes that were."""
-    if quiet or made.tensor.nbytes < _PROGRESS_FROM_BYTES or not sys.stderr.isatty():
+def _progress(result: Answer, *, quiet: bool) -> Iterator[Advance]:
+    """Show a progress bar on a terminal while a large file is written. The value advances it by a number of bytes."""
+    if quiet or result.tensor.nbytes < _PROGRESS_FROM_BYTES or not sys.stderr.isatty():
         yield lambda _: None
         return
-    from rich.console import Console  # only here: to load it takes as long as to make a million elements
+    from rich.console import Console  # imported here: importing it takes as long as computing a million elements
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield partial(progress.advance, progress.add_task(made.file_name, total=made.tensor.nbytes))
+        yield partial(progress.advance, progress.add_task(result.file_name, total=result.tensor.nbytes))
 
 
-class _Ended(BaseException):
+class _Terminated(BaseException):
     """A signal asks the process to end."""
 
 
 @contextmanager
-def _cleaned_up_before_a_signal_ends_it() -> Iterator[None]:
-    """Let a signal unwind what runs, then end the process as it would have: a shell sees 130 or 143, and its loop ends too."""
-    signals = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]  # `nohup` stays in force
+def _cleanup_before_signal() -> Iterator[None]:
+    """Clean up when a signal arrives. Then the same signal ends the process: a shell sees 130 or 143, and stops its loop too."""
+    signals = [number for number in _TERMINATING_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores SIGHUP
 
     def end(number: int, _: object) -> None:
         for each in signals:
-            signal.signal(each, signal.SIG_IGN)  # a second one may not interrupt the cleaning up
-        raise _Ended(number)
+            signal.signal(each, signal.SIG_IGN)  # because a second signal must not interrupt the cleanup
+        raise _Terminated(number)
 
-    before = {number: signal.signal(number, end) for number in signals}
+    previous = {number: signal.signal(number, end) for number in signals}
     try:
         yield
-    except _Ended as ended:
-        (number,) = ended.args
+    except _Terminated as error:
+        (number,) = error.args
         signal.signal(number, signal.SIG_DFL)
         signal.raise_signal(number)
-        sys.exit(128 + number)  # reached where its own signals do not end a process: the first one of a container
+        sys.exit(128 + number)  # reached only by the first process of a container, which its own signals do not end
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
-def _report(made: Answer) -> None:
-    facts = made.metadata
+def _report(result: Answer) -> None:
+    facts = result.metadata
     say(f"{facts['scheme']}, {facts['dtype']} {facts['shape']}, standard deviation {facts['stddev']:.6g}, seed {facts['seed']}")
     for warning in facts["warnings"]:
         say(f"warning: {warning}", typer.colors.YELLOW)

@@ -1,4 +1,4 @@
-"""`weight-init kernels`: compile the kernels before they are needed."""
+"""`weight-init kernels`: compile the kernels in advance."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from service.settings import Settings
 
 
 def kernels() -> None:
-    """Compile the kernels for every level of processors, as for an image: no start has to wait for them then.
+    """Compile the kernels for every level of processors, for example in a container image, so that later starts are quick.
 
-    They are kept in WEIGHT_INIT_KERNEL_CACHE, else in the user's cache.
+    The compiled kernels are stored in WEIGHT_INIT_KERNEL_CACHE, or else in the user's cache.
     """
     from multiprocessing import get_context
 
     try:
         from service.core.stream.kernels.compiling import levels_here
     except ImportError as error:
-        fail(f"there is nothing to compile: {error}", EXIT_IO)
+        fail(f"cannot compile the kernels: {error}", EXIT_IO)
 
     for level in levels_here():
-        os.environ["NUMBA_CPU_NAME"] = level  # at which Numba looks but once: so each level has a process of its own
+        os.environ["NUMBA_CPU_NAME"] = level  # Numba reads it only once, so each level has its own process.
         process = get_context("spawn").Process(target=_compile_kernels, args=(Settings().kernel_cache,))
         process.start()
         process.join()
         if process.exitcode:
-            fail(f"the kernels for {level} cannot be compiled", EXIT_IO)
+            fail(f"cannot compile the kernels for {level}", EXIT_IO)
 
 
 def _compile_kernels(cache: Path | None) -> None:
     logging.basicConfig(format="%(message)s")
-    logging.getLogger("weight_init").setLevel(logging.DEBUG)  # where there is nothing to compile, it says that they are ready
+    logging.getLogger("weight_init").setLevel(logging.DEBUG)  # kernels that are already compiled are logged at this level
     engines.load_kernels(cache)

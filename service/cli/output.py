@@ -1,4 +1,4 @@
-"""What the command line prints: results on stdout, words on stderr, and the status with which it ends."""
+"""What the command line prints (results on stdout, messages on stderr), and its exit statuses."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ EXIT_IO, EXIT_INVALID = 1, 2
 
 
 def fail(message: str, status: int) -> NoReturn:
-    """End with a message and a status."""
+    """Print a message and exit with a status."""
     say(f"weight-init: {message}", typer.colors.RED)
     sys.exit(status)
 
 
 def say(message: str, colour: str | None = None) -> None:
-    """Print a line on stderr."""
-    typer.secho(message, err=True, fg=None if "NO_COLOR" in os.environ else colour)  # coloured only on a terminal
+    """Print a line on stderr, in colour if it is a terminal and NO_COLOR is not set."""
+    typer.secho(message, err=True, fg=None if "NO_COLOR" in os.environ else colour)
 
 
 def print_json(content: Mapping[str, Any]) -> None:
     """Print a JSON document."""
     text = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    write_file(iter([text]), STANDARD_OUTPUT)  # not print, whose errors would come at Python's end
+    write_file(iter([text]), STANDARD_OUTPUT)  # not print(), whose errors may only appear when Python exits
 
 
 def print_table(rows: Iterable[tuple[str, ...]], *header: str) -> None:
-    """Print a table; with the names of its columns, or the first of them in bold."""
-    from rich.console import Console  # only here: to load it takes as long as to make a million elements
+    """Print a table with a header, or without one and with its first column in bold."""
+    from rich.console import Console  # imported here: importing it takes as long as computing a million elements
     from rich.table import Column, Table
 
     table = Table(*header) if header else Table(Column(style="bold"), "", show_header=False, box=None, padding=(0, 2, 0, 0))
     for row in rows:
         table.add_row(*row)
-    Console(markup=False).print(table)  # [out, in] is a shape here too
+    Console(markup=False).print(table)  # [out, in] is a shape, not markup

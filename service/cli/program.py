@@ -1,4 +1,4 @@
-"""The program `weight-init`: its commands, and what it says when one of them fails."""
+"""The program `weight-init`: its commands, and how it reports errors."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from service.contract.errors import InvalidRequest
 from service.core.errors import InitError
 
 _REMEDIES = {
-    errno.ENOENT: "Make its folder first.",
-    errno.EISDIR: "Give the name of a file, not of a folder.",
-    errno.EACCES: "The file, where there is one, and its folder must be writable.",
+    errno.ENOENT: "Create its folder first.",
+    errno.EISDIR: "Give the name of a file, not the name of a folder.",
+    errno.EACCES: "The folder must be writable, and so must the file if it exists.",
     errno.EROFS: "Write to another file system.",
     errno.ENOSPC: "Free some space, or write to another disk.",
     errno.EDQUOT: "Free some space, or write to another disk.",
@@ -30,14 +30,14 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # [out, in] is a shape, not a style
+    rich_markup_mode=None,  # [out, in] is a shape, not markup
 )
 for _command in (init.init, recommend.recommend, recommend.schemes, kernels.kernels, serve.serve):
     app.command()(_command)
 
 
 def main() -> None:
-    """Run the command line; what is wrong with a request ends it with status 2, what is wrong with a file with status 1."""
+    """Run the command line. Exits with status 2 if the request or a setting is wrong, and with 1 if a file cannot be written."""
     try:
         app()
     except (InitError, InvalidRequest) as error:
@@ -49,14 +49,14 @@ def main() -> None:
         fail(f"{error.filename or 'output'}: {error.strerror or error}. {remedy}".rstrip(), EXIT_IO)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(__version__)
         raise typer.Exit
 
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
     """Initialized weights for neural networks: the same bytes for the same request."""

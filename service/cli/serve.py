@@ -18,14 +18,18 @@ _log = logging.getLogger("weight_init")
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="the address to listen on; WEIGHT_INIT_HOST, else 127.0.0.1")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="the port; WEIGHT_INIT_PORT, else 8000")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="the processes that serve; WEIGHT_INIT_WORKERS, else 1")] = None,
-    tls_certificate: Annotated[Path | None, typer.Option(help="a PEM file, for HTTPS; WEIGHT_INIT_TLS_CERTIFICATE")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="its private key; WEIGHT_INIT_TLS_KEY, else in the same file")] = None,
+    host: Annotated[str | None, typer.Option(help="address to listen on (default: WEIGHT_INIT_HOST, or 127.0.0.1)")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="port to listen on (default: WEIGHT_INIT_PORT, or 8000)")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="number of server processes (default: WEIGHT_INIT_WORKERS, or 1)")] = None,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(help="certificate chain for HTTPS, a PEM file (default: WEIGHT_INIT_TLS_CERTIFICATE)")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(help="private key, a PEM file (default: WEIGHT_INIT_TLS_KEY, or the file of the certificate)")
+    ] = None,
 ) -> None:
-    """Serve over HTTP, or with a certificate over HTTPS, until interrupted."""
-    import uvicorn  # only here: no other command needs it
+    """Serve over HTTP, or over HTTPS with a certificate, until interrupted."""
+    import uvicorn  # imported here because no other command needs it
 
     from service.web.monitoring.logs import logging_config
     from service.web.monitoring.metrics import watched
@@ -34,14 +38,14 @@ def serve(
     settings = Settings()
     host, workers = host if host is not None else settings.host, workers or settings.workers
     log_config = logging_config(settings.log_format, settings.log_level)
-    logging.config.dictConfig(log_config)  # as uvicorn will, for what is said before
+    logging.config.dictConfig(log_config)  # Uvicorn does the same later; this is for messages before that.
     if not settings.key_digests and not _is_loopback(host):
         _log.warning(
-            "anybody who reaches %s may ask, as no keys are set: set WEIGHT_INIT_API_KEYS or WEIGHT_INIT_API_KEYS_FILE, or listen on"
-            " 127.0.0.1 behind a proxy that asks who it is",
+            "every client that reaches %s is served, as no keys are set. Set WEIGHT_INIT_API_KEYS or WEIGHT_INIT_API_KEYS_FILE, or listen"
+            " on 127.0.0.1 behind a proxy that authenticates clients",
             host,
         )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # which uvicorn raises again when all is sent: it ended as it was told to
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # Uvicorn raises it again after the last response; exit with status 0.
     with watched(host, settings.metrics_port, workers=workers):
         uvicorn.run(
             "service.web.app:create_app",
@@ -50,7 +54,7 @@ def serve(
             port=port if port is not None else settings.port,
             workers=workers,
             server_header=False,
-            access_log=False,  # there is one of our own
+            access_log=False,  # the service writes its own
             log_config=log_config,
             http=protocol_under(settings),
             ws="none",

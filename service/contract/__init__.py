@@ -1,1 +1,1 @@
-"""What may be asked and what is answered, in whatever way it travels: the fields, their checks, the metadata."""
+"""Requests and responses, independent of the transport: the fields, their checks, and the metadata."""

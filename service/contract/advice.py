@@ -1,4 +1,4 @@
-"""What is recommended, in the words and numbers of an answer."""
+"""Recommendations as the documents of responses."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ from service.core.schemes.auto import recommendation_for
 from service.core.tensors.rules import Rule
 
 
-def described_activation(activation: ActivationWithParameters | None) -> AppliedActivation | None:
-    """An activation by name, with its parameters, or its formula; None for none."""
+def activation_document(activation: ActivationWithParameters | None) -> AppliedActivation | None:
+    """Describe an activation by its name and parameters, or by its formula. None stays None."""
     if activation is None:
         return None
     if activation.name == EXPRESSION:
         return {"expression": activation.row.formula}
-    # no type says that any parameter may stand beside the name
+    # a TypedDict cannot say that any parameter may stand beside the name
     return cast(AppliedActivation, {"name": activation.name, **activation.parameters})
 
 
-def described_gains(gains: ExactGains | None) -> Gains | None:
-    """The gains of an activation; None for one that is not a scalar function."""
+def gains_document(gains: ExactGains | None) -> Gains | None:
+    """Describe the gains of an activation. None, for one that is not a scalar function, stays None."""
     if gains is None:
         return None
     return {"forward": gains.forward, "backward": gains.backward, "variance": gains.variance, "torch": gains.torch}
 
 
 def advice_for(recommended: Recommended, activation: ActivationWithParameters | None) -> Advice:
-    """The recommended scheme and its numbers. Without an activation and a role it is that for a linear layer, and says so."""
+    """Describe the recommended scheme. Without an activation and a role, it is the one for a linear layer, marked as assumed."""
     row, rule = recommended.recommendation, recommended.rule
     parameters = recommended.chosen if recommended.for_role else recommended.parameters
     assumed: AppliedActivation | None = None if recommended.for_role else {"name": ASSUMED_ACTIVATION.name, "assumed": True}
     return {
-        "activation": described_activation(activation) or assumed,
+        "activation": activation_document(activation) or assumed,
         "scheme": recommended.scheme.name,
         "distribution": recommended.draw,
         "parameters": {name: value for name, value in parameters.items() if value is not None},
         "formula": recommended.scheme.formula,
         "stddev": None if rule is None else rule.stddev,
         "bound": None if rule is None else _bound(rule),
-        "gain": described_gains(activation.gains if activation else None),
+        "gain": gains_document(activation.gains if activation else None),
         "bias": row.bias,
         "bias_value": row.bias_value(recommended.known),
         "reason": row.reason,
@@ -60,7 +60,7 @@ def advice_for(recommended: Recommended, activation: ActivationWithParameters | 
 
 
 def recommendation_of(request: RecommendRequest) -> Recommendation:
-    """The answer of /recommend: the advice, with ranked alternatives. Raises InitError."""
+    """Return the content of /recommend: the advice, and ranked alternatives. Raises InitError."""
     activation = None if request.activation is None else activation_of(request.activation, request.flat_parameters)
     role = ROLES["dense"] if request.layer is None else find_role(request.layer)
     _check(request, activation, role)
@@ -92,10 +92,15 @@ def _check(request: RecommendRequest, activation: ActivationWithParameters | Non
             "distribution",
             expected="one of " + ", ".join(DISTRIBUTIONS),
             received=request.distribution,
-            action="Leave it out for the recommended one.",
+            action="Leave it out to get the recommended one.",
         )
     if request.num_layers is not None and request.num_layers < 1:
-        raise InvalidValue("num_layers", expected="an integer of at least 1", received=request.num_layers, action="Count the layers.")
+        raise InvalidValue(
+            "num_layers",
+            expected="an integer of at least 1",
+            received=request.num_layers,
+            action="Give the number of layers in the network.",
+        )
     for name in request.flat_parameters:
         if activation is None or name not in activation.parameters:
             owner = activation.name if activation else f"the layer {role.name}"
@@ -113,7 +118,7 @@ def _alternative(row: AppliedAlternative, activation: ActivationWithParameters |
 
 
 def _bound(rule: Rule) -> float | None:
-    """The bound of the values; for a normal, which has none, that of the uniform of the same variance."""
+    """Return the bound of the values. A normal distribution has none; its bound is that of the uniform one with the same variance."""
     if rule.bounds is not None:
         return rule.bounds[1]
     return None if rule.stddev is None else math.sqrt(3) * rule.stddev

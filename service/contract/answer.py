@@ -1,4 +1,4 @@
-"""A request becomes a tensor in a file, and what there is to say about it."""
+"""Turns a request into a file of a tensor, with metadata."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Metadata = dict[str, Any]
 
 @dataclass(frozen=True)
 class Limits:
-    """The largest answers, checked before anything is allocated."""
+    """The largest tensors to serve. They are checked before anything is allocated."""
 
     max_tensor_bytes: int = 1 << 40
     max_json_elements: int = 1_000_000
@@ -36,10 +36,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Answer:
-    """A file of one tensor. `provenance` is all that determines its bytes; the metadata adds how that came about, and advice.
+    """A tensor in a file. `provenance` is what determines its bytes. The metadata adds how the scheme was applied, and advice.
 
-    `metadata_text` is one line of JSON in ASCII, which a header can hold; `repeatable`: the request named its seed, so the same
-    request will have the same bytes for ever.
+    `metadata_text` is one line of JSON in ASCII, which fits into a header. `repeatable`: the request gave a seed, so the same request
+    always has the same bytes.
     """
 
     tensor: VirtualTensor
@@ -51,13 +51,13 @@ class Answer:
 
     @property
     def metadata(self) -> Metadata:
-        """All that there is to say about the tensor; the caller's own."""
+        """The metadata as a new dictionary, which the caller may change."""
         metadata: Metadata = json.loads(self.metadata_text)
         return metadata
 
     @property
     def file_name(self) -> str:
-        """What to save it as."""
+        """The name to save the file under."""
         return f"{self.tensor.spec.name or 'weight'}.{self.format.extension}"
 
     @property
@@ -67,13 +67,13 @@ class Answer:
 
     @property
     def etag(self) -> str:
-        """A validator: equal exactly when the bytes of the file are; where `is_bitwise` is false, up to their last digit."""
+        """A validator: two are equal exactly when the bytes of the files are. If `bitwise` is false, the last digits may differ."""
         inputs = [self.format.name, self.metadata if self.format.carries_advice else self.provenance]
         return hashlib.blake2b(orjson.dumps(inputs), digest_size=16).hexdigest()
 
 
 def answer(request: InitRequest, file_format: Format, limits: Limits) -> Answer:
-    """The tensor that a request asks for, in a format. Nothing of it is computed yet. Raises InitError."""
+    """Return the requested tensor in a file format. No element is computed yet. Raises InitError."""
     initializer = initializer_of(specification_of(request))
     whole = initializer.view
     spec = TensorSpec(
@@ -103,7 +103,7 @@ def _check_size(tensor: VirtualTensor, file_format: Format, limits: Limits) -> N
             "shape",
             expected=f"at most {limits.max_tensor_bytes} bytes (WEIGHT_INIT_MAX_TENSOR_BYTES)",
             received=tensor.nbytes,
-            action="Ask for a slice of it, or let the operator raise the limit.",
+            action="Ask for a slice, or ask the operator to raise the limit.",
         )
     rule = whole_in(tensor.spec.rule)
     if rule is not None and math.prod(rule.shape) > limits.max_structured_elements:
@@ -111,19 +111,19 @@ def _check_size(tensor: VirtualTensor, file_format: Format, limits: Limits) -> N
             "shape",
             expected=f"at most {limits.max_structured_elements} elements for {rule.name} (WEIGHT_INIT_MAX_STRUCTURED_ELEMENTS)",
             received=math.prod(rule.shape),
-            action="It must be computed whole, so that a slice does not help; ask for a scheme that draws each element.",
+            action="It is computed whole, so a slice does not help. Use a scheme that draws each element.",
         )
     if rule is not None and rule.operations > limits.max_structured_operations:
         raise TooLarge(
             "shape",
             expected=f"at most {limits.max_structured_operations:.2g} operations for {rule.name} (WEIGHT_INIT_MAX_STRUCTURED_OPERATIONS)",
             received=f"a shape of {list(rule.shape)}, which takes about {rule.operations:.2g}",
-            action="It must be computed whole, so that a slice does not help; ask for less, or for a scheme that draws each element.",
+            action="It is computed whole, so a slice does not help. Use a smaller shape, or a scheme that draws each element.",
         )
     if file_format.name == "json" and tensor.size > limits.max_json_elements:
         raise TooLarge(
             "shape",
             expected=f"at most {limits.max_json_elements} elements in JSON (WEIGHT_INIT_MAX_JSON_ELEMENTS)",
             received=tensor.size,
-            action="Ask for npy, safetensors or raw, which have no such limit, or for a slice.",
+            action="Ask for a slice, or for npy, safetensors or raw, which have no such limit.",
         )

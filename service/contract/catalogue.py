@@ -1,8 +1,8 @@
-"""The catalogues: what schemes and activations there are, as the registry says."""
+"""The catalogues of schemes and activations, made from the registry."""
 
 from __future__ import annotations
 
-from service.contract.advice import described_gains
+from service.contract.advice import gains_document
 from service.contract.documents import (
     ActivationCatalogue,
     ActivationDescription,
@@ -16,7 +16,7 @@ from service.core.schemes import SCHEMES, Scheme
 
 
 def schemes() -> SchemeCatalogue:
-    """The answer of /schemes."""
+    """Return the content of /schemes."""
     return {"schemes": [_scheme(row) for row in SCHEMES.values()]}
 
 
@@ -33,7 +33,7 @@ def _scheme(row: Scheme) -> SchemeDescription:
 
 
 def activations() -> ActivationCatalogue:
-    """The answer of /activations, with gains and recommended schemes."""
+    """Return the content of /activations, with gains and recommended schemes."""
     return {"activations": [_activation(row) for row in ACTIVATIONS.values()]}
 
 
@@ -43,7 +43,7 @@ def _activation(row: Activation) -> ActivationDescription:
         "formula": row.formula,
         "aliases": list(row.aliases),
         "parameters": [_parameter(parameter) for parameter in row.parameters],
-        "gain": described_gains(row().gains),
+        "gain": gains_document(row().gains),
         "recommended": row.recommendation.scheme,
         "reference": str(row.reference),
     }

@@ -1,6 +1,6 @@
-"""The JSON documents that are answered: one typed dictionary each, from which the OpenAPI document has their schemas.
+"""The JSON documents in responses, one typed dictionary each. OpenAPI takes their schemas from here.
 
-Later versions may add keys. None of these types forbids others.
+Later versions may add keys, so none of these types forbids others.
 """
 
 from __future__ import annotations
@@ -19,17 +19,20 @@ ParameterValues = TypeAliasType("ParameterValues", Annotated[dict[str, Value], F
 
 
 class AppliedActivation(TypedDict, total=False):
-    """An activation, by its name with its parameters beside it, or as a formula."""
+    """An activation: its name with its parameters beside it, or a formula."""
 
-    __pydantic_config__ = ConfigDict(json_schema_extra={"additionalProperties": _VALUES})  # type: ignore[misc]  # how Pydantic reads it
+    __pydantic_config__ = ConfigDict(json_schema_extra={"additionalProperties": _VALUES})  # type: ignore[misc]  # where Pydantic looks
 
     name: str
     expression: str
-    assumed: Annotated[bool, Field(description="whether no activation was given, so this one is assumed")]
+    assumed: Annotated[bool, Field(description="true if no activation was given, so this one is assumed")]
 
 
 class Gains(TypedDict):
-    """The factors that keep the second moment of the signal, that of the gradient, the signal's variance; and torch's own."""
+    """The gains that keep the second moment of the signal, the second moment of the gradient, and the variance of the signal.
+
+    `torch` is the gain of torch.nn.init.calculate_gain.
+    """
 
     forward: float | None
     backward: float | None
@@ -38,24 +41,26 @@ class Gains(TypedDict):
 
 
 class Advice(TypedDict):
-    """The recommended scheme, its numbers, and why."""
+    """The recommended scheme, its numbers, and the reason."""
 
     activation: AppliedActivation | None
     scheme: str
     distribution: str | None
     parameters: ParameterValues
     formula: str
-    stddev: Annotated[float | None, Field(description="null where a fan that it needs is not known")]
-    bound: Annotated[float | None, Field(description="the largest magnitude; for a normal, that of the uniform of the same variance")]
+    stddev: Annotated[float | None, Field(description="null if it depends on a fan that is not known")]
+    bound: Annotated[
+        float | None, Field(description="the largest magnitude; for a normal distribution, that of the uniform one with the same variance")
+    ]
     gain: Gains | None
-    bias: Annotated[str, Field(description="the scheme of the bias")]
+    bias: Annotated[str, Field(description="the scheme for the bias")]
     bias_value: float | None
     reason: str
     reference: str | None
 
 
 class Alternative(TypedDict):
-    """Another scheme, when it may serve, and what it does to the variance in each layer."""
+    """Another scheme, when to prefer it, and its effect on the variance in each layer."""
 
     scheme: str
     parameters: ParameterValues
@@ -65,35 +70,39 @@ class Alternative(TypedDict):
 
 
 class Recommendation(Advice):
-    """The recommended scheme, its numbers, why, and what else may serve."""
+    """The recommended scheme, its numbers, the reason, and alternatives."""
 
     layer: str
     fan_in: int | None
     fan_out: int | None
-    variance_per_layer: Annotated[float | None, Field(description="the factor on the signal's second moment: 1 is steady")]
+    variance_per_layer: Annotated[
+        float | None, Field(description="the factor by which a layer changes the second moment of the signal: 1 is steady")
+    ]
     alternatives: list[Alternative]
 
 
-Slice = TypedDict("Slice", {"of": Annotated[list[int], Field(description="the shape of the whole")], "is": str})
-Slice.__doc__ = "The part that was asked for."
+Slice = TypedDict("Slice", {"of": Annotated[list[int], Field(description="the shape of the whole tensor")], "is": str})
+Slice.__doc__ = "The requested part of the tensor."
 
 
 class Repetition(TypedDict):
-    """So many elements in succession, so many times."""
+    """Each block of `block` elements occurs `times` times in succession."""
 
     block: int
     times: int
 
 
 class Metadata(TypedDict):
-    """How a tensor was made, and what to think of it."""
+    """How a tensor was made, and advice about it."""
 
     name: str | None
     slice: Slice | None
-    cut: Annotated[list[float | None] | None, Field(description="the cuts of a truncated normal: so many times `scale` from `loc`")]
+    cut: Annotated[
+        list[float | None] | None, Field(description="the cuts of a truncated normal distribution, as multiples of `scale` from `loc`")
+    ]
     layer: str | None
     stream: Annotated[int, Field(description="the version of the stream")]
-    seed: Annotated[int | str, Field(description="a string beyond 2^53")]
+    seed: Annotated[int | str, Field(description="a string if it is above 2^53")]
     shape: list[int]
     layout: str
     dtype: str
@@ -101,22 +110,22 @@ class Metadata(TypedDict):
     draw: str
     loc: NotRequired[float]
     scale: NotRequired[float]
-    repeated: NotRequired[Annotated[Repetition, Field(description="that blocks of outputs are equal")]]
-    requested: Annotated[str, Field(description="the scheme as it was asked for")]
+    repeated: NotRequired[Annotated[Repetition, Field(description="which blocks of outputs are equal")]]
+    requested: Annotated[str, Field(description="the scheme that the request named")]
     parameters: ParameterValues
     formula: str
     mean: float | None
-    stddev: Annotated[float | None, Field(description="that of the values, after truncation")]
+    stddev: Annotated[float | None, Field(description="the standard deviation of the values, after truncation")]
     bounds: list[float] | None
     fan_in: int | None
     fan_out: int | None
     fan_convention: str
     activation: AppliedActivation | None
-    reproducible: Annotated[str, Field(description="bitwise, or how nearly")]
+    reproducible: Annotated[str, Field(description="bitwise, or how closely other machines agree")]
     recommended: Advice
     warnings: list[str]
     extras: NotRequired[
-        Annotated[ParameterValues, Field(description="what the scheme wants done beside the tensor, such as a forward multiplier")]
+        Annotated[ParameterValues, Field(description="what the scheme needs besides the tensor, such as a factor in the forward pass")]
     ]
 
 
@@ -125,7 +134,7 @@ class Tensor(TypedDict):
 
     shape: list[int]
     dtype: str
-    data: Annotated[float | list[Any], Field(description="nested lists of the shape; a number for a scalar")]
+    data: Annotated[float | list[Any], Field(description="the values as nested lists, or one number for a scalar")]
     metadata: Annotated[Metadata, Field(description="the same as in the header Weight-Init")]
 
 
@@ -134,13 +143,13 @@ class ParameterDescription(TypedDict):
 
     name: str
     summary: str
-    domain: Annotated[str, Field(description="the values that it takes, in words")]
-    default: Annotated[Value | None, Field(description="null where there is none")]
+    domain: Annotated[str, Field(description="the values that it accepts, in words")]
+    default: Annotated[Value | None, Field(description="null if there is none")]
     required: bool
 
 
 class SchemeAlias(TypedDict):
-    """Another name of a scheme, and what it presets."""
+    """Another name of a scheme, and the parameters that it sets."""
 
     name: str
     parameters: ParameterValues
@@ -183,17 +192,17 @@ class ActivationCatalogue(TypedDict):
 
 
 class Health(TypedDict):
-    """The process answers."""
+    """The process is alive."""
 
     status: str
     version: str
 
 
 class Readiness(TypedDict):
-    """The process wants requests."""
+    """The service is ready for requests."""
 
     status: str
-    engine: Annotated[str, Field(description="what computes: numba or numpy")]
+    engine: Annotated[str, Field(description="the engine that computes: numba or numpy")]
 
 
 class Problem(TypedDict):
@@ -202,5 +211,5 @@ class Problem(TypedDict):
     type: str
     title: str
     status: int
-    detail: Annotated[str, Field(description="what was expected, what was received, what to do")]
+    detail: Annotated[str, Field(description="what was expected, what was received, and what to do")]
     errors: NotRequired[list[FieldError]]

@@ -1,4 +1,4 @@
-"""Errors of a request's form: fields of the wrong type. A value outside its domain is the core's to refuse."""
+"""Errors for fields of the wrong type. The core raises its own errors for values outside their domain."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from service.core.errors import InitError
 
 @dataclass(frozen=True)
 class FieldError:
-    """What is wrong with one field. `field` is its place, dots between levels."""
+    """What is wrong with one field. `field` is its path, with dots between levels."""
 
     field: str
     expected: str
@@ -19,7 +19,7 @@ class FieldError:
 
     @classmethod
     def of(cls, error: InitError) -> Self:
-        """The same, of an error of the core."""
+        """Convert an error of the core."""
         return cls(error.field, error.expected, error.received, error.action)
 
     def __str__(self) -> str:
@@ -27,7 +27,7 @@ class FieldError:
 
 
 class InvalidRequest(Exception):
-    """A request whose fields are of the wrong type; `malformed` when it is not even JSON."""
+    """A request with fields of the wrong type. `malformed`: it is not JSON."""
 
     def __init__(self, errors: list[FieldError], *, malformed: bool = False) -> None:
         self.errors = errors

@@ -1,4 +1,4 @@
-"""What there is to say about a tensor: its provenance, and the metadata that adds how it came about and what to think of it."""
+"""The provenance of a tensor, and its metadata, which adds how the scheme was applied and advice."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from service.contract.advice import advice_for, described_activation
-from service.contract.specification import REMEMBERED
+from service.contract.advice import activation_document, advice_for
+from service.contract.specification import CACHE_SIZE
 from service.core.advice.warnings import warnings_for
 from service.core.initializer import Initializer
 from service.core.stream.philox import STREAM_VERSION
@@ -18,20 +18,19 @@ from service.core.tensors.tensor import VirtualTensor
 
 Facts = dict[str, Any]
 
-# The metadata begins with these facts about the one tensor (and `cut`, which its rule may have), in this order.
-OF_THE_TENSOR = ("name", "slice", "cut", "layer", "stream", "seed", "shape", "layout", "dtype", "scheme")
+# The metadata begins with these keys, in this order. They are about one tensor; the rest is about its initializer.
+TENSOR_KEYS = ("name", "slice", "cut", "layer", "stream", "seed", "shape", "layout", "dtype", "scheme")
 
 _EXACT_JSON_INTEGER = 2**53
 
-# one line, in ASCII, as a header must be
+# a header must be one line of ASCII
 _as_ascii = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def provenance_of(initializer: Initializer, tensor: VirtualTensor, slice_text: str | None) -> Facts:
-    """All that determines the bytes, in the terms of STREAM.md, and nothing else.
+    """Return what determines the bytes, in the terms of STREAM.md, and nothing else.
 
-    It is written into files, whose bytes may never change. So it has no advice, no defaults of parameters, no version, and no field for
-    what was not asked for.
+    Files contain it, and their bytes may never change. So it has no advice, no default parameters, no version, and no null values.
     """
     spec, layer = tensor.spec, initializer.specification
     facts = {
@@ -49,21 +48,20 @@ def provenance_of(initializer: Initializer, tensor: VirtualTensor, slice_text: s
 
 
 def metadata_text(provenance: Facts, initializer: Initializer) -> str:
-    """The metadata (documents.Metadata) as one line of JSON in ASCII.
+    """Return the metadata (documents.Metadata) as one line of JSON in ASCII.
 
-    Spliced: the facts of the one tensor, null for what was not asked for, before the description of the initializer, which all tensors
-    of a layer share.
+    It joins the text about this tensor to the cached text about its initializer, which all tensors of a layer share.
     """
-    facts = {name: provenance.get(name) for name in OF_THE_TENSOR}
+    facts = {name: provenance.get(name) for name in TENSOR_KEYS}
     text = orjson.dumps(facts).decode("utf-8")
-    if not text.isascii():  # rare, and several times slower
+    if not text.isascii():  # rare, and several times slower than orjson
         text = _as_ascii(facts)
-    return f"{text[:-1]},{described(initializer)[1:]}"
+    return f"{text[:-1]},{initializer_text(initializer)[1:]}"
 
 
-@lru_cache(maxsize=REMEMBERED)
-def described(initializer: Initializer) -> str:
-    """The metadata from `draw` on: how the distribution came about, and what to think of it. Raises InitError."""
+@lru_cache(maxsize=CACHE_SIZE)
+def initializer_text(initializer: Initializer) -> str:
+    """Return the metadata from `draw` on: how the scheme was applied, and advice. Raises InitError."""
     rule, specification = initializer.rule, initializer.specification
     content = rule.facts | {
         "requested": specification.scheme,
@@ -75,17 +73,17 @@ def described(initializer: Initializer) -> str:
         "fan_in": initializer.fans.fan_in,
         "fan_out": initializer.fans.fan_out,
         "fan_convention": initializer.fan_convention.value,
-        "activation": described_activation(initializer.activation),
+        "activation": activation_document(initializer.activation),
         "reproducible": "bitwise" if is_bitwise(rule) else "within an ulp of float32",
         "recommended": advice_for(initializer.recommended, initializer.activation),
         "warnings": warnings_for(initializer),
         **_extras(initializer),
     }
-    return _as_ascii({name: fact for name, fact in content.items() if name not in OF_THE_TENSOR})
+    return _as_ascii({name: fact for name, fact in content.items() if name not in TENSOR_KEYS})
 
 
 def _extras(initializer: Initializer) -> Facts:
-    """What the scheme wants done beside the tensor, such as a factor in the forward pass; empty for most."""
+    """Return what the scheme needs besides the tensor, such as a factor in the forward pass. Most schemes need nothing."""
     scheme = initializer.scheme
     extras = scheme.extras(initializer.parameters, initializer.fans) if scheme.extras else {}
     return {"extras": extras} if extras else {}

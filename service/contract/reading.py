@@ -1,11 +1,11 @@
-"""Reading a request from JSON, from a query or from a command line. All of them have the same fields and the same errors."""
+"""Reads a request from JSON, a query or a command line, with the same fields and the same errors."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -23,7 +23,7 @@ def read_json(model: type[R], body: bytes) -> R:
         request = _with_known_fields(model.model_validate_json(body))
     except ValidationError as error:
         raise _invalid(model, error) from None
-    _CHECK.decode(body.decode("utf-8"))
+    _NAME_CHECKER.decode(body.decode("utf-8"))
     return request
 
 
@@ -32,7 +32,7 @@ def read_text(model: type[R], pairs: Iterable[tuple[str, str]]) -> R:
     values: dict[str, Any] = {}
     for name, text in pairs:
         if name in values:
-            _refuse_twice(name)
+            raise _repeated_field(name)
         values[name] = _value(name, text)
     try:
         return _with_known_fields(model.model_validate(values))
@@ -45,7 +45,7 @@ def _with_known_fields(request: R) -> R:
     for name in request.model_extra or ():
         if name not in known:
             fields = list(type(request).model_fields)
-            listed = [*fields, "and the parameters of the scheme and the activation (/schemes, /activations)"]
+            listed = [*fields, "and the parameters of the scheme and the activation (see /schemes and /activations)"]
             raise unknown_name(name, name, [*fields, *known], kind="field", listed=listed)
     return request
 
@@ -53,12 +53,11 @@ def _with_known_fields(request: R) -> R:
 _TEXT_FIELDS = {"activation", "scheme", "layer", "layout", "fan_convention", "dtype", "name", "slice", "format", "distribution"}
 _TEXT_FIELDS |= set(filter(is_choice, PARAMETER_NAMES))
 
-
-_BY_X = re.compile(r"\d+(\s*x\s*\d+)+", re.ASCII)
+_SHAPE_WITH_X = re.compile(r"\d+(\s*x\s*\d+)+", re.ASCII)
 
 
 def _value(name: str, text: str) -> Any:
-    """A field's value from its text; text that cannot be read stays text, for the check to name what was received."""
+    """Convert the text of a field to its value. Text that cannot be converted is returned as it is; the checks then refuse it."""
     if name == "shape":
         return _shape(text)
     if name in ("scheme", "activation") and text.lstrip().startswith("{"):
@@ -67,13 +66,13 @@ def _value(name: str, text: str) -> Any:
 
 
 def _shape(text: str) -> Any:
-    """`512,784`, `512x784`, `(512, 784)` and `[512, 784]` are the same; `()` is a scalar's."""
+    """Read `512,784`, `512x784`, `(512, 784)` or `[512, 784]`, which are all the same shape, or `()` for a scalar."""
     inner = text.strip()
     bracketed = inner[:1] + inner[-1:] in ("()", "[]")
     inner = inner[1:-1].strip() if bracketed else inner
     if bracketed and not inner:
         return []
-    return [_scalar(item) for item in re.split(r"\s*[x,]\s*" if _BY_X.fullmatch(inner) else ",", inner.rstrip(","))]
+    return [_scalar(item) for item in re.split(r"\s*[x,]\s*" if _SHAPE_WITH_X.fullmatch(inner) else ",", inner.rstrip(","))]
 
 
 def _scalar(text: str) -> Any:
@@ -92,7 +91,7 @@ def _scalar(text: str) -> Any:
 
 def _json(text: str) -> Any:
     try:
-        return _READER.decode(text)
+        return _PARSER.decode(text)
     except InitError:
         raise
     except (ValueError, RecursionError):
@@ -100,31 +99,30 @@ def _json(text: str) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON whose names differ: of two readers one would take the first of two, another the last. Raises InvalidValue."""
+    """Return a JSON object. Raises InvalidValue for a repeated name, because JSON parsers disagree on which value counts."""
     content = dict(pairs)
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]
-        _refuse_twice(next(name for name in names if names.count(name) > 1))
+        raise _repeated_field(next(name for name in names if names.count(name) > 1))
     return content
 
 
-def _refuse_twice(name: str) -> NoReturn:
-    raise InvalidValue(name, expected="each field once", received=f"{name} twice", action="Leave one out.")
+def _repeated_field(name: str) -> InvalidValue:
+    return InvalidValue(name, expected="each field once", received=f"{name} twice", action="Remove one of them.")
 
 
-_READER = json.JSONDecoder(object_pairs_hook=_object)
-_CHECK = json.JSONDecoder(object_pairs_hook=_object, parse_int=str)  # of names alone: numbers may be as long as they like
+_PARSER = json.JSONDecoder(object_pairs_hook=_object)
+_NAME_CHECKER = json.JSONDecoder(object_pairs_hook=_object, parse_int=str)  # int() would refuse very long numbers
 
 
 def _invalid(model: type[BaseModel], error: ValidationError) -> InvalidRequest:
     details = error.errors(include_url=False, include_context=False)
     malformed = any(detail["type"] == "json_invalid" for detail in details)
-    by_field = {found.field: found for found in (_field_error(model, detail) for detail in details)}
+    by_field = {row.field: row for row in (_field_error(model, detail) for detail in details)}  # a union has an error for each type
     return InvalidRequest(list(by_field.values()), malformed=malformed)
 
 
 def _field_error(model: type[BaseModel], detail: Mapping[str, Any]) -> FieldError:
-    """Of a field whose type is a union there are several, which say the same: what the field takes."""
     if detail["type"] == "json_invalid":
         return FieldError("body", "valid JSON", detail["msg"].removeprefix("Invalid JSON: "), "Send one JSON object.")
     if not detail["loc"]:
@@ -132,7 +130,7 @@ def _field_error(model: type[BaseModel], detail: Mapping[str, Any]) -> FieldErro
     name = str(detail["loc"][0])
     expected = model.model_fields[name].description or detail["msg"]
     if detail["type"] == "missing" and len(detail["loc"]) == 1:
-        return FieldError(name, expected, "nothing", f"Give {name}: it has no default.")
+        return FieldError(name, expected, "nothing", f"Give {name}. It has no default.")
     return FieldError(name, expected, _short(detail["input"]), "See /docs for the fields and examples.")
 
 

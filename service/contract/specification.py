@@ -1,4 +1,4 @@
-"""A request becomes a layer's specification, and that its initializer, once for all tensors of the layer."""
+"""Turns a request into the specification of a layer, and that into an initializer, once for all tensors of the layer."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from service.core.layers.roles import find_role
 from service.core.parameters import NO_PARAMETERS, GivenParameters
 from service.core.schemes import find_scheme
 
-# A model has many layers of few kinds, each with a name and a seed of its own. Some 5 KiB each, so 10 MiB when full.
-REMEMBERED = 1024
+# The tensors of a model have their own names and seeds, but few different specifications. An entry takes about 5 KiB, so both caches of
+# this size take 10 MiB when they are full.
+CACHE_SIZE = 1024
 
 Parameters = dict[str, Any]
 
 
 def specification_of(request: InitRequest) -> LayerSpecification:
-    """All that the request says about the layer. Raises InitError.
+    """Return what the request says about the layer. Raises InitError.
 
-    A parameter may stand beside the fields or beside the name of the scheme or the activation that has it.
+    A parameter may stand beside the fields, or in an object with the name of its scheme or activation.
     """
     scheme_name, parameters = _named(request.scheme)
     flat = request.flat_parameters
     activation = None if request.activation is None else activation_of(request.activation, flat)
     if flat:
-        of_scheme = find_scheme(scheme_name)[0].parameter_names
+        scheme_parameters = find_scheme(scheme_name)[0].parameter_names
         for name, value in flat.items():
-            if name in of_scheme or activation is None or name not in activation.parameters:
-                _give(parameters, name, value)
+            if name in scheme_parameters or activation is None or name not in activation.parameters:
+                _set_once(parameters, name, value)
     role = None if request.layer is None else find_role(request.layer)
     return LayerSpecification(
         shape=tuple(request.shape),
@@ -50,27 +51,27 @@ def specification_of(request: InitRequest) -> LayerSpecification:
     )
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=CACHE_SIZE)
 def initializer_of(specification: LayerSpecification) -> Initializer:
-    """The initializer of a specification, shared by all who ask for an equal one. Raises InitError."""
+    """Return the initializer of a specification. Equal specifications share one. Raises InitError."""
     return initialize(specification)
 
 
 def lookups() -> tuple[int, int]:
-    """How often an initializer was known already, and how often not."""
-    known = initializer_of.cache_info()
-    return known.hits, known.misses
+    """Return the hits and misses of the cache of initializers."""
+    info = initializer_of.cache_info()
+    return info.hits, info.misses
 
 
 def activation_of(requested: str | Named | Expression, flat: Parameters) -> ActivationWithParameters:
-    """The activation of a request, with its parameters from beside the name or from beside the fields. Raises InitError."""
+    """Return the activation of a request, with the parameters beside its name and those among the `flat` ones. Raises InitError."""
     if isinstance(requested, Expression):
         return expressed(requested.expression)
     name, parameters = _named(requested)
     row = find_activation(name)
     for parameter in row.parameters:
         if parameter.name in flat:
-            _give(parameters, parameter.name, flat[parameter.name])
+            _set_once(parameters, parameter.name, flat[parameter.name])
     return row(**parameters)
 
 
@@ -78,7 +79,7 @@ def _named(requested: str | Named) -> tuple[str, Parameters]:
     return (requested, {}) if isinstance(requested, str) else (requested.name, requested.parameters)
 
 
-def _give(parameters: Parameters, name: str, value: object) -> None:
+def _set_once(parameters: Parameters, name: str, value: object) -> None:
     if name in parameters and parameters[name] != value:
-        raise InvalidValue(name, expected="one value", received=[parameters[name], value], action="Give it in one place.")
+        raise InvalidValue(name, expected="one value", received=[parameters[name], value], action="Give it in one place only.")
     parameters[name] = value

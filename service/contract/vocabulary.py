@@ -1,4 +1,4 @@
-"""The vocabulary of parameters: every name that a scheme or an activation gives one, and what it means for each of them."""
+"""The vocabulary of parameters: every name, and what it means for each scheme and activation that has it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PARAMETER_NAMES = sorted(_PARAMETERS)
 
 
 def described_parameter(name: str) -> str:
-    """What a parameter means, for each scheme and activation that has it."""
+    """Describe a parameter for each scheme and activation that has it."""
     owners_of: dict[str, list[str]] = {}
     for owner, row in _PARAMETERS[name]:
         owners_of.setdefault(row.summary, []).append(owner)
@@ -25,15 +25,15 @@ def described_parameter(name: str) -> str:
 
 
 def choices_of(name: str) -> list[str]:
-    """The choices of a parameter in any of its schemes."""
+    """Return every choice of a parameter, over all schemes and activations that have it."""
     return list(dict.fromkeys(choice for _, row in _PARAMETERS[name] for choice in row.choices))
 
 
 def parameter_row(name: str) -> Parameter:
-    """A parameter's row in the first scheme that has it."""
+    """Return the row of a parameter in the first scheme or activation that has it."""
     return _PARAMETERS[name][0][1]
 
 
 def is_choice(name: str) -> bool:
-    """Whether every scheme and activation that has the parameter takes one of a few words for it."""
+    """Return whether the parameter is a choice in every scheme and activation that has it."""
     return all(row.kind is Kind.CHOICE for _, row in _PARAMETERS[name])

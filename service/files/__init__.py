@@ -1,1 +1,1 @@
-"""Virtual files: a tensor in a file format, of which any part can be read without making the rest."""
+"""Virtual files: a tensor in a file format. Any part can be read without computing the rest."""

@@ -20,9 +20,10 @@ Metadata = dict[str, Any]
 
 @dataclass(frozen=True)
 class Format:
-    """A file format. `open` gives a file that can be read anywhere, or a stream that can only be read from the start.
+    """A file format: its names, and how a tensor is written in it.
 
-    `open(tensor, provenance, metadata)`: provenance is what made the tensor and never changes; metadata adds advice.
+    `open(tensor, provenance, metadata)` returns a file that can be read at any offset, or a stream that can only be read from the
+    start. `provenance` is what determines the tensor and never changes; `metadata` adds advice.
     """
 
     name: str
@@ -65,7 +66,7 @@ DEFAULT_FORMAT = FORMATS["npy"]
 
 
 def find_format(name: str) -> Format:
-    """The row of a format's name. Raises UnknownName."""
+    """Return the format with this name. Raises UnknownName."""
     try:
         return FORMATS[name.casefold()]
     except KeyError:

@@ -1,4 +1,4 @@
-"""A tensor in JSON: nested lists beside its shape, dtype and metadata."""
+"""A tensor in JSON: its shape, dtype and metadata, and its values as nested lists."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from service.core.tensors.tensor import VirtualTensor
 
 
 def json_stream(tensor: VirtualTensor, metadata: dict[str, Any]) -> Iterator[bytes]:
-    """One JSON object: shape, dtype, data, metadata.
+    """Yield one JSON object with shape, dtype, data and metadata.
 
-    Every number has the fewest digits that read back as the same float of its dtype; bfloat16 is written as float32.
+    Every number has the fewest digits that read back as the same float of its dtype. bfloat16 is written as float32.
     """
     values = tensor.read().reshape(tensor.shape)
     if tensor.dtype.name == "bfloat16":
@@ -24,7 +24,7 @@ def json_stream(tensor: VirtualTensor, metadata: dict[str, Any]) -> Iterator[byt
 
 
 def _scalar(value: object) -> object:
-    """orjson writes arrays of rank 1 and more; a scalar comes here."""
+    """Convert an array of rank 0, which orjson does not serialize by itself."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         return value[()]
-    raise TypeError(f"{type(value).__name__} has no place in JSON")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

@@ -1,6 +1,6 @@
 """NumPy's .npy format, version 1.0.
 
-Written here, not by NumPy, because NumPy's own padding has changed between its versions and these bytes may not.
+The header is written here because NumPy has changed its padding between versions, and these bytes may never change.
 Format: NumPy Enhancement Proposal 1, "A simple file format for NumPy arrays".
 """
 
@@ -20,18 +20,18 @@ _ALIGNMENT = 64
 
 
 def npy_file(tensor: VirtualTensor) -> VirtualFile:
-    """The tensor as .npy. Raises Unsupported for bfloat16, which NumPy reads back as void."""
+    """Return the tensor as .npy. Raises Unsupported for bfloat16, which NumPy reads back as void."""
     return VirtualFile((Literal(_header(tensor.shape, tensor.dtype)), TensorBytes(tensor)))
 
 
-@lru_cache(maxsize=1024)  # a model has many layers of one shape
+@lru_cache(maxsize=1024)  # a model has many layers of the same shape
 def _header(shape: Shape, dtype: DType) -> bytes:
     if dtype.name == "bfloat16":
         raise Unsupported(
             "dtype",
-            expected="a dtype that .npy knows (float32, float64, float16)",
+            expected="a dtype that .npy supports (float32, float64 or float16)",
             received=dtype.name,
-            action="NumPy would read bfloat16 back as void: ask for format safetensors or raw.",
+            action="NumPy reads bfloat16 back as void. Ask for format safetensors or raw.",
         )
     text = f"{{'descr': '{dtype.numpy.str}', 'fortran_order': False, 'shape': {shape!r}, }}".encode("ascii")
     prefix = len(_MAGIC) + 2

@@ -1,6 +1,6 @@
-"""NumPy's .npz: an uncompressed zip of the tensor as .npy and of its provenance as JSON.
+"""NumPy's .npz: an uncompressed zip file that holds the tensor as .npy and its provenance as JSON.
 
-A zip's directory holds a checksum of each member, so it can only be written from the start: a stream, without ranges.
+The directory of a zip file holds a checksum of each member. So the file is a stream: it can only be read from the start.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import orjson
+from typing_extensions import override
 
 from service.core.tensors.tensor import VirtualTensor
 from service.files.npy import npy_file
@@ -18,12 +19,12 @@ from service.files.safetensors import DEFAULT_TENSOR_NAME
 from service.files.virtual import Buffer, block_ranges
 
 _BLOCK_BYTES = 1 << 20
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's first moment: the same bytes whenever it is written
-_UNIX = 3
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that zip can store, so the bytes do not depend on the clock
+_UNIX = 3  # the zip format's number for the system that made a file
 
 
 def npz_stream(tensor: VirtualTensor, provenance: dict[str, Any]) -> Iterator[Buffer]:
-    """The members `<name or weight>.npy` and `metadata.json`. Raises Unsupported for bfloat16 before the first block."""
+    """Return a zip file with the members `<name or weight>.npy` and `metadata.json`. Raises Unsupported for bfloat16."""
     content = npy_file(tensor)
     return _zip(
         [
@@ -38,7 +39,7 @@ def npz_stream(tensor: VirtualTensor, provenance: dict[str, Any]) -> Iterator[Bu
 
 
 def _member(name: str | None) -> str:
-    """A member's name that no unpacker can take for a path."""
+    """Return a member name without slashes, so that no unpacker takes it for a path."""
     return (name or DEFAULT_TENSOR_NAME).replace("/", ".").replace("\\", ".")
 
 
@@ -51,24 +52,26 @@ def _zip(members: list[tuple[str, Iterator[Buffer], int]]) -> Iterator[Buffer]:
             with archive.open(info, "w", force_zip64=nbytes >= 1 << 31) as member:
                 for block in blocks:
                     member.write(block)
-                    yield from sink.taken()
-    yield from sink.taken()
+                    yield from sink.take()
+    yield from sink.take()
 
 
 class _Sink(io.RawIOBase):
-    """Where zipfile writes; it cannot seek, so that checksums follow the data."""
+    """Collects what zipfile writes. It cannot seek, so zipfile writes each checksum after the data."""
 
     def __init__(self) -> None:
         super().__init__()
         self._parts: list[Buffer] = []
 
+    @override
     def writable(self) -> bool:
         return True
 
+    @override
     def write(self, data: Any) -> int:
         self._parts.append(bytes(data) if not isinstance(data, memoryview) else data)
         return len(data)
 
-    def taken(self) -> list[Buffer]:
+    def take(self) -> list[Buffer]:
         parts, self._parts = self._parts, []
         return parts

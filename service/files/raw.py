@@ -1,4 +1,4 @@
-"""The elements and nothing else: little-endian, C order."""
+"""The raw format: the elements alone, little-endian, in C order."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from service.files.virtual import TensorBytes, VirtualFile
 
 
 def raw_file(tensor: VirtualTensor) -> VirtualFile:
-    """The tensor's bytes alone; shape and dtype travel beside them."""
+    """Return the bytes of the elements. The file does not contain the shape and the dtype."""
     return VirtualFile((TensorBytes(tensor),))

@@ -1,4 +1,4 @@
-"""The safetensors format: eight bytes of header length, a JSON header, then the tensors' bytes."""
+"""The safetensors format: eight bytes for the length of the header, a JSON header, and the bytes of the tensors."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _ALIGNMENT = 8
 
 
 def safetensors_file(tensor: VirtualTensor, provenance: dict[str, Any]) -> VirtualFile:
-    """The tensor under its name (or `weight`), with how it was made in `__metadata__`, as JSON under `weight_init`.
+    """Return the tensor under its name, or `weight`. `__metadata__` holds its provenance, as JSON under `weight_init`.
 
-    `format: pt` is there because the transformers library opens no file without it.
+    `__metadata__` has `format: pt` because the transformers library opens no file without it.
     """
     header = {
         "__metadata__": {"format": "pt", "weight_init": orjson.dumps(provenance).decode("utf-8")},

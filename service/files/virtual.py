@@ -1,4 +1,4 @@
-"""A file that is computed where it is read: segments of known length, one after the other."""
+"""A virtual file: segments of known length, one after the other. A part is computed when it is read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
+from typing_extensions import override
 
 from service.core.tensors.tensor import VirtualTensor
 
@@ -17,45 +18,45 @@ Buffer = bytes | memoryview
 
 
 class Segment(Protocol):
-    """Bytes of a known number, of which any range can be read alone."""
+    """A part of a file whose length is known. Any range of it can be read alone."""
 
     @property
     def nbytes(self) -> int:
-        """How many bytes there are."""
+        """The length in bytes."""
 
     def read(self, start: int, stop: int) -> Buffer:
-        """Bytes `start` to `stop`."""
+        """Return the bytes from `start` up to `stop`."""
 
 
 @dataclass(frozen=True)
-class Literal:
-    """Bytes that are written down: a header."""
+class Literal(Segment):
+    """A segment of fixed bytes, such as a header."""
 
     data: bytes
 
     @property
+    @override
     def nbytes(self) -> int:
-        """How many bytes there are."""
         return len(self.data)
 
+    @override
     def read(self, start: int, stop: int) -> Buffer:
-        """Bytes `start` to `stop`."""
         return self.data[start:stop]
 
 
 @dataclass(frozen=True)
-class TensorBytes:
-    """The elements of a tensor in C order, little-endian."""
+class TensorBytes(Segment):
+    """The elements of a tensor, little-endian, in C order. A range may begin and end inside an element."""
 
     tensor: VirtualTensor
 
     @property
+    @override
     def nbytes(self) -> int:
-        """How many bytes there are."""
         return self.tensor.nbytes
 
+    @override
     def read(self, start: int, stop: int) -> Buffer:
-        """Bytes `start` to `stop`; they may begin and end inside an element."""
         if start == stop:
             return b""
         itemsize = self.tensor.dtype.itemsize
@@ -66,22 +67,22 @@ class TensorBytes:
 
 @dataclass(frozen=True)
 class VirtualFile:
-    """A file of segments. Its length is known before anything is computed."""
+    """A file made of segments. Its length is known before anything is computed."""
 
     segments: Sequence[Segment]
 
     @cached_property
     def _offsets(self) -> list[int]:
-        """Where each segment begins, and where the file ends."""
+        """The offset of each segment, and then the length of the file."""
         return list(accumulate((segment.nbytes for segment in self.segments), initial=0))
 
     @property
     def nbytes(self) -> int:
-        """The length of the file."""
+        """The length of the file in bytes."""
         return self._offsets[-1]
 
     def read(self, start: int = 0, stop: int | None = None) -> Buffer:
-        """Bytes `start` to `stop`, as if the file were there. Raises IndexError outside it."""
+        """Return the bytes from `start` up to `stop`. Raises IndexError if they are outside the file."""
         stop = self.nbytes if stop is None else stop
         if not 0 <= start <= stop <= self.nbytes:
             raise IndexError(f"expected 0 <= start <= stop <= {self.nbytes}; received {start}, {stop}")
@@ -89,7 +90,7 @@ class VirtualFile:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _parts(self, start: int, stop: int) -> Iterator[Buffer]:
-        index = bisect_right(self._offsets, start) - 1  # bisection, because a checkpoint has thousands of segments
+        index = bisect_right(self._offsets, start) - 1  # a checkpoint has thousands of segments
         while index < len(self.segments) and self._offsets[index] < stop:
             begin, end = self._offsets[index], self._offsets[index + 1]
             if begin < end:
@@ -98,7 +99,7 @@ class VirtualFile:
 
 
 def block_ranges(start: int, stop: int, block_bytes: int) -> Iterator[tuple[int, int]]:
-    """The ranges that part [start, stop) into blocks; all but the first begin at a multiple of `block_bytes`."""
+    """Divide [start, stop) into blocks. All but the first begin at a multiple of `block_bytes`."""
     while start < stop:
         end = min(stop, (start // block_bytes + 1) * block_bytes)
         yield start, end
@@ -106,12 +107,12 @@ def block_ranges(start: int, stop: int, block_bytes: int) -> Iterator[tuple[int,
 
 
 def merged(parts: Iterator[Buffer], block_bytes: int) -> Iterator[Buffer]:
-    """The same bytes in blocks of at least `block_bytes`, but for the last."""
-    held: list[Buffer] = []
+    """Join the parts into blocks of at least `block_bytes`. Only the last may be shorter."""
+    pending: list[Buffer] = []
     for part in parts:
-        held.append(part)
-        if sum(map(len, held)) >= block_bytes:
-            yield b"".join(held)
-            held = []
-    if held:
-        yield b"".join(held)
+        pending.append(part)
+        if sum(map(len, pending)) >= block_bytes:
+            yield b"".join(pending)
+            pending = []
+    if pending:
+        yield b"".join(pending)

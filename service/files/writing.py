@@ -1,4 +1,4 @@
-"""Writing a file that is computed where it is read: whole or not at all under its name, and on every core."""
+"""Writing a file on every core. It appears under its name only when it is complete."""
 
 from __future__ import annotations
 
@@ -21,56 +21,56 @@ Advance = Callable[[int], object]  # takes the number of bytes written since it 
 
 _STDOUT = 1
 _BLOCK_BYTES = 1 << 20
-_LONGEST_STEM = 50  # characters of the target's name within the temporary one, which may not become too long to be a name
-_TOO_LARGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_NO_RESERVING = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV}
+_MAX_STEM_LENGTH = 50  # characters of the file's name in the temporary name, which would otherwise exceed the limit of the file system
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_RESERVING_UNSUPPORTED = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV}
 
 _seeking = threading.Lock()
 
 
 def write_file(content: Content, output: Path, *, advance: Advance = lambda _: None) -> None:
-    """Write to a file, or for `-` to standard output. Raises OSError, whose filename is `output`.
+    """Write to a file, or to standard output for `-`. Raises OSError, whose filename is `output`.
 
-    A regular file appears under its name when it is whole, with the permissions that writing in place would have left; a
-    link stays, and what it leads to is replaced. A FIFO or a device takes the bytes in order.
+    A regular file appears under its name when it is complete, with the permissions that writing in place would have left. A symbolic
+    link stays, and its target is replaced. A FIFO or a device receives the bytes in order.
     """
-    with _errors_naming(output, content):
+    with _errors_about(output, content):
         if is_standard_output(output):
             _write_in_order(content, _STDOUT, advance)
         elif output.exists() and not output.is_file():
             with open(output, "wb", buffering=0) as file:
                 _write_in_order(content, file.fileno(), advance)
         else:
-            _write_whole_or_not(content, Path(os.path.realpath(output)), advance)
+            _write_atomically(content, Path(os.path.realpath(output)), advance)
 
 
 def is_standard_output(output: Path) -> bool:
-    """Whether this is standard output, as `-` or by another name such as /dev/stdout."""
+    """Return whether this is standard output: `-`, or another name for it such as /dev/stdout."""
     if output == STANDARD_OUTPUT:
         return True
     try:
         return os.path.samestat(os.stat(output), os.fstat(_STDOUT))
-    except OSError:  # there is no such file yet, or standard output is closed
+    except OSError:  # the file does not exist yet, or standard output is closed
         return False
 
 
 @contextmanager
-def _errors_naming(output: Path, content: Content) -> Iterator[None]:
-    """Let errors name what was asked for, not the temporary file, and its size where that is too much."""
+def _errors_about(output: Path, content: Content) -> Iterator[None]:
+    """Make errors name the requested file instead of the temporary one, and its size if there is no space for it."""
     try:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        if error.errno in _TOO_LARGE and isinstance(content, VirtualFile):
-            reason += f" ({content.nbytes} bytes are to be written)"
+        if error.errno in _NO_SPACE and isinstance(content, VirtualFile):
+            reason += f" ({content.nbytes} bytes needed)"
         raise OSError(error.errno, reason, "standard output" if output == STANDARD_OUTPUT else str(output)) from error
 
 
-def _write_whole_or_not(content: Content, target: Path, advance: Advance) -> None:
-    """Write beside the target and rename at the end."""
-    if target.exists() and not os.access(target, os.W_OK):  # renaming would not ask
+def _write_atomically(content: Content, target: Path, advance: Advance) -> None:
+    """Write a temporary file beside the target, and rename it at the end."""
+    if target.exists() and not os.access(target, os.W_OK):  # renaming ignores the permissions of the target
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    temporary = target.with_name(f".{target.name[:_LONGEST_STEM]}.{secrets.token_hex(4)}.part")
+    temporary = target.with_name(f".{target.name[:_MAX_STEM_LENGTH]}.{secrets.token_hex(4)}.part")
     try:
         with open(temporary, "xb", buffering=0) as file:
             if target.exists():
@@ -79,17 +79,16 @@ def _write_whole_or_not(content: Content, target: Path, advance: Advance) -> Non
                 _write_at_offsets(content, file.fileno(), advance)
             else:
                 _write_in_order(content, file.fileno(), advance)
-            # without it, a machine that loses power after the renaming may come back with zeros under the name: reserved, never
-            # written, and to be taken for weights
+            # Without this, the file could read as zeros after a power failure: reserved, never written, and easily taken for weights.
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except BaseException:  # an interruption too
+    except BaseException:  # including an interruption
         temporary.unlink(missing_ok=True)
         raise
 
 
 def _write_in_order(content: Content, descriptor: int, advance: Advance) -> None:
-    """Without a buffer: at an interruption, Python would try to write it out, into a pipe that may be full for ever."""
+    """Write unbuffered. At an interruption Python would flush a buffer, into a pipe that may stay full forever."""
     with closing(_blocks(content)) as blocks:
         for block in blocks:
             rest = memoryview(block)
@@ -106,7 +105,7 @@ def _blocks(content: Content) -> Generator[Buffer, None, None]:
 
 
 def _write_at_offsets(content: VirtualFile, descriptor: int, advance: Advance) -> None:
-    """Every thread writes the block that it has computed."""
+    """Write on several threads. Each writes the blocks that it computes."""
 
     def write(start: int, stop: int) -> int:
         _write_at(descriptor, content.read(start, stop), start)
@@ -119,19 +118,19 @@ def _write_at_offsets(content: VirtualFile, descriptor: int, advance: Advance) -
 
 
 def _reserve(descriptor: int, nbytes: int) -> None:
-    """Take the space, so that a full disk is found before anything is computed. Not every file system can."""
+    """Reserve the space if the file system can, so that a full disk is an error before anything is computed."""
     if not hasattr(os, "posix_fallocate"):
         return
     try:
         os.posix_fallocate(descriptor, 0, nbytes)
     except OSError as error:
-        if error.errno not in _NO_RESERVING:
+        if error.errno not in _RESERVING_UNSUPPORTED:
             raise
 
 
 def _write_at(descriptor: int, data: Buffer, offset: int) -> None:
     rest = memoryview(data)
-    while rest:  # near a limit, only the part before it is written
+    while rest:  # a write that reaches a size limit is only partly done
         written = _pwrite(descriptor, rest, offset)
         rest, offset = rest[written:], offset + written
 

@@ -1,4 +1,4 @@
-"""The command line when something goes wrong while it writes: a full disk, a signal, a reader that goes away."""
+"""The command line when writing fails: a full disk, a signal, a closed pipe."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ TIMEOUT_S = 60
 
 pytestmark = pytest.mark.slow
 
-# one core and the slower engine: it writes for seconds, so that what happens to it happens in the middle
+# One core and the slower engine: the program writes for seconds, so that a signal arrives in the middle.
 SLOWLY = """
 import os, signal, sys
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-# whoever runs the tests may have them ignored: in the background of some shells, under nohup
+# The parent may ignore these signals, as nohup does, and some shells for background jobs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if "NOHUP" not in os.environ:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -39,12 +39,12 @@ main()
 
 
 @contextmanager
-def writing(output: Path, *before: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A large file that is being written: its first bytes are there, and the last ones will not be for long."""
-    command = [*before, sys.executable, "-c", SLOWLY, *LARGE, "-q", "-o", str(output)]
+def writing(output: Path, *wrapper: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start writing a large file. The value is the process, once it has written the first bytes."""
+    command = [*wrapper, sys.executable, "-c", SLOWLY, *LARGE, "-q", "-o", str(output)]
     with subprocess.Popen(command, env=os.environ | {"WEIGHT_INIT_ENGINE": "numpy"}, stderr=subprocess.PIPE) as process:
         try:
-            while not any(_begins(path) for path in output.parent.glob(".*.part")):
+            while not any(_has_begun(path) for path in output.parent.glob(".*.part")):
                 assert process.poll() is None
                 time.sleep(0.01)
             yield process
@@ -52,32 +52,32 @@ def writing(output: Path, *before: str) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def _begins(path: Path) -> bool:
+def _has_begun(path: Path) -> bool:
     with open(path, "rb") as file:
         return file.read(6) == b"\x93NUMPY"
 
 
 def run(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`command`: a line of the shell, in which "$@" is the program."""
+    """Run a shell command in which "$@" stands for the program and its arguments."""
     shell = ["sh", "-c", command, "sh", *COMMAND, *arguments]
-    buffered = os.environ | {"PYTHONUNBUFFERED": ""}  # as it is where nobody says otherwise: some errors then come late
+    buffered = os.environ | {"PYTHONUNBUFFERED": ""}  # the default, under which some errors appear late
     return subprocess.run(shell, capture_output=True, text=True, env=buffered, check=False)
 
 
-# a signal
+# signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_it_and_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_ends_the_program_and_leaves_no_file(tmp_path: Path, number: signal.Signals) -> None:
     with writing(tmp_path / "w.npy") as process:
         process.send_signal(number)
-        assert process.wait(TIMEOUT_S) == -number  # a shell says 128 + number, and ends its loop too
+        assert process.wait(TIMEOUT_S) == -number  # a shell shows 128 + number, and stops its loop too
         assert process.stderr is not None
         assert process.stderr.read() == b""
     assert os.listdir(tmp_path) == []
 
 
-def test_a_signal_leaves_the_file_that_was_there(tmp_path: Path) -> None:
+def test_a_signal_leaves_the_existing_file_unchanged(tmp_path: Path) -> None:
     (tmp_path / "w.npy").write_bytes(b"before")
     with writing(tmp_path / "w.npy") as process:
         process.terminate()
@@ -86,7 +86,7 @@ def test_a_signal_leaves_the_file_that_was_there(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["w.npy"]
 
 
-def test_impatience_does_not_disturb_the_cleaning_up(tmp_path: Path) -> None:
+def test_repeated_signals_do_not_disturb_the_cleanup(tmp_path: Path) -> None:
     with writing(tmp_path / "w.npy") as process:
         while process.poll() is None:
             process.send_signal(signal.SIGINT)
@@ -94,44 +94,44 @@ def test_impatience_does_not_disturb_the_cleaning_up(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def test_nohup_is_heeded(tmp_path: Path) -> None:
+def test_respects_nohup(tmp_path: Path) -> None:
     with writing(tmp_path / "w.npy", "sh", "-c", 'trap "" HUP; NOHUP=1 exec "$@"', "sh") as process:
         process.send_signal(signal.SIGHUP)
         process.terminate()
         assert process.wait(TIMEOUT_S) == -signal.SIGTERM
 
 
-def test_after_a_kill_the_name_is_free_and_the_next_run_takes_it(tmp_path: Path, http: httpx.Client) -> None:
+def test_a_killed_run_leaves_only_a_temporary_file_and_the_next_run_succeeds(tmp_path: Path, http: httpx.Client) -> None:
     with writing(tmp_path / "w.npy") as process:
         process.kill()
         process.wait(TIMEOUT_S)
     assert not (tmp_path / "w.npy").exists()
-    (rest,) = os.listdir(tmp_path)
-    assert rest.startswith(".w.npy.")
-    assert rest.endswith(".part")
+    (temporary,) = os.listdir(tmp_path)
+    assert temporary.startswith(".w.npy.")
+    assert temporary.endswith(".part")
     assert run('"$@"', *SMALL, "-o", str(tmp_path / "w.npy")).returncode == 0
     assert (tmp_path / "w.npy").read_bytes() == http.get("/init?shape=16,8&activation=relu&seed=7").content
 
 
-def test_a_signal_ends_it_at_a_pipe_that_nobody_reads() -> None:
+def test_a_signal_ends_the_program_while_it_waits_for_a_full_pipe() -> None:
     with subprocess.Popen([*COMMAND, *LARGE], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        while _waiting_in(process.stdout.fileno()) < fcntl.fcntl(process.stdout.fileno(), fcntl.F_GETPIPE_SZ):
+        while _unread_bytes(process.stdout.fileno()) < fcntl.fcntl(process.stdout.fileno(), fcntl.F_GETPIPE_SZ):
             assert process.poll() is None
             time.sleep(0.01)
         process.terminate()
         assert process.wait(TIMEOUT_S) == -signal.SIGTERM
 
 
-def _waiting_in(pipe: int) -> int:
+def _unread_bytes(pipe: int) -> int:
     return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
-# a reader that goes away
+# closed pipes
 
 
 @pytest.mark.parametrize("name", ["npy", "npz"])
-def test_a_reader_that_goes_away_ends_it_quietly_with_1(name: str) -> None:
+def test_a_closed_pipe_ends_the_program_quietly_with_1(name: str) -> None:
     command = [*COMMAND, "init", "--shape", "3000,1000", "--format", name]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -142,7 +142,7 @@ def test_a_reader_that_goes_away_ends_it_quietly_with_1(name: str) -> None:
     assert process.returncode == 1
 
 
-def test_so_does_one_of_a_fifo(tmp_path: Path) -> None:
+def test_a_closed_fifo_ends_the_program_quietly_with_1(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with subprocess.Popen(["head", "-c", "10", tmp_path / "fifo"], stdout=subprocess.DEVNULL):
         done = run('"$@"', "init", "--shape", "3000,1000", "-o", str(tmp_path / "fifo"))
@@ -150,7 +150,7 @@ def test_so_does_one_of_a_fifo(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["fifo"]
 
 
-def test_a_catalogue_whose_reader_goes_away_ends_quietly() -> None:
+def test_schemes_ends_quietly_when_the_pipe_is_closed() -> None:
     assert run('"$@" | head -c 10', "schemes").stderr == ""
 
 
@@ -159,8 +159,8 @@ def test_a_catalogue_whose_reader_goes_away_ends_quietly() -> None:
 
 @pytest.mark.parametrize("shape", ["16,8", "3000,1000"])
 @pytest.mark.parametrize("command", ['"$@" -o /dev/full', '"$@" > /dev/full', '"$@" -o - > /dev/full'])
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux and some others have it")
-def test_a_full_device_is_named(command: str, shape: str) -> None:
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full does not exist on this system")
+def test_an_error_names_the_full_device(command: str, shape: str) -> None:
     done = run(command, *SMALL[:1], "--shape", shape)
     assert done.returncode == 1
     assert done.stderr.startswith(f"weight-init: {'/dev/full' if '-o /' in command else 'standard output'}: No space left on device (")
@@ -168,16 +168,16 @@ def test_a_full_device_is_named(command: str, shape: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux and some others have it")
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full does not exist on this system")
 @pytest.mark.parametrize("command", [["schemes"], ["recommend", "--activation", "relu"]], ids=["long", "short"])
-def test_advice_that_cannot_be_written_is_an_error_too(command: list[str]) -> None:
+def test_advice_that_cannot_be_written_is_an_error(command: list[str]) -> None:
     done = run('"$@" > /dev/full', *command)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "No space left on device" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["w.npy", "w.npz"])
-def test_a_file_larger_than_the_limit_of_the_shell_is_an_error_and_leaves_nothing(tmp_path: Path, name: str) -> None:
+def test_a_file_above_the_limit_of_the_shell_is_an_error_and_leaves_no_file(tmp_path: Path, name: str) -> None:
     done = run('ulimit -f 1000; exec "$@"', "init", "--shape", "3000,1000", "-o", str(tmp_path / name))
     assert done.returncode == 1
     assert f"{tmp_path / name}: {os.strerror(errno.EFBIG)}" in done.stderr
@@ -185,9 +185,9 @@ def test_a_file_larger_than_the_limit_of_the_shell_is_an_error_and_leaves_nothin
     assert os.listdir(tmp_path) == []
 
 
-# no output
+# no standard output
 
 
-def test_a_standard_output_that_is_closed_is_an_error() -> None:
+def test_a_closed_standard_output_is_an_error() -> None:
     done = run('exec "$@" >&-', *SMALL)
     assert (done.returncode, done.stderr) == (1, f"weight-init: standard output: {os.strerror(errno.EBADF)}.\n")

@@ -1,4 +1,4 @@
-"""Without a container program there is nothing to drive here: `make test-container` names one."""
+"""These tests need a container program, which `make test-container` sets as CONTAINER. Without one they are not collected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Containers of the image, driven by the program that CONTAINER names: docker, podman, or what takes their arguments."""
+"""Runs containers of the image with the program in CONTAINER: docker, podman, or one with the same arguments."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ PATIENCE_S = 60
 
 
 def run(*arguments: str, status: int = 0) -> subprocess.CompletedProcess[bytes]:
-    """The program with these arguments, which must end with `status`."""
+    """Run the container program, which must exit with `status`."""
     done = subprocess.run([PROGRAM, *arguments], capture_output=True, timeout=110, check=False)
     assert done.returncode == status, done.stderr.decode()
     return done
 
 
-def said(*arguments: str) -> str:
-    """What it writes on stdout."""
+def output_of(*arguments: str) -> str:
+    """Run the container program and return its stdout."""
     return run(*arguments).stdout.decode().strip()
 
 
 class Service:
-    """A container that serves, on a port of 127.0.0.1."""
+    """A container that serves on a port of 127.0.0.1."""
 
     def __init__(self, *options: str, arguments: tuple[str, ...] = ()) -> None:
-        port = str(_free_port())  # the same within and without: it may be that containers have no network of their own
+        port = str(_free_port())  # the same inside and outside, in case containers share the host's network
         listening = ("-e", f"WEIGHT_INIT_PORT={port}", "-p", f"127.0.0.1:{port}:{port}")
         self.url = f"http://127.0.0.1:{port}"
-        self.id = said("run", "-d", *HARDENED, *listening, *options, IMAGE, *arguments)
+        self.id = output_of("run", "-d", *HARDENED, *listening, *options, IMAGE, *arguments)
         until(self._is_ready)
 
     def _is_ready(self) -> bool:
@@ -49,33 +49,33 @@ class Service:
             return False
 
     def state(self, field: str) -> object:
-        """A field of its state: Running, ExitCode, OOMKilled."""
-        return json.loads(said("inspect", "-f", f"{{{{json .State.{field}}}}}", self.id))
+        """Return a field of the container's state: Running, ExitCode or OOMKilled."""
+        return json.loads(output_of("inspect", "-f", f"{{{{json .State.{field}}}}}", self.id))
 
     @property
     def log(self) -> str:
-        """What it wrote on stderr; on stdout a service writes nothing."""
+        """The stderr of the service. It must not write to stdout."""
         done = run("logs", self.id)
         assert done.stdout == b""
         return done.stderr.decode()
 
-    def asked(self, path: str) -> socket.socket:
-        """A connection on which a GET was sent, and of which little is read ahead."""
+    def send_get(self, path: str) -> socket.socket:
+        """Open a connection and send a GET request."""
         connection = socket.create_connection(("127.0.0.1", int(self.url.rpartition(":")[2])), timeout=PATIENCE_S)
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         return connection
 
 
 def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
     return port
 
 
 @contextmanager
 def service(*options: str, arguments: tuple[str, ...] = ()) -> Iterator[Service]:
-    """One that is removed at the end, whatever happens."""
+    """Run a service in a container, and remove the container at the end."""
     serving = Service(*options, arguments=arguments)
     try:
         yield serving
@@ -84,13 +84,13 @@ def service(*options: str, arguments: tuple[str, ...] = ()) -> Iterator[Service]
 
 
 def until(holds: Callable[[], bool]) -> None:
-    """Wait for a condition."""
-    end = time.monotonic() + PATIENCE_S
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + PATIENCE_S
     while not holds():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.05)
 
 
-def words_of_the_program(stderr: bytes) -> str:
-    """What the program in a container wrote, without what the container program adds (podman, where there is no systemd)."""
+def without_warnings(stderr: bytes) -> str:
+    """Return stderr without the warnings of the container program, which podman prints if there is no systemd."""
     return re.sub(r"^time=.*\n", "", stderr.decode(), flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Recommendations for what a weight is in the network, with ranked alternatives and their numbers."""
+"""Recommendations for the role of a weight in the network, with ranked alternatives and their numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from service.core.schemes import SCHEMES, find_scheme
 
 KNOWN = {"fan_in": "768", "fan_out": "768", "num_layers": "12"}
 
-# layer, what else is asked, the scheme, its standard deviation
+# layer, further fields, the recommended scheme, its standard deviation
 RECOMMENDED: list[tuple[str, dict[str, str], str, float | None]] = [
     ("dense", {"activation": "relu"}, "he_normal", math.sqrt(2 / 768)),
     ("conv", {"activation": "tanh"}, "xavier_uniform", math.sqrt(1 / 768)),
@@ -41,13 +41,13 @@ def advice(**query: str) -> Any:
 
 
 @pytest.mark.parametrize(("layer", "query", "scheme", "stddev"), RECOMMENDED, ids=[row[0] for row in RECOMMENDED])
-def test_what_is_recommended_for_a_layer(layer: str, query: dict[str, str], scheme: str, stddev: float) -> None:
-    found = advice(layer=layer, **KNOWN, **query)
-    assert (found["layer"], found["scheme"]) == (layer, scheme)
-    assert found["stddev"] == pytest.approx(stddev, rel=1e-6)
+def test_recommends_a_scheme_for_each_layer(layer: str, query: dict[str, str], scheme: str, stddev: float) -> None:
+    recommendation = advice(layer=layer, **KNOWN, **query)
+    assert (recommendation["layer"], recommendation["scheme"]) == (layer, scheme)
+    assert recommendation["stddev"] == pytest.approx(stddev, rel=1e-6)
 
 
-def test_every_role_has_a_case_a_reason_a_reference_and_alternatives_that_exist() -> None:
+def test_every_role_has_a_test_case_a_reason_a_reference_and_existing_alternatives() -> None:
     assert set(ROLES) - {"conv_transpose", "depthwise"} == {layer for layer, *_ in RECOMMENDED}
     for role in ROLES.values():
         row = role.recommendation
@@ -62,45 +62,45 @@ def test_every_role_has_a_case_a_reason_a_reference_and_alternatives_that_exist(
             assert set(alternative.parameters(Circumstances(num_layers=12))) <= set(scheme.parameter_names)
 
 
-def test_alternatives_say_what_they_do_to_the_variance_per_layer() -> None:
-    found = advice(layer="dense", activation="relu", **KNOWN)
-    assert found["variance_per_layer"] == pytest.approx(1)
+def test_alternatives_have_a_variance_per_layer() -> None:
+    recommendation = advice(layer="dense", activation="relu", **KNOWN)
+    assert recommendation["variance_per_layer"] == pytest.approx(1)
     small = next(row for row in advice(layer="attention_input", **KNOWN)["alternatives"] if row["scheme"] == "normal")
     assert small["variance_per_layer"] == pytest.approx(768 * 0.02**2)
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "selu"])
 @pytest.mark.parametrize("distribution", ["uniform", "normal", "truncated_normal"])
-def test_the_bound_is_that_of_the_values_or_of_the_uniform_of_the_same_variance(activation: str, distribution: str) -> None:
-    found = advice(activation=activation, distribution=distribution, fan_in="5", fan_out="3")
+def test_the_bound_of_a_normal_is_that_of_the_uniform_with_the_same_variance(activation: str, distribution: str) -> None:
+    recommendation = advice(activation=activation, distribution=distribution, fan_in="5", fan_out="3")
     factor = 2 / 0.879625661 if distribution == "truncated_normal" else math.sqrt(3)
-    assert found["bound"] == pytest.approx(factor * found["stddev"])
+    assert recommendation["bound"] == pytest.approx(factor * recommendation["stddev"])
 
 
-def test_what_sums_no_inputs_has_no_variance_per_layer() -> None:
+def test_a_layer_that_sums_no_inputs_has_no_variance_per_layer() -> None:
     for layer in ("embedding", "bias", "normalization_scale"):
-        found = advice(layer=layer, **KNOWN)
-        assert found["variance_per_layer"] is None
-        assert all(row["variance_per_layer"] is None for row in found["alternatives"])
+        recommendation = advice(layer=layer, **KNOWN)
+        assert recommendation["variance_per_layer"] is None
+        assert all(row["variance_per_layer"] is None for row in recommendation["alternatives"])
 
 
 def test_a_sigmoid_head_starts_at_the_class_prior() -> None:
-    found = advice(layer="sigmoid_head", class_prior="0.01")
-    assert (found["bias"], found["bias_value"]) == ("constant", pytest.approx(-math.log(99)))
-    assert 1 / (1 + math.exp(-found["bias_value"])) == pytest.approx(0.01)
+    recommendation = advice(layer="sigmoid_head", class_prior="0.01")
+    assert (recommendation["bias"], recommendation["bias_value"]) == ("constant", pytest.approx(-math.log(99)))
+    assert 1 / (1 + math.exp(-recommendation["bias_value"])) == pytest.approx(0.01)
     assert advice(layer="sigmoid_head")["bias_value"] is None
 
 
-def test_the_recommended_parameters_can_be_asked_for() -> None:
-    found = advice(layer="glu_down", activation="geglu", **KNOWN)
-    rule = initialize(LayerSpecification((768, 768), scheme=found["scheme"], parameters=found["parameters"])).distribution
-    assert rule.stddev == found["stddev"]
+def test_a_request_with_the_recommended_parameters_gives_the_recommended_stddev() -> None:
+    recommendation = advice(layer="glu_down", activation="geglu", **KNOWN)
+    rule = initialize(LayerSpecification((768, 768), scheme=recommendation["scheme"], parameters=recommendation["parameters"])).distribution
+    assert rule.stddev == recommendation["stddev"]
 
 
 @pytest.mark.parametrize(
     ("name", "role"), [("qkv", "attention_input"), ("Softmax-Head", "softmax_head"), ("hidden", "dense"), ("head", "softmax_head")]
 )
-def test_roles_answer_to_what_people_call_them(name: str, role: str) -> None:
+def test_finds_a_role_by_its_common_names(name: str, role: str) -> None:
     assert find_role(name).name == role
 
 
@@ -116,6 +116,6 @@ def test_roles_answer_to_what_people_call_them(name: str, role: str) -> None:
         ({}, InvalidValue, "Give activation, or layer, or both"),
     ],
 )
-def test_questions_that_lack_something_say_what(query: dict[str, str], error: type[InitError], message: str) -> None:
+def test_rejects_an_invalid_or_incomplete_request_for_advice(query: dict[str, str], error: type[InitError], message: str) -> None:
     with pytest.raises(error, match=message):
         advice(**query)

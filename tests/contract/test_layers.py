@@ -1,4 +1,4 @@
-"""One vocabulary of layers: with the scheme left out, /init draws what /recommend advises for that layer."""
+"""Layers: without a scheme, /init uses the scheme that /recommend advises for the layer."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ def advice(**query: Any) -> Any:
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("layer", ROLES)
-def test_init_draws_what_is_recommended_for_the_layer(layer: str, activation: str) -> None:
-    groups = {"groups": 8} if layer == "depthwise" else {}  # its channels, without which it has no fan_out
+def test_init_uses_the_recommended_scheme_of_the_layer(layer: str, activation: str) -> None:
+    groups = {"groups": 8} if layer == "depthwise" else {}  # the channels, which its fan_out depends on
     drawn = metadata(shape=SHAPES.get(layer, SHAPE), layer=layer, activation=activation, num_layers=12, **groups)
     fans = {name: drawn[name] for name in ("fan_in", "fan_out") if drawn[name] is not None}
     advised = advice(layer=layer, activation=activation, num_layers=12, **fans)
     assert drawn["scheme"] == advised["scheme"] == drawn["recommended"]["scheme"]
     assert advised["parameters"].items() <= drawn["parameters"].items()
-    if layer != "recurrent":  # /recommend does not know that the matrix is of the same shape
+    if layer != "recurrent":  # /recommend does not know the shape of the matrix
         assert drawn["stddev"] == advised["stddev"]
     assert drawn["layer"] == layer
     assert drawn["warnings"] == []
 
 
-def test_the_last_weight_of_a_residual_branch_is_divided_by_the_depth() -> None:
+def test_the_last_weight_of_a_residual_branch_depends_on_the_depth() -> None:
     drawn = init({"shape": SHAPE, "layer": "residual_output", "num_layers": 12})
     named = init({"shape": SHAPE, "scheme": "gpt2_residual", "num_layers": 12})
     assert drawn.metadata["stddev"] == pytest.approx(0.02 / np.sqrt(24))
@@ -57,14 +57,14 @@ def test_the_last_weight_of_a_residual_branch_is_divided_by_the_depth() -> None:
 
 
 @pytest.mark.parametrize(("alias", "layer"), [(alias, row.name) for row in ROLES.values() for alias in row.aliases])
-def test_an_alias_is_the_same_layer(alias: str, layer: str) -> None:
-    one, other = (metadata(shape=[96, 64], layer=name) for name in (alias, layer))
-    assert one == other
-    assert one["layer"] == layer
+def test_an_alias_means_the_same_layer(alias: str, layer: str) -> None:
+    by_alias, by_name = (metadata(shape=[96, 64], layer=name) for name in (alias, layer))
+    assert by_alias == by_name
+    assert by_alias["layer"] == layer
 
 
 @pytest.mark.parametrize("distribution", ["normal", "truncated_normal", "uniform"])
-def test_init_and_recommend_take_the_same_distribution(distribution: str) -> None:
+def test_init_and_recommend_apply_the_same_distribution(distribution: str) -> None:
     drawn = metadata(shape=[96, 64], layer="attention_input", distribution=distribution)
     advised = advice(layer="attention_input", distribution=distribution, fan_in=64, fan_out=96)
     assert (drawn["scheme"], drawn["stddev"], drawn["draw"]) == (advised["scheme"], advised["stddev"], distribution)
@@ -83,31 +83,31 @@ def test_init_and_recommend_take_the_same_distribution(distribution: str) -> Non
     ],
     ids=str,
 )
-def test_says_what_a_layer_lacks(fields: dict[str, Any], message: str) -> None:
+def test_an_error_says_what_the_layer_needs(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidValue, match=message):
         init({"shape": SHAPE} | fields)
 
 
-def test_recommend_refuses_a_distribution_that_the_scheme_does_not_have() -> None:
+def test_recommend_rejects_a_distribution_that_the_scheme_does_not_support() -> None:
     with pytest.raises(InvalidValue, match="distribution: expected no distribution beside orthogonal"):
         advice(layer="recurrent", distribution="uniform")
 
 
-# layer, scheme and parameters, the warning or none
-JUDGED: list[tuple[str, dict[str, Any], str | None]] = [
+# layer, scheme and parameters, the expected warning or None
+WARNINGS: list[tuple[str, dict[str, Any], str | None]] = [
     ("embedding", {"scheme": "normal", "stddev": 0.02}, None),
     ("embedding", {"scheme": "normal", "stddev": 1.0}, None),  # torch.nn.Embedding's, an alternative
     ("embedding", {"scheme": "normal", "stddev": 5.0}, "normal is too large for embedding: its standard deviation is 5"),
     ("embedding", {"scheme": "normal", "stddev": 0.001}, "normal is too small for embedding.*that of normal 0.02; use normal"),
-    ("residual_output", {"scheme": "zeros"}, None),  # starts the branch silent, an alternative
+    ("residual_output", {"scheme": "zeros"}, None),  # an alternative: the branch starts at zero
     ("softmax_head", {"scheme": "zeros"}, None),
     ("attention_input", {"scheme": "zeros"}, "nothing breaks the symmetry.*use xavier_uniform"),
     ("recurrent", {"scheme": "normal"}, "normal is too large for recurrent"),
 ]
 
 
-@pytest.mark.parametrize(("layer", "fields", "warning"), JUDGED, ids=str)
-def test_a_scheme_is_judged_beside_what_the_layer_calls_for(layer: str, fields: dict[str, Any], warning: str | None) -> None:
+@pytest.mark.parametrize(("layer", "fields", "warning"), WARNINGS, ids=str)
+def test_warns_if_a_scheme_does_not_fit_the_layer(layer: str, fields: dict[str, Any], warning: str | None) -> None:
     warnings = metadata(shape=[96, 64], layer=layer, **fields)["warnings"]
     if warning is None:
         assert warnings == []
@@ -116,6 +116,6 @@ def test_a_scheme_is_judged_beside_what_the_layer_calls_for(layer: str, fields: 
         assert re.search(warning, warnings[0])
 
 
-def test_a_layer_whose_depth_is_not_known_may_still_be_drawn_by_name() -> None:
+def test_a_named_scheme_does_not_need_the_depth_of_the_layer() -> None:
     recommended = metadata(shape=[96, 64], layer="residual_output", scheme="normal", stddev=0.02)["recommended"]
     assert (recommended["scheme"], recommended["parameters"], recommended["stddev"]) == ("gpt2_residual", {}, None)

@@ -1,4 +1,4 @@
-"""Every parser of ours, given any text: a value, or an error that says what was expected; never anything else."""
+"""Parsers: any text gives a value, or an error that says what was expected."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from service.web.responses.ranges import requested_ranges
 
 
 def text_of(alphabet: str) -> st.SearchStrategy[str]:
-    """Text that looks like what is expected, and any other."""
+    """Generate text that looks like the expected input, and arbitrary text."""
     return st.text(alphabet, max_size=60) | st.text(max_size=60)
 
 
@@ -34,7 +34,7 @@ SHAPE = (6, 5, 4)
 @example("9" * 5000)
 @example("::0")
 @example("...,...")
-def test_a_slice(text: str) -> None:
+def test_parses_or_rejects_any_slice(text: str) -> None:
     with suppress(InitError):
         part = view_of(SHAPE).slice(text)
         assert all(length >= 0 for length in part.shape)
@@ -45,7 +45,7 @@ def test_a_slice(text: str) -> None:
 @example("bytes=" + "9" * 5000 + "-", 10)
 @example("bytes=-0", 10)
 @example("bytes=٣-", 10)
-def test_ranges(text: str, nbytes: int) -> None:
+def test_parses_or_rejects_any_range_header(text: str, nbytes: int) -> None:
     with suppress(HttpProblem):
         ranges = requested_ranges(text, nbytes)
         assert all(0 <= start < stop <= nbytes for start, stop in ranges)
@@ -57,7 +57,7 @@ def test_ranges(text: str, nbytes: int) -> None:
 @example("x" + "^2" * 300)
 @example("9" * 900)
 @example("1e999999")
-def test_an_expression(text: str) -> None:
+def test_parses_or_rejects_any_expression(text: str) -> None:
     with suppress(InitError):
         parse(text)
 
@@ -65,7 +65,7 @@ def test_an_expression(text: str) -> None:
 @given(
     st.text("x019.e+-*/^()", max_size=8) | st.sampled_from(["1/0*x", "x^x^x^9", "exp(exp(exp(x)))", "log(-1)*x", "x*1e308*1e308", "0^x"])
 )
-def test_the_gains_of_an_expression(text: str) -> None:
+def test_computes_or_rejects_the_gains_of_any_expression(text: str) -> None:
     with suppress(InitError):
         assert expressed(text).gains is not None
 
@@ -74,14 +74,14 @@ def test_the_gains_of_an_expression(text: str) -> None:
 @example("*/*;q=nan")
 @example("*/*;q=1e999999")
 @example("*/*;q=٣")
-def test_accept(text: str) -> None:
+def test_parses_or_rejects_any_accept_header(text: str) -> None:
     with suppress(HttpProblem):
         assert accepted_format(text).media_type
 
 
 @given(text_of("sha-256512=0123456789, ;"))
 @example("sha-256=" + "9" * 5000)
-def test_want_repr_digest(text: str) -> None:
+def test_parses_any_want_repr_digest_header(text: str) -> None:
     assert wanted_algorithm(text) in (None, *ALGORITHMS)
 
 
@@ -96,7 +96,7 @@ fields = st.sampled_from([*InitRequest.model_fields, "gain", "stddev", "negative
 @example(pairs=[("scheme", "{" * 5000)])
 @example(pairs=[("scheme", '{"name": ' * 5000)])
 @example(pairs=[("scheme", '{"name": "x", "a": ' + "9" * 5000 + "}")])
-def test_a_query(model: type[InitRequest | RecommendRequest], pairs: list[tuple[str, str]]) -> None:
+def test_reads_or_rejects_any_query(model: type[InitRequest | RecommendRequest], pairs: list[tuple[str, str]]) -> None:
     with suppress(InitError, InvalidRequest):
         read_text(model, pairs)
 
@@ -115,6 +115,6 @@ values = st.recursive(
 @example(body=b'{"shape": [2], "name": "\\ud800"}')
 @example(body=b'\xef\xbb\xbf{"shape": [2]}')
 @example(body=b'{"shape": [2], "gain": ' + b"[" * 190 + b"]" * 190 + b"}")
-def test_a_body(model: type[InitRequest | RecommendRequest], body: bytes) -> None:
+def test_reads_or_rejects_any_body(model: type[InitRequest | RecommendRequest], body: bytes) -> None:
     with suppress(InitError, InvalidRequest):
         read_json(model, body)

@@ -1,4 +1,4 @@
-"""The fields of a request, from JSON and from text, and what is said of wrong ones."""
+"""The fields of a request, from JSON and from text, and the errors for invalid ones."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ from service.files.formats import FORMATS
 SHAPE: dict[str, Any] = {"shape": [3, 5]}
 
 
-def made(fields: dict[str, Any], format_name: str = "npy", limits: Limits | None = None) -> Answer:
+def answer_to(fields: dict[str, Any], format_name: str = "npy", limits: Limits | None = None) -> Answer:
     return answer(read_json(InitRequest, json.dumps(fields).encode()), FORMATS[format_name], limits or Limits())
 
 
-def made_from_text(query: dict[str, str]) -> Answer:
+def answer_to_query(query: dict[str, str]) -> Answer:
     return answer(read_text(InitRequest, query.items()), FORMATS["npy"], Limits())
 
 
-SAME: list[tuple[dict[str, str], dict[str, Any]]] = [
+# a query and the body with the same meaning
+EQUIVALENT: list[tuple[dict[str, str], dict[str, Any]]] = [
     ({"shape": "3,5"}, {"shape": [3, 5]}),
     ({"shape": "3x5"}, {"shape": [3, 5]}),
     ({"shape": " (3, 5) "}, {"shape": [3, 5]}),
@@ -59,31 +60,31 @@ SAME: list[tuple[dict[str, str], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("query", "fields"), SAME, ids=lambda value: str(value)[:60])
-def test_a_query_means_what_the_body_means(query: dict[str, str], fields: dict[str, Any]) -> None:
-    by_text, by_json = made_from_text(query | {"seed": "7"}), made(fields | {"seed": 7})
-    assert by_text.tensor.read().tobytes() == by_json.tensor.read().tobytes()
-    assert by_text.etag == by_json.etag
+@pytest.mark.parametrize(("query", "fields"), EQUIVALENT, ids=lambda value: str(value)[:60])
+def test_a_query_and_a_body_mean_the_same(query: dict[str, str], fields: dict[str, Any]) -> None:
+    from_query, from_body = answer_to_query(query | {"seed": "7"}), answer_to(fields | {"seed": 7})
+    assert from_query.tensor.read().tobytes() == from_body.tensor.read().tobytes()
+    assert from_query.etag == from_body.etag
 
 
-def test_a_seed_may_be_a_number_or_a_string_and_is_reported_so_that_json_keeps_it() -> None:
-    assert made(SHAPE | {"seed": "7"}).metadata["seed"] == 7
-    assert made(SHAPE | {"seed": 2**53}).metadata["seed"] == 2**53
-    assert made(SHAPE | {"seed": 2**64 - 1}).metadata["seed"] == str(2**64 - 1)
-    assert made(SHAPE | {"seed": 7}).tensor.read().tobytes() == made(SHAPE | {"seed": "7"}).tensor.read().tobytes()
+def test_a_seed_is_a_number_or_a_string_and_is_reported_exactly() -> None:
+    assert answer_to(SHAPE | {"seed": "7"}).metadata["seed"] == 7
+    assert answer_to(SHAPE | {"seed": 2**53}).metadata["seed"] == 2**53
+    assert answer_to(SHAPE | {"seed": 2**64 - 1}).metadata["seed"] == str(2**64 - 1)
+    assert answer_to(SHAPE | {"seed": 7}).tensor.read().tobytes() == answer_to(SHAPE | {"seed": "7"}).tensor.read().tobytes()
 
 
-def test_without_a_seed_each_answer_is_another_and_its_seed_repeats_it() -> None:
-    one, other = made(SHAPE), made(SHAPE)
-    assert one.tensor.read().tobytes() != other.tensor.read().tobytes()
-    assert not one.repeatable
-    again = made(SHAPE | {"seed": one.metadata["seed"]})
-    assert again.tensor.read().tobytes() == one.tensor.read().tobytes()
-    assert again.repeatable
+def test_each_answer_without_a_seed_differs_and_its_reported_seed_repeats_it() -> None:
+    first, second = answer_to(SHAPE), answer_to(SHAPE)
+    assert first.tensor.read().tobytes() != second.tensor.read().tobytes()
+    assert not first.repeatable
+    repeated = answer_to(SHAPE | {"seed": first.metadata["seed"]})
+    assert repeated.tensor.read().tobytes() == first.tensor.read().tobytes()
+    assert repeated.repeatable
 
 
 def test_metadata_says_how_the_tensor_was_made() -> None:
-    facts = made({"shape": [256, 784], "activation": "relu", "seed": 7, "name": "fc1.weight"}).metadata
+    facts = answer_to({"shape": [256, 784], "activation": "relu", "seed": 7, "name": "fc1.weight"}).metadata
     expected = {
         "shape": [256, 784],
         "dtype": "float32",
@@ -108,16 +109,16 @@ def test_metadata_says_how_the_tensor_was_made() -> None:
     assert "arXiv:1502.01852" in facts["recommended"]["reference"]
 
 
-def test_metadata_keeps_the_gain_and_the_formula_as_they_were_asked_for() -> None:
-    facts = made({"shape": [256, 784], "scheme": "he_normal", "gain": "forward", "activation": "gelu"}).metadata
+def test_metadata_has_the_gain_and_the_formula_of_the_request() -> None:
+    facts = answer_to({"shape": [256, 784], "scheme": "he_normal", "gain": "forward", "activation": "gelu"}).metadata
     assert facts["parameters"] == {"mode": "fan_in", "distribution": "normal", "gain": "forward"}
     assert facts["stddev"] == pytest.approx(1.533530441 / 28)
-    facts = made({"shape": [256, 784], "activation": {"expression": "x*tanh(softplus(x))"}}).metadata
+    facts = answer_to({"shape": [256, 784], "activation": {"expression": "x*tanh(softplus(x))"}}).metadata
     assert facts["activation"] == {"expression": "x*tanh(softplus(x))"}
     assert facts["recommended"]["gain"] == {"forward": 1.486847581, "backward": 1.444755233, "variance": 1.592025381, "torch": None}
 
 
-def test_advice_for_a_formula_is_its_exact_gain() -> None:
+def test_advice_for_a_formula_uses_its_exact_gain() -> None:
     advice = recommendation_of(read_text(RecommendRequest, [("activation", '{"expression": "relu(x)^2"}'), ("fan_in", "100")]))
     assert advice["activation"] == {"expression": "relu(x)^2"}
     assert advice["scheme"] == "variance_scaling"
@@ -126,18 +127,18 @@ def test_advice_for_a_formula_is_its_exact_gain() -> None:
     assert "exact" in advice["reason"]
 
 
-def test_metadata_of_a_poor_choice_warns() -> None:
-    facts = made({"shape": [256, 784], "scheme": "zeros", "activation": "relu"}).metadata
+def test_metadata_warns_of_a_poor_choice() -> None:
+    facts = answer_to({"shape": [256, 784], "scheme": "zeros", "activation": "relu"}).metadata
     assert "breaks the symmetry" in facts["warnings"][0]
     assert facts["recommended"]["scheme"] == "he_normal"
 
 
 def test_without_an_activation_the_recommendation_says_what_it_assumed() -> None:
-    assert made(SHAPE).metadata["recommended"]["activation"] == {"name": "linear", "assumed": True}
+    assert answer_to(SHAPE).metadata["recommended"]["activation"] == {"name": "linear", "assumed": True}
 
 
-def test_provenance_holds_what_determines_the_bytes_and_no_advice() -> None:
-    provenance = made(SHAPE | {"activation": "relu", "seed": 7}).provenance
+def test_provenance_has_what_determines_the_bytes_and_no_advice() -> None:
+    provenance = answer_to(SHAPE | {"activation": "relu", "seed": 7}).provenance
     assert provenance == {
         "stream": 1,
         "seed": 7,
@@ -151,7 +152,7 @@ def test_provenance_holds_what_determines_the_bytes_and_no_advice() -> None:
     }
 
 
-def test_etags_differ_exactly_when_the_files_do() -> None:
+def test_etags_differ_exactly_when_the_files_differ() -> None:
     base = SHAPE | {"seed": 7, "activation": "relu"}
     others: list[dict[str, Any]] = [
         {"seed": 8},
@@ -162,22 +163,27 @@ def test_etags_differ_exactly_when_the_files_do() -> None:
         {"slice": "0"},
         {"layout": "keras"},
     ]
-    tags = [made(base).etag, *(made(base | other).etag for other in others), made(base, "raw").etag, made(base, "json").etag]
+    tags = [
+        answer_to(base).etag,
+        *(answer_to(base | other).etag for other in others),
+        answer_to(base, "raw").etag,
+        answer_to(base, "json").etag,
+    ]
     assert len(set(tags)) == len(tags)
-    assert made(base).etag == made(SHAPE | {"seed": "7", "scheme": "torch.kaiming_normal_"}).etag
+    assert answer_to(base).etag == answer_to(SHAPE | {"seed": "7", "scheme": "torch.kaiming_normal_"}).etag
 
 
-def test_a_bias_takes_the_fan_of_its_weight() -> None:
-    bias = made({"shape": [256], "scheme": "torch.nn.Linear", "fan_in": 784})
+def test_a_bias_uses_the_fan_in_of_its_weight() -> None:
+    bias = answer_to({"shape": [256], "scheme": "torch.nn.Linear", "fan_in": 784})
     assert bias.metadata["bounds"] == pytest.approx([-1 / 28, 1 / 28])
 
 
-# what is sent, the field it is about, what the message says
-WRONG: list[tuple[str, str, str]] = [
+# body, the field of the error, part of its message
+INVALID: list[tuple[str, str, str]] = [
     ("{", "body", "valid JSON"),
     ('{"shape": [3, 5], "seed": NaN}', "seed", "an integer from 0 to 2"),
     ("[1]", "body", "a JSON object"),
-    ("{}", "shape", "it has no default"),
+    ("{}", "shape", "It has no default"),
     ('{"shape": "3,5"}', "shape", "the lengths of the dimensions"),
     ('{"shape": [3.0, 5]}', "shape", "each an integer"),
     ('{"shape": [true, 5]}', "shape", "received True"),
@@ -194,7 +200,7 @@ WRONG: list[tuple[str, str, str]] = [
     ('{"shape": [3, 5], "scheme": {"stddev": 1}}', "scheme", "the name of a scheme"),
     ('{"shape": [3, 5], "scheme": {"name": "normal", "std": 1}}', "std", "Did you mean 'stddev'"),
     ('{"shape": [3, 5], "scheme": "normal", "value": 1}', "value", "normal takes gain, mean, stddev"),
-    ('{"shape": [3, 5], "scheme": {"name": "normal", "stddev": 1}, "stddev": 2}', "stddev", "Give it in one place"),
+    ('{"shape": [3, 5], "scheme": {"name": "normal", "stddev": 1}, "stddev": 2}', "stddev", "Give it in one place only"),
     ('{"shape": [3, 5], "scheme": "normal", "stddev": -1}', "stddev", "at least 0 for normal; received -1"),
     ('{"shape": [3, 5], "scheme": "normal", "stddev": Infinity}', "stddev", "received inf"),
     ('{"shape": [3, 5], "scheme": "normal", "stddev": [1]}', "stddev", "received [1]"),
@@ -209,13 +215,13 @@ WRONG: list[tuple[str, str, str]] = [
     ('{"shape": [3, 5], "activation": {"name": "relu", "expression": "x"}}', "expression", "relu takes no parameters"),
     ('{"shape": [3, 5], "scheme": "he_normal", "gain": "forward"}', "gain", "Give activation"),
     ('{"shape": [3, 5], "dtype": "float8"}', "dtype", "Did you mean"),
-    ('{"shape": [3, 5], "dtype": "bfloat16"}', "dtype", "ask for format safetensors or raw"),
+    ('{"shape": [3, 5], "dtype": "bfloat16"}', "dtype", "Ask for format safetensors or raw"),
     ('{"shape": [3, 5], "layout": "mlx"}', "layout", "Known: flax, jax, keras, torch"),
     ('{"shape": [3, 5], "seed": 1.0}', "seed", "an integer from 0 to 2^64 - 1"),
     ('{"shape": [3, 5], "seed": -1}', "seed", "from 0 to 2^64 - 1; received -1"),
     ('{"shape": [3, 5], "seed": 18446744073709551616}', "seed", "from 0 to 2^64 - 1"),
     ('{"shape": [3, 5], "seed": "18446744073709551616"}', "seed", "from 0 to 2^64 - 1"),
-    ('{"shape": [3, 5], "seed": "seven"}', "seed", "decimal string; left out"),
+    ('{"shape": [3, 5], "seed": "seven"}', "seed", "decimal string (default: a fresh one"),
     ('{"shape": [3, 5], "seed": true}', "seed", "received True"),
     ('{"shape": [3, 5], "name": ""}', "name", "1 to 256 printable characters"),
     ('{"shape": [3, 5], "name": "a\\r\\nb"}', "name", "printable"),
@@ -225,8 +231,8 @@ WRONG: list[tuple[str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("body", "field", "message"), WRONG, ids=[body[:70] for body, *_ in WRONG])
-def test_wrong_fields_are_named_with_what_was_expected(body: str, field: str, message: str) -> None:
+@pytest.mark.parametrize(("body", "field", "message"), INVALID, ids=[body[:70] for body, *_ in INVALID])
+def test_an_error_names_the_field_and_what_was_expected(body: str, field: str, message: str) -> None:
     with pytest.raises((InitError, InvalidRequest)) as raised:
         answer(read_json(InitRequest, body.encode()), FORMATS["npy"], Limits())
     error = raised.value
@@ -237,15 +243,15 @@ def test_wrong_fields_are_named_with_what_was_expected(body: str, field: str, me
     assert "received" in str(error)
 
 
-def test_a_field_given_twice_in_a_query_is_refused() -> None:
+def test_rejects_a_field_that_appears_twice_in_a_query() -> None:
     with pytest.raises(InitError, match="seed: expected each field once"):
         read_text(InitRequest, [("shape", "3,5"), ("seed", "1"), ("seed", "2")])
 
 
 @given(st.dictionaries(st.sampled_from([*InitRequest.model_fields, "stddev", "gain", "mode", "corrected", "x"]), st.text(max_size=20)))
-def test_no_text_breaks_the_reading_of_a_query(query: dict[str, str]) -> None:
+def test_reads_or_rejects_any_text_in_a_query(query: dict[str, str]) -> None:
     with suppress(InitError, InvalidRequest):
-        made_from_text({"shape": "3,5"} | query)
+        answer_to_query({"shape": "3,5"} | query)
 
 
 @given(
@@ -256,20 +262,20 @@ def test_no_text_breaks_the_reading_of_a_query(query: dict[str, str]) -> None:
     ),
     st.sampled_from([*InitRequest.model_fields, "stddev", "gain", "mode", "corrected"]),
 )
-def test_no_value_breaks_the_reading_of_a_body(value: Any, field: str) -> None:
+def test_reads_or_rejects_any_value_in_a_body(value: Any, field: str) -> None:
     with suppress(InitError, InvalidRequest):
-        made({"shape": [3, 5], "scheme": "truncated_normal"} | {field: value})
+        answer_to({"shape": [3, 5], "scheme": "truncated_normal"} | {field: value})
 
 
-def test_limits_are_checked_before_anything_is_made() -> None:
+def test_checks_the_limits_before_anything_is_computed() -> None:
     with pytest.raises(TooLarge, match=r"shape: expected at most 1000 bytes \(WEIGHT_INIT_MAX_TENSOR_BYTES\); received 1200"):
-        made({"shape": [3, 100]}, limits=Limits(max_tensor_bytes=1000))
+        answer_to({"shape": [3, 100]}, limits=Limits(max_tensor_bytes=1000))
     with pytest.raises(TooLarge, match="at most 10 elements in JSON"):
-        made({"shape": [3, 5]}, "json", Limits(max_json_elements=10))
-    assert made({"shape": [2**40, 3], "slice": "5"}, limits=Limits(max_tensor_bytes=1000)).tensor.nbytes == 12
+        answer_to({"shape": [3, 5]}, "json", Limits(max_json_elements=10))
+    assert answer_to({"shape": [2**40, 3], "slice": "5"}, limits=Limits(max_tensor_bytes=1000)).tensor.nbytes == 12
 
 
-def test_a_recommendation_with_fans_has_its_numbers() -> None:
+def test_a_recommendation_with_fans_has_numbers() -> None:
     advice = recommendation_of(read_text(RecommendRequest, [("activation", "relu"), ("fan_in", "100")]))
     assert advice["stddev"] == pytest.approx(0.14142136)
     assert advice["bound"] == pytest.approx(0.24494897)
@@ -277,7 +283,7 @@ def test_a_recommendation_with_fans_has_its_numbers() -> None:
     assert {row["scheme"] for row in advice["alternatives"]} == {"he_uniform"}
 
 
-def test_a_recommendation_without_a_needed_fan_has_no_number() -> None:
+def test_a_recommendation_without_a_needed_fan_has_no_numbers() -> None:
     advice = recommendation_of(read_text(RecommendRequest, [("activation", "tanh"), ("fan_in", "100")]))
     assert (advice["scheme"], advice["stddev"], advice["bound"]) == ("xavier_uniform", None, None)
 
@@ -293,6 +299,6 @@ def test_a_recommendation_without_a_needed_fan_has_no_number() -> None:
         ({"activation": "relu", "distribution": "cauchy"}, "one of normal, truncated_normal, uniform"),
     ],
 )
-def test_wrong_questions_for_advice(query: dict[str, str], message: str) -> None:
+def test_rejects_an_invalid_request_for_advice(query: dict[str, str], message: str) -> None:
     with pytest.raises((InitError, InvalidRequest), match=message):
         recommendation_of(read_text(RecommendRequest, query.items()))

@@ -1,4 +1,4 @@
-"""What a specification comes to is worked out once, remembered within bounds, and shared by answers that cannot change it."""
+"""Each specification is worked out once. The result is cached, and answers that share it cannot change it."""
 
 from __future__ import annotations
 
@@ -9,48 +9,48 @@ from typing import Any
 import pytest
 
 from service.contract.answer import Answer, Limits, answer
-from service.contract.metadata import described
+from service.contract.metadata import initializer_text
 from service.contract.reading import read_json
 from service.contract.request import InitRequest
-from service.contract.specification import REMEMBERED, initializer_of, specification_of
+from service.contract.specification import CACHE_SIZE, initializer_of, specification_of
 from service.core.errors import InitError
 from service.core.schemes.auto import choice_of
 from service.files.formats import FORMATS
 
-POOR: dict[str, Any] = {"shape": [8, 6], "scheme": "xavier_normal", "activation": "relu"}  # draws a warning, which names a better one
+POOR: dict[str, Any] = {"shape": [8, 6], "scheme": "xavier_normal", "activation": "relu"}  # gives a warning that names a better scheme
 
 
 def request(fields: dict[str, Any]) -> InitRequest:
     return read_json(InitRequest, json.dumps(fields).encode())
 
 
-def made(fields: dict[str, Any], format_name: str = "npy") -> Answer:
+def answer_to(fields: dict[str, Any], format_name: str = "npy") -> Answer:
     return answer(request(fields), FORMATS[format_name], Limits())
 
 
 @pytest.fixture
 def choices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A name for each time that a scheme is chosen for an activation."""
-    seen: list[str] = []
+    """Record the name of the scheme whenever one is chosen for an activation."""
+    names: list[str] = []
 
-    def counted(*args: Any) -> Any:
-        seen.append(args[0].scheme)
+    def recording(*args: Any) -> Any:
+        names.append(args[0].scheme)
         return choice_of(*args)
 
-    monkeypatch.setattr("service.core.initializer.choice_of", counted)
-    return seen
+    monkeypatch.setattr("service.core.initializer.choice_of", recording)
+    return names
 
 
-def test_a_recommendation_is_worked_out_once_for_all_answers_of_a_specification(choices: list[str]) -> None:
-    new = POOR | {"gain": 1.015625}
-    made(new | {"seed": 1, "name": "a"})
+def test_works_out_the_recommendation_once_per_specification(choices: list[str]) -> None:
+    fields = POOR | {"gain": 1.015625}  # no other test uses this gain
+    answer_to(fields | {"seed": 1, "name": "a"})
     assert choices == ["he_normal"]
-    made(new | {"seed": 2, "name": "b", "dtype": "float64", "slice": "0", "format": "raw"})
+    answer_to(fields | {"seed": 2, "name": "b", "dtype": "float64", "slice": "0", "format": "raw"})
     assert choices == ["he_normal"]
 
 
 def containers(value: object) -> Iterator[int]:
-    """The identity of each dict and list in a document."""
+    """Yield the identity of each dict and list in a document."""
     if isinstance(value, dict | list):
         yield id(value)
         for inner in value.values() if isinstance(value, dict) else value:
@@ -62,19 +62,19 @@ def containers(value: object) -> Iterator[int]:
     [POOR, {"shape": [8, 6], "scheme": "truncated_normal"}, {"shape": [12], "scheme": "chrono", "t_max": 9.0}],
     ids=lambda fields: fields["scheme"],
 )
-def test_answers_of_one_specification_share_nothing_that_can_be_changed(fields: dict[str, Any]) -> None:
-    one, other = made(fields | {"seed": 1}), made(fields | {"seed": 1})
-    held = [one.metadata, one.provenance, other.metadata, other.provenance]
-    assert held[0] == held[2]
-    places = [place for document in held for place in containers(document)]
-    assert len(set(places)) == len(places)
+def test_answers_of_one_specification_share_no_mutable_objects(fields: dict[str, Any]) -> None:
+    first, second = answer_to(fields | {"seed": 1}), answer_to(fields | {"seed": 1})
+    documents = [first.metadata, first.provenance, second.metadata, second.provenance]
+    assert documents[0] == documents[2]
+    identities = [identity for document in documents for identity in containers(document)]
+    assert len(set(identities)) == len(identities)
 
 
-def test_only_the_seed_the_name_the_slice_the_dtype_and_the_format_leave_the_specification_as_it_is() -> None:
-    others: dict[str, Any] = {"seed": 1, "name": "a", "slice": "0", "dtype": "float64", "format": "raw"}
+def test_seed_name_slice_dtype_and_format_are_not_part_of_the_specification() -> None:
+    independent: dict[str, Any] = {"seed": 1, "name": "a", "slice": "0", "dtype": "float64", "format": "raw"}
     initializer = initializer_of(specification_of(request(POOR)))
-    assert all(initializer_of(specification_of(request(POOR | {name: value}))) is initializer for name, value in others.items())
-    rest = {
+    assert all(initializer_of(specification_of(request(POOR | {name: value}))) is initializer for name, value in independent.items())
+    specifying = {
         "shape": [6, 8],
         "scheme": "zeros",
         "activation": "tanh",
@@ -87,12 +87,12 @@ def test_only_the_seed_the_name_the_slice_the_dtype_and_the_format_leave_the_spe
         "fan_out": 9,
         "gain": 2.0,
     }
-    assert set(InitRequest.model_fields) | {"gain"} == set(others) | set(rest)
-    assert len({specification_of(request(POOR | {name: value})) for name, value in rest.items()}) == len(rest)
+    assert set(InitRequest.model_fields) | {"gain"} == set(independent) | set(specifying)
+    assert len({specification_of(request(POOR | {name: value})) for name, value in specifying.items()}) == len(specifying)
 
 
-# equal to Python, but not the same to ask for
-NEARLY_THE_SAME: list[tuple[dict[str, Any], dict[str, Any]]] = [
+# a valid request, and an invalid one whose values Python considers equal or prints alike
+LOOKALIKES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"scheme": "normal", "stddev": 1}, {"scheme": "normal", "stddev": True}),
     ({"scheme": {"name": "normal", "stddev": 1}}, {"scheme": {"name": "normal", "stddev": True}}),
     ({"scheme": {"name": "normal", "stddev": 1, "mean": 2}}, {"scheme": {"name": "normal", "stddev=1, mean": 2}}),
@@ -100,16 +100,16 @@ NEARLY_THE_SAME: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("good", "bad"), NEARLY_THE_SAME, ids=str)
-def test_what_is_wrong_stays_wrong_beside_what_is_nearly_the_same(good: dict[str, Any], bad: dict[str, Any]) -> None:
-    made({"shape": [8, 6]} | good)
+@pytest.mark.parametrize(("good", "bad"), LOOKALIKES, ids=str)
+def test_rejects_an_invalid_request_even_if_a_lookalike_is_cached(good: dict[str, Any], bad: dict[str, Any]) -> None:
+    answer_to({"shape": [8, 6]} | good)
     for _ in range(2):
         with pytest.raises(InitError):
-            made({"shape": [8, 6]} | bad)
+            answer_to({"shape": [8, 6]} | bad)
 
 
-def test_the_sign_of_a_zero_is_kept() -> None:
-    means = [made({"shape": [8, 6], "scheme": "normal", "mean": mean}).metadata_text for mean in (0.0, -0.0)]
+def test_keeps_the_sign_of_zero() -> None:
+    means = [answer_to({"shape": [8, 6], "scheme": "normal", "mean": mean}).metadata_text for mean in (0.0, -0.0)]
     assert '"mean":0.0,' in means[0]
     assert '"mean":-0.0,' in means[1]
 
@@ -127,15 +127,15 @@ def test_the_sign_of_a_zero_is_kept() -> None:
     ],
     ids=lambda fields: str(fields)[:60],
 )
-def test_the_line_of_the_header_is_the_metadata(fields: dict[str, Any]) -> None:
-    found = made({"seed": 7} | fields)
-    assert found.metadata_text == json.dumps(found.metadata, separators=(",", ":"))
-    assert found.metadata_text.isascii()
-    assert json.loads(found.metadata_text) == found.metadata
-    assert list(found.metadata)[:10] == ["name", "slice", "cut", "layer", "stream", "seed", "shape", "layout", "dtype", "scheme"]
+def test_the_header_text_is_the_metadata(fields: dict[str, Any]) -> None:
+    result = answer_to({"seed": 7} | fields)
+    assert result.metadata_text == json.dumps(result.metadata, separators=(",", ":"))
+    assert result.metadata_text.isascii()
+    assert json.loads(result.metadata_text) == result.metadata
+    assert list(result.metadata)[:10] == ["name", "slice", "cut", "layer", "stream", "seed", "shape", "layout", "dtype", "scheme"]
 
 
-def test_what_is_remembered_is_bounded() -> None:
-    for number in range(REMEMBERED + 9):
-        made({"shape": [1 + number, 6], "scheme": "zeros"})
-    assert initializer_of.cache_info().currsize == described.cache_info().currsize == REMEMBERED
+def test_the_caches_are_bounded() -> None:
+    for number in range(CACHE_SIZE + 9):
+        answer_to({"shape": [1 + number, 6], "scheme": "zeros"})
+    assert initializer_of.cache_info().currsize == initializer_text.cache_info().currsize == CACHE_SIZE

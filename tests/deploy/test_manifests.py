@@ -1,4 +1,4 @@
-"""The manifests: of the schemas of Kubernetes and Compose, and of what the image and the service really have."""
+"""The manifests: they follow the schemas of Kubernetes and Compose, and match the image and the service."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ POD = OBJECTS["Deployment"]["spec"]["template"]["spec"]
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy"])
-def test_kubernetes_knows_each_field(kind: str) -> None:
+def test_each_object_follows_the_kubernetes_schema(kind: str) -> None:
     kubernetes_validate.validate(OBJECTS[kind], "1.37", strict=True)
 
 
-def test_compose_knows_each_field() -> None:
+def test_the_compose_file_follows_its_schema() -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
-def test_all_of_them_mean_the_same_pods() -> None:
+def test_every_object_selects_the_same_pods() -> None:
     labels = OBJECTS["Deployment"]["spec"]["template"]["metadata"]["labels"]
     assert OBJECTS["Deployment"]["spec"]["selector"]["matchLabels"] == labels
     assert OBJECTS["Service"]["spec"]["selector"] == labels
@@ -45,7 +45,7 @@ def test_all_of_them_mean_the_same_pods() -> None:
     assert OBJECTS["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == OBJECTS["Deployment"]["metadata"]["name"]
 
 
-def test_the_pod_may_do_nothing_but_serve() -> None:
+def test_the_pod_has_no_unneeded_privileges() -> None:
     assert CONTAINER["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
@@ -56,7 +56,7 @@ def test_the_pod_may_do_nothing_but_serve() -> None:
     assert re.findall(r"^USER (\d+):(\d+)$", DOCKERFILE, re.MULTILINE) == [tuple(map(str, user))]
 
 
-def test_the_probes_ask_for_what_there_is() -> None:
+def test_the_probes_use_existing_routes_and_ports() -> None:
     paths = {getattr(route, "path", None) for route in create_app(Settings()).routes}
     probes = [CONTAINER[kind] for kind in ("startupProbe", "readinessProbe", "livenessProbe")]
     assert {probe["httpGet"]["path"] for probe in probes} <= paths
@@ -66,7 +66,7 @@ def test_the_probes_ask_for_what_there_is() -> None:
     assert str(ports["metrics"]) == environment()["WEIGHT_INIT_METRICS_PORT"]
 
 
-def test_a_pod_is_out_of_the_way_before_it_stops_to_listen() -> None:
+def test_a_pod_stops_receiving_requests_before_it_stops_listening() -> None:
     probe = CONTAINER["readinessProbe"]
     noticed_s = probe["periodSeconds"] * probe["failureThreshold"]
     assert noticed_s < float(environment()["WEIGHT_INIT_DRAIN_DELAY"]) < POD["terminationGracePeriodSeconds"]
@@ -76,8 +76,8 @@ def environment() -> dict[str, str]:
     return {row["name"]: row["value"] for row in CONTAINER["env"]}
 
 
-def test_each_variable_is_a_setting_that_takes_its_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "keys").write_text("a-key-of-somebody\n")
+def test_each_variable_is_a_setting_with_a_valid_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("a-key-for-the-test\n")
     compose = yaml.safe_load(COMPOSE.read_text("utf-8"))["services"]["weight-init"]["environment"]
     for name, value in {**environment(), **compose, "WEIGHT_INIT_API_KEYS_FILE": str(tmp_path / "keys")}.items():
         assert name.removeprefix("WEIGHT_INIT_").lower() in Settings.model_fields

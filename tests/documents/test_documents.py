@@ -1,4 +1,4 @@
-"""Generated parts of the documents are current, and a stale one is noticed."""
+"""Generated documents are current, and stale parts are replaced."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ def test_a_document_is_current(path: str) -> None:
 
 
 def test_the_openapi_document_is_the_same_in_every_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = openapi.document()
+    default = openapi.document()
     monkeypatch.setenv("WEIGHT_INIT_API_KEYS", "k" * 32)
     monkeypatch.setenv("WEIGHT_INIT_METRICS_PORT", "9000")
-    assert openapi.document() == before
+    assert openapi.document() == default
 
 
-def test_a_stale_part_is_generated_anew() -> None:
+def test_replaces_a_stale_part() -> None:
     page = "before\n<!-- begin part -->\nold\n<!-- end part -->\nafter"
     assert with_parts(page, {"part": lambda: "new"}) == "before\n<!-- begin part -->\n\nnew\n\n<!-- end part -->\nafter"
 
 
-def test_a_document_without_a_place_for_a_part_is_an_error() -> None:
+def test_rejects_a_document_without_markers_for_a_part() -> None:
     with pytest.raises(ValueError, match="expected one `<!-- begin part -->`"):
         with_parts("nothing", {"part": lambda: "new"})

@@ -1,4 +1,4 @@
-"""Files: read by the libraries that own the formats, and readable at any place."""
+"""File formats: the libraries that define them read our files, and any range of a file can be read."""
 
 from __future__ import annotations
 
@@ -29,101 +29,101 @@ SHAPES: list[tuple[int, ...]] = [(), (1,), (3, 5), (2, 3, 4), (70, 1000)]
 PROVENANCE, METADATA = {"seed": 7}, {"seed": 7, "advice": "none"}
 
 
-def tensor(shape: tuple[int, ...] = (3, 5), dtype: str = "float32", name: str | None = None) -> VirtualTensor:
+def normal_tensor(shape: tuple[int, ...] = (3, 5), dtype: str = "float32", name: str | None = None) -> VirtualTensor:
     return VirtualTensor(TensorSpec(Distribution(Draw.NORMAL, 0.0, 1.0), DTYPES[dtype], view_of(shape), 7, name))
 
 
-def written(name: str, made: VirtualTensor) -> bytes:
-    opened = FORMATS[name].open(made, PROVENANCE, METADATA)
-    return bytes(opened.read()) if isinstance(opened, VirtualFile) else b"".join(opened)
+def file_bytes(name: str, tensor: VirtualTensor) -> bytes:
+    file = FORMATS[name].open(tensor, PROVENANCE, METADATA)
+    return bytes(file.read()) if isinstance(file, VirtualFile) else b"".join(file)
 
 
-def expected(made: VirtualTensor) -> npt.NDArray[Any]:
-    return made.read().reshape(made.shape)
+def expected(tensor: VirtualTensor) -> npt.NDArray[Any]:
+    return tensor.read().reshape(tensor.shape)
 
 
-def same(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
-    return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+def identical(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_numpy_reads_npy(shape: tuple[int, ...], dtype: str) -> None:
-    made = tensor(shape, dtype)
-    content = written("npy", made)
-    assert same(np.load(io.BytesIO(content)), expected(made))
-    assert (len(content) - made.nbytes) % 64 == 0  # aligned, so that it can be mapped into memory
+    tensor = normal_tensor(shape, dtype)
+    content = file_bytes("npy", tensor)
+    assert identical(np.load(io.BytesIO(content)), expected(tensor))
+    assert (len(content) - tensor.nbytes) % 64 == 0  # aligned, so that the file can be memory-mapped
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_npy_is_what_numpy_itself_writes(shape: tuple[int, ...]) -> None:
-    made = tensor(shape)
-    numpys = io.BytesIO()
-    np.save(numpys, expected(made))
-    assert np.lib.format.read_magic(io.BytesIO(written("npy", made))) == (1, 0)
-    assert same(np.load(io.BytesIO(numpys.getvalue())), np.load(io.BytesIO(written("npy", made))))
+def test_npy_loads_like_the_file_that_numpy_writes(shape: tuple[int, ...]) -> None:
+    tensor = normal_tensor(shape)
+    reference = io.BytesIO()
+    np.save(reference, expected(tensor))
+    assert np.lib.format.read_magic(io.BytesIO(file_bytes("npy", tensor))) == (1, 0)
+    assert identical(np.load(io.BytesIO(reference.getvalue())), np.load(io.BytesIO(file_bytes("npy", tensor))))
 
 
 @pytest.mark.parametrize("name", ["npy", "npz"])
-def test_bfloat16_is_refused_where_numpy_would_read_void(name: str) -> None:
-    with pytest.raises(Unsupported, match="ask for format safetensors or raw"):
-        written(name, tensor(dtype="bfloat16"))
+def test_refuses_bfloat16_because_numpy_reads_it_as_void(name: str) -> None:
+    with pytest.raises(Unsupported, match="Ask for format safetensors or raw"):
+        file_bytes(name, normal_tensor(dtype="bfloat16"))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_safetensors_reads_safetensors(shape: tuple[int, ...], dtype: str) -> None:
-    made = tensor(shape, dtype)
-    assert same(safetensors.numpy.load(written("safetensors", made))["weight"], expected(made))
+def test_safetensors_library_reads_safetensors(shape: tuple[int, ...], dtype: str) -> None:
+    tensor = normal_tensor(shape, dtype)
+    assert identical(safetensors.numpy.load(file_bytes("safetensors", tensor))["weight"], expected(tensor))
 
 
-def test_safetensors_holds_bfloat16() -> None:
-    made = tensor(dtype="bfloat16")
-    ((name, row),) = safetensors.deserialize(written("safetensors", made))  # type: ignore[no-untyped-call]  # has no types
+def test_safetensors_supports_bfloat16() -> None:
+    tensor = normal_tensor(dtype="bfloat16")
+    ((name, row),) = safetensors.deserialize(file_bytes("safetensors", tensor))  # type: ignore[no-untyped-call]  # it has no type hints
     assert (name, row["dtype"], row["shape"]) == ("weight", "BF16", [3, 5])
-    assert bytes(row["data"]) == expected(made).tobytes()
+    assert bytes(row["data"]) == expected(tensor).tobytes()
 
 
-def test_safetensors_says_how_it_was_made(tmp_path: Any) -> None:
+def test_safetensors_contains_the_provenance(tmp_path: Any) -> None:
     path = tmp_path / "w.safetensors"
-    path.write_bytes(written("safetensors", tensor(name="encoder.0.weight")))
-    with safetensors.safe_open(path, "np") as opened:
-        assert opened.keys() == ["encoder.0.weight"]
-        assert json.loads(opened.metadata()["weight_init"]) == PROVENANCE
-        assert opened.metadata()["format"] == "pt"
+    path.write_bytes(file_bytes("safetensors", normal_tensor(name="encoder.0.weight")))
+    with safetensors.safe_open(path, "np") as file:
+        assert file.keys() == ["encoder.0.weight"]
+        assert json.loads(file.metadata()["weight_init"]) == PROVENANCE
+        assert file.metadata()["format"] == "pt"
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_json_keeps_every_value(shape: tuple[int, ...], dtype: str) -> None:
-    made = tensor(shape, dtype)
-    content = json.loads(written("json", made))
+    tensor = normal_tensor(shape, dtype)
+    content = json.loads(file_bytes("json", tensor))
     assert (content["shape"], content["dtype"], content["metadata"]) == (list(shape), dtype, METADATA)
-    assert same(np.array(content["data"]).astype(made.dtype.numpy), expected(made))
+    assert identical(np.array(content["data"]).astype(tensor.dtype.numpy), expected(tensor))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_raw_is_the_elements_alone(dtype: str) -> None:
-    made = tensor(dtype=dtype)
-    assert written("raw", made) == expected(made).tobytes()
+def test_raw_contains_only_the_elements(dtype: str) -> None:
+    tensor = normal_tensor(dtype=dtype)
+    assert file_bytes("raw", tensor) == expected(tensor).tobytes()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_numpy_reads_npz_and_unzip_finds_no_fault(shape: tuple[int, ...]) -> None:
-    made = tensor(shape, name="a/../b")
-    content = written("npz", made)
+def test_npz_is_read_by_numpy_and_is_a_valid_zip_file(shape: tuple[int, ...]) -> None:
+    tensor = normal_tensor(shape, name="a/../b")
+    content = file_bytes("npz", tensor)
     loaded = np.load(io.BytesIO(content))
-    assert same(loaded["a....b"], expected(made))
+    assert identical(loaded["a....b"], expected(tensor))
     assert json.loads(loaded["metadata.json"]) == PROVENANCE
     assert zipfile.ZipFile(io.BytesIO(content)).testzip() is None
 
 
 @pytest.mark.parametrize("name", ["npy", "safetensors", "raw"])
 @given(data=st.data())
-def test_any_range_of_a_file_equals_that_part_of_the_whole(name: str, data: st.DataObject) -> None:
-    made = tensor(data.draw(st.sampled_from(SHAPES[:-1])), data.draw(st.sampled_from(["float32", "float64", "float16"])))
-    whole = written(name, made)
-    file = FORMATS[name].open(made, PROVENANCE, METADATA)
+def test_any_range_of_a_file_equals_the_same_range_of_the_whole(name: str, data: st.DataObject) -> None:
+    tensor = normal_tensor(data.draw(st.sampled_from(SHAPES[:-1])), data.draw(st.sampled_from(["float32", "float64", "float16"])))
+    whole = file_bytes(name, tensor)
+    file = FORMATS[name].open(tensor, PROVENANCE, METADATA)
     assert isinstance(file, VirtualFile)
     assert file.nbytes == len(whole)
     start = data.draw(st.integers(0, len(whole)))
@@ -131,15 +131,15 @@ def test_any_range_of_a_file_equals_that_part_of_the_whole(name: str, data: st.D
     assert bytes(file.read(start, stop)) == whole[start:stop]
 
 
-def test_reading_outside_a_file_is_an_error() -> None:
-    file = FORMATS["raw"].open(tensor(), PROVENANCE, METADATA)
+def test_refuses_to_read_outside_a_file() -> None:
+    file = FORMATS["raw"].open(normal_tensor(), PROVENANCE, METADATA)
     assert isinstance(file, VirtualFile)
     with pytest.raises(IndexError, match="received 0, 61"):
         file.read(0, 61)
 
 
 @given(st.integers(0, 100), st.integers(0, 100), st.integers(1, 30))
-def test_blocks_cover_a_range_once_and_in_order(start: int, length: int, block: int) -> None:
+def test_block_ranges_cover_a_range_once_and_in_order(start: int, length: int, block: int) -> None:
     parts = list(block_ranges(start, start + length, block))
     assert list(itertools.chain.from_iterable(range(*part) for part in parts)) == list(range(start, start + length))
     assert all(0 < stop - begin <= block for begin, stop in parts)
@@ -147,22 +147,22 @@ def test_blocks_cover_a_range_once_and_in_order(start: int, length: int, block: 
 
 
 @given(st.lists(st.binary(max_size=9)), st.integers(1, 20))
-def test_merged_parts_are_the_same_bytes_in_larger_blocks(parts: list[bytes], block: int) -> None:
-    def made() -> Iterator[bytes]:
+def test_merging_gives_the_same_bytes_in_larger_blocks(parts: list[bytes], block: int) -> None:
+    def stream() -> Iterator[bytes]:
         yield from parts
 
-    blocks = list(merged(made(), block))
+    blocks = list(merged(stream(), block))
     assert b"".join(blocks) == b"".join(parts)
     assert all(len(piece) >= block for piece in blocks[:-1])
 
 
-def test_an_unknown_format_names_those_there_are() -> None:
+def test_an_unknown_format_suggests_similar_ones() -> None:
     with pytest.raises(UnknownName, match=r"Did you mean 'np[yz]' or 'np[yz]'"):
         find_format("npyz")
 
 
 @given(sizes=st.lists(st.integers(0, 7), max_size=40), data=st.data())
-def test_a_file_of_many_segments_is_read_as_if_they_stood_in_a_row(sizes: list[int], data: st.DataObject) -> None:
+def test_a_file_of_many_segments_reads_like_their_concatenation(sizes: list[int], data: st.DataObject) -> None:
     parts = [bytes([number % 256]) * size for number, size in enumerate(sizes)]
     whole, file = b"".join(parts), VirtualFile(tuple(map(Literal, parts)))
     start = data.draw(st.integers(0, len(whole)))
@@ -171,17 +171,17 @@ def test_a_file_of_many_segments_is_read_as_if_they_stood_in_a_row(sizes: list[i
     assert bytes(file.read(start, stop)) == whole[start:stop]
 
 
-def test_reading_a_block_does_not_look_at_every_segment() -> None:
-    lengths_asked: list[int] = []
+def test_reading_a_block_does_not_touch_every_segment() -> None:
+    length_lookups: list[int] = []
 
-    class Watched(Literal):
+    class CountingLiteral(Literal):
         @property
         def nbytes(self) -> int:
-            lengths_asked.append(1)
+            length_lookups.append(1)
             return super().nbytes
 
-    file = VirtualFile(tuple(Watched(bytes(100)) for _ in range(10_000)))
+    file = VirtualFile(tuple(CountingLiteral(bytes(100)) for _ in range(10_000)))
     assert file.nbytes == 1_000_000
-    lengths_asked.clear()
+    length_lookups.clear()
     assert len(file.read(500_050, 500_150)) == 100
-    assert len(lengths_asked) <= 3
+    assert len(length_lookups) <= 3

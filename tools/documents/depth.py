@@ -1,4 +1,4 @@
-"""The picture in the README: how large the signal is after each layer, under three schemes. `python -m tools.documents.depth` draws it."""
+"""The picture in the README: the size of the signal after each layer under three schemes. `python -m tools.documents.depth` draws it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 @dataclass(frozen=True)
 class Curve:
-    """A scheme in the picture, and where its label begins."""
+    """The curve of a scheme, with the position of its label."""
 
     scheme: str
     label: str
@@ -56,7 +56,7 @@ def signal(scheme: str) -> list[float]:
 
 
 def _tensor(shape: tuple[int, int], scheme: str, name: str) -> npt.NDArray[Any]:
-    """Return a tensor of the service, in float64: the signal under N(0, 1) may outgrow float32."""
+    """Return a tensor of the service, in float64, because the signal under N(0, 1) can overflow float32."""
     fields = {"shape": "{},{}".format(*shape), "scheme": scheme, "seed": str(SEED), "name": name}
     tensor = answer(read_text(InitRequest, fields.items()), find_format("raw"), Limits()).tensor
     return tensor.read().reshape(shape).astype(np.float64)
@@ -67,7 +67,7 @@ def _root_mean_square(outputs: npt.NDArray[Any]) -> float:
 
 
 def picture() -> str:
-    """Return the picture as SVG. Coordinates have one decimal, which hides the last digits of a matrix product."""
+    """Return the picture as SVG. Coordinates have one decimal, so the last digits of a matrix product do not matter."""
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img"'
         ' font-family="system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif" font-size="13" fill="#333">'
@@ -104,7 +104,7 @@ def _axes() -> list[str]:
 
 
 def _drawn(curve: Curve, sizes: list[float]) -> str:
-    """Draw a curve as far as the first point outside the plot, and its label."""
+    """Draw a curve up to the first point outside the plot, and its label."""
     last = next((layer for layer, size in enumerate(sizes) if abs(math.log10(size)) > DECADES), LAYERS)
     points = " ".join(f"{_x(layer):.1f},{_y(size):.1f}" for layer, size in enumerate(sizes[: last + 1]))
     line = f'fill="none" stroke="{curve.color}" stroke-width="2.5" stroke-linejoin="round" clip-path="url(#plot)"'

@@ -9,8 +9,10 @@ from clients.conformance.features import FEATURES
 from tools.documents.tables import markdown_table
 
 
-def features(shown: Mapping[str, set[str]]) -> str:
-    """Return a row for each feature and a column for each client. `shown`: client -> the features that its test reported."""
+def features(reported: Mapping[str, set[str]]) -> str:
+    """Return a row for each feature and a column for each client. `reported` has the features that the test of each client reported."""
     head = ["feature", "what it means", *(client.language for client in CLIENTS.values())]
-    rows = [[feature, meaning, *("yes" if feature in shown[name] else "no" for name in CLIENTS)] for feature, meaning in FEATURES.items()]
+    rows = [
+        [feature, meaning, *("yes" if feature in reported[name] else "no" for name in CLIENTS)] for feature, meaning in FEATURES.items()
+    ]
     return markdown_table(head, rows)

@@ -9,5 +9,5 @@ from service.web.app import create_app
 
 
 def document() -> str:
-    """Return the document as JSON. The order is kept, because the first of several content types is the service's default."""
+    """Return the document as JSON. Its keys are not sorted, because the first of several content types is the default."""
     return json.dumps(create_app(Settings.model_construct()).openapi(), indent=2, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""Which documents are generated, whole or in parts, and by what."""
+"""The generated documents and parts of documents, with their generators."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ PARTS: dict[str, dict[str, Generator]] = {
     },
 }
 
-# document -> the generator of all of it
+# document -> the generator of the whole document
 WHOLES: dict[str, Generator] = {"clients/openapi.json": openapi.document, "docs/depth.svg": depth.picture}
 
 
 def current_and_expected(path: str) -> tuple[str, str]:
-    """Return the text of a generated document as it is, and as it should be."""
+    """Return the text of a document as it is, and as the generators write it."""
     document = ROOT / path
     current = document.read_text("utf-8") if document.exists() else ""
     return current, WHOLES[path]() if path in WHOLES else with_parts(current, PARTS[path])
 
 
 def with_parts(page: str, parts: Mapping[str, Generator]) -> str:
-    """Return the page with each part between `<!-- begin NAME -->` and `<!-- end NAME -->` generated anew."""
+    """Return the page with each part between `<!-- begin NAME -->` and `<!-- end NAME -->` replaced by its generator's text."""
     for name, generate in parts.items():
         begin, end = f"<!-- begin {name} -->\n", f"\n<!-- end {name} -->"
         if page.count(begin) != 1 or page.count(end) != 1:
             raise ValueError(
                 f"{name}: expected one `{begin.strip()}` and one `{end.strip()}`; received {page.count(begin)} and {page.count(end)}. "
-                "Mark the place of this part in the document."
+                "Mark the place of the part in the document."
             )
         before, _, rest = page.partition(begin)
         page = f"{before}{begin}\n{generate()}\n{end}{rest.partition(end)[2]}"

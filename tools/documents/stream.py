@@ -18,7 +18,7 @@ from service.core.stream.quantiles import Table, join, normal32, normal64, quant
 from service.core.tensors.dtypes import DTYPES
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
 
-# The first and last words, those where two pieces meet, and those that reveal a wrong logarithm, threshold or clamp.
+# The first and last words, the boundaries between two pieces, and words that reveal a wrong logarithm, threshold or clamp.
 _WORDS = (0, 1, 0x5CAC, (1 << 23) - 1, 1 << 23, 0x820B67, (1 << 31) - 1, 1 << 31, (1 << 32) - 1)
 _WORDS_64 = (
     *(0, 0x0DF086DE, 0x0F451BD1, 0x0F451BD2, 0x16C8487F, 0x1334C15EC5EF714C, 0x13333333333331FF, 0x1333333333333200),
@@ -61,7 +61,7 @@ def _digits(x: np.floating[Any]) -> int:
 
 
 def vectors() -> str:
-    """Return ids, words and draws of a few streams as JSON."""
+    """Return the ids, words and draws of a few streams as JSON."""
     numbers = {
         "words": [_words(*row) for row in _STREAMS],
         "draws": _draws(Stream.of(7)),

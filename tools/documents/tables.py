@@ -12,7 +12,7 @@ _LIBRARIES = {"torch": "torch", "keras": "Keras", "jax": "JAX", "timm": "timm"}
 
 
 def schemes() -> str:
-    """Return a row for each scheme: its names, formula, parameters, the libraries that have it, and its reference."""
+    """Return a row for each scheme: its names, formula and parameters, its names in other libraries, and its reference."""
     rows = [_scheme(row) for row in SCHEMES.values()]
     return markdown_table(["scheme", "other names", "formula", "parameters", "in torch, Keras, JAX, timm", "reference"], rows)
 
@@ -56,11 +56,11 @@ def activations() -> str:
 
 
 def layers() -> str:
-    """Return a row for each layer, with what it is and its recommended scheme, and then a list of the reasons."""
+    """Return a row for each layer, with its weight, other names and recommended scheme, and then a list of the reasons."""
     rows, reasons = [], []
     for row in ROLES.values():
         advice = row.recommendation
-        scheme = "that of the activation" if advice is None else f"`{advice.scheme}`"
+        scheme = "depends on the activation" if advice is None else f"`{advice.scheme}`"
         rows.append([f"`{row.name}`", row.summary, _quoted(list(row.aliases)), scheme])
         if advice is not None:
             reasons.append(f"- **`{row.name}`**: `{advice.scheme}`. {advice.reason}")
@@ -77,6 +77,6 @@ def settings() -> str:
 
 
 def markdown_table(head: list[str], rows: list[list[str]]) -> str:
-    """Return a table in Markdown, with `|` escaped within cells."""
+    """Return a table in Markdown. Escapes `|` in cells."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

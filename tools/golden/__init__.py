@@ -1,1 +1,1 @@
-"""The generator of tests/golden/golden.json: an answer that was given once is given for ever."""
+"""The generator of tests/golden/golden.json, whose answers never change."""

@@ -1,4 +1,4 @@
-"""`python -m tools.golden` appends the answers of new requests to tests/golden/golden.json. It never changes an answer there."""
+"""`python -m tools.golden` appends the answers of new requests to tests/golden/golden.json. It never changes an existing answer."""
 
 from __future__ import annotations
 

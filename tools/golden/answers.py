@@ -1,4 +1,4 @@
-"""The requests that have a golden answer, and what their answers are."""
+"""The requests with golden answers, and how to compute the answers."""
 
 from __future__ import annotations
 
@@ -106,16 +106,16 @@ _STRUCTURED: list[Request] = [
 
 
 def requests() -> list[Request]:
-    """Return every request with a golden answer. Where a request does not say, the seed is 7, the format raw and the shape [7, 5]."""
-    every: list[Request] = [{"shape": [7, 5]} | scheme for scheme in (*_SCHEMES, *_DEPTH_SCHEMES)]
-    every += [{"shape": [33, 31], "scheme": scheme, "dtype": dtype} for scheme in _DRAWS for dtype in _DTYPES]
-    return [{"seed": 7, "format": "raw"} | request for request in [*every, *_OTHERS, *_STRUCTURED]]
+    """Return every request with a golden answer. Unless it says otherwise, its seed is 7, its format raw, and its shape [7, 5]."""
+    named: list[Request] = [{"shape": [7, 5]} | scheme for scheme in (*_SCHEMES, *_DEPTH_SCHEMES)]
+    named += [{"shape": [33, 31], "scheme": scheme, "dtype": dtype} for scheme in _DRAWS for dtype in _DTYPES]
+    return [{"seed": 7, "format": "raw"} | request for request in [*named, *_OTHERS, *_STRUCTURED]]
 
 
 def golden_answer(request: Request) -> Request:
-    """Return dtype, shape, the first values, and the SHA-256 of the bytes of the file and of the values.
+    """Return the dtype, the shape, the first values, and the SHA-256 of the values and of the file.
 
-    A tensor that is the same only within an ulp has no digests, and its first values are rounded to seven digits.
+    A tensor that machines reproduce only within an ulp has no digests, and its first values are rounded to seven digits.
     """
     reply = answer(read_json(InitRequest, json.dumps(request).encode()), find_format(request["format"]), Limits())
     file = reply.file.read() if isinstance(reply.file, VirtualFile) else b"".join(reply.file)
@@ -131,7 +131,7 @@ def golden_answer(request: Request) -> Request:
 
 
 def append_new() -> tuple[int, int]:
-    """Append the answers of requests that have none yet. Return how many were added, and how many there are."""
+    """Append the answers of requests that have none yet. Return the number of added answers, and of all answers."""
     rows = json.loads(FILE.read_text("utf-8")) if FILE.exists() else []
     known = [row["request"] for row in rows]
     rows += [{"request": request, "answer": golden_answer(request)} for request in requests() if request not in known]
