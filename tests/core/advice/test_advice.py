@@ -62,8 +62,8 @@ def test_every_recommendation_has_a_reason_a_reference_and_valid_alternatives(ac
     row = ACTIVATIONS[activation].recommendation
     assert len(row.reason) > 40
     assert re.search(r"\d{4}", str(row.reference))
-    made = initialize(LayerSpecification(WIDE, activation=activate(activation)))
-    alternatives = list(alternatives_to(made.recommended, made.specification, made.true_fans))
+    initializer = initialize(LayerSpecification(WIDE, activation=activate(activation)))
+    alternatives = list(alternatives_to(initializer.recommended, initializer.specification, initializer.true_fans))
     assert alternatives
     for alternative in alternatives:
         assert alternative.stddev is not None
@@ -83,23 +83,23 @@ def test_recommended_variance_scaling_has_the_squared_forward_gain_as_scale(acti
     chosen = activate(activation)
     assert chosen is not None
     assert chosen.gains is not None
-    made = initialize(LayerSpecification(WIDE, activation=chosen))
-    assert made.parameters["scale"] == chosen.gains.forward * chosen.gains.forward
-    assert made.distribution.stddev == pytest.approx(chosen.gains.forward / 28)
+    initializer = initialize(LayerSpecification(WIDE, activation=chosen))
+    assert initializer.parameters["scale"] == chosen.gains.forward * chosen.gains.forward
+    assert initializer.distribution.stddev == pytest.approx(chosen.gains.forward / 28)
 
 
 @pytest.mark.parametrize("omega", [1.0, 30.0])
 def test_recommendation_for_a_sine_has_the_bound_of_siren(omega: float) -> None:
-    made = initialize(LayerSpecification(WIDE, activation=activate("sin", omega=omega)))
-    assert made.distribution.bounds == pytest.approx((-math.sqrt(6 / 784) / omega, math.sqrt(6 / 784) / omega))
+    initializer = initialize(LayerSpecification(WIDE, activation=activate("sin", omega=omega)))
+    assert initializer.distribution.bounds == pytest.approx((-math.sqrt(6 / 784) / omega, math.sqrt(6 / 784) / omega))
 
 
 def test_recommendation_for_a_formula_has_its_exact_gain() -> None:
     formula = expressed("x*tanh(softplus(x))")
-    made = initialize(LayerSpecification(WIDE, activation=formula))
-    assert made.scheme.name == "variance_scaling"
-    assert made.distribution.stddev == pytest.approx(1.486847581 / 28)
-    assert warnings_for(made) == []
+    initializer = initialize(LayerSpecification(WIDE, activation=formula))
+    assert initializer.scheme.name == "variance_scaling"
+    assert initializer.distribution.stddev == pytest.approx(1.486847581 / 28)
+    assert warnings_for(initializer) == []
     small = initialize(LayerSpecification(WIDE, scheme="normal", parameters={"stddev": 0.001}, activation=formula))
     assert "too small for the expression" in warnings_for(small)[0]
     assert "use variance_scaling with scale 2.211" in warnings_for(small)[0]
@@ -126,18 +126,18 @@ NAMED_GAINS: list[tuple[str, dict[str, Any], str, dict[str, Any], float]] = [
 def test_a_named_gain_is_that_of_the_activation(
     scheme: str, parameters: dict[str, Any], activation: str, activation_parameters: dict[str, Any], gain: float
 ) -> None:
-    made = initialize(
+    initializer = initialize(
         LayerSpecification(WIDE, scheme=scheme, parameters=parameters, activation=activate(activation, **activation_parameters))
     )
-    assert made.distribution.stddev == pytest.approx(gain / 28, rel=1e-12)
-    assert made.parameters["gain"] == parameters["gain"]
-    assert made.parameters.get("negative_slope") is None
+    assert initializer.distribution.stddev == pytest.approx(gain / 28, rel=1e-12)
+    assert initializer.parameters["gain"] == parameters["gain"]
+    assert initializer.parameters.get("negative_slope") is None
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "gelu", "softplus", "swiglu"])
 def test_does_not_warn_about_the_forward_gain(activation: str) -> None:
-    made = initialize(LayerSpecification(WIDE, scheme="he_normal", parameters={"gain": "forward"}, activation=activate(activation)))
-    assert warnings_for(made) == []
+    initializer = initialize(LayerSpecification(WIDE, scheme="he_normal", parameters={"gain": "forward"}, activation=activate(activation)))
+    assert warnings_for(initializer) == []
 
 
 @pytest.mark.parametrize(

@@ -201,16 +201,16 @@ def test_a_bare_family_name_accepts_any_distribution() -> None:
     ],
 )
 def test_he_uses_the_negative_slope_of_the_activation(scheme: str, activation: ActivationWithParameters, variance: float) -> None:
-    made = initialize(LayerSpecification((3, 100), scheme=scheme, activation=activation))
-    assert made.distribution.stddev == pytest.approx(math.sqrt(variance))
+    initializer = initialize(LayerSpecification((3, 100), scheme=scheme, activation=activation))
+    assert initializer.distribution.stddev == pytest.approx(math.sqrt(variance))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_auto_is_the_recommended_scheme(activation: str) -> None:
-    made = initialize(LayerSpecification((3, 5), activation=activate(activation)))
-    row, applied = made.recommended.recommendation, activate(activation)
+    initializer = initialize(LayerSpecification((3, 5), activation=activate(activation)))
+    row, applied = initializer.recommended.recommendation, activate(activation)
     named = LayerSpecification((3, 5), scheme=row.scheme, parameters=row.parameters(Circumstances(applied)), activation=applied)
-    assert made.distribution == initialize(named).distribution
+    assert initializer.distribution == initialize(named).distribution
 
 
 @pytest.mark.parametrize(
