@@ -23,8 +23,8 @@ from tests.conformance.comparing import (
     Weight,
     assert_indistinguishable,
     named,
-    resolve,
     p_value_of_same_distribution,
+    resolve,
     sample,
     sample_of,
 )

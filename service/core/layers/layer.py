@@ -53,7 +53,9 @@ class Layer(NamedTuple):
             rank = f"rank {ranks.start}" if len(ranks) == 1 else f"a rank of at least {ranks.start}"
             raise _shape_error(f"{rank} for {self.kind} weights", shape, "Correct the shape, or choose another layer.")
         if self.kind is LayerKind.DEPTHWISE and shape[1] != 1:
-            raise _shape_error("[channels·multiplier, 1, *kernel] for depthwise weights", shape, "Set layout if the shape is in Keras's.")
+            raise _shape_error(
+                "[channels·multiplier, 1, *kernel] for depthwise weights", shape, "Set layout if the shape is in Keras's layout."
+            )
         if shape[0] % ((self.groups or 1) * self.packed):
             divisor = f"groups ({self.groups or 1}) times packed ({self.packed})"
             raise _shape_error(

@@ -94,7 +94,7 @@ _ROWS = (
             "The projection is linear. Xavier keeps queries, keys and values at the variance of the residual stream, so that the scores"
             " divided by √d start near variance 1. If q, k and v are packed in one matrix, each has its own fans: give packed=3 to /init.",
             references.GLOROT_2010,
-            (_SMALL, _GPT_NEOX, Alternative("lecun_normal", "to keep only the forward signal")),
+            (_SMALL, _GPT_NEOX, Alternative("lecun_normal", "to preserve the forward signal only")),
         ),
         aliases=("q", "k", "v", "qkv"),
     ),
@@ -121,7 +121,7 @@ _ROWS = (
             _GPT2_RESIDUAL_REASON,
             references.RADFORD_2019,
             (
-                Alternative("fixup", "in networks without normalization: the last weight of a branch is zero", fixed(position="last")),
+                Alternative("fixup", "in networks without normalization; the last weight of a branch is zero", fixed(position="last")),
                 Alternative("zeros", "to start each branch at zero; its inputs break the symmetry"),
             ),
             _depth,
@@ -192,8 +192,8 @@ _ROWS = (
         LayerKind.RECURRENT,
         Recommendation(
             "orthogonal",
-            "The state is multiplied by this matrix at every step. An orthogonal matrix keeps its length; any other makes it grow or shrink"
-            " exponentially.",
+            "The state is multiplied by this matrix at every step. An orthogonal matrix keeps the length of the state; any other makes it"
+            " grow or shrink exponentially.",
             references.SAXE_2013,
             (
                 Alternative("identity", "for ReLU units without gates (IRNN)"),

@@ -345,7 +345,7 @@ ROWS = (
     ),
     Scheme(
         "mup",
-        "Maximal update parametrization: what is tuned at base_width stays right at any width; also multiply the output.",
+        "Maximal update parametrization: what is tuned at base_width stays right at any width; also apply output_multiplier.",
         "N(0, σ²), hidden: σ = gain·stddev·√(base_width/width); input and output: σ = gain·stddev",
         references.YANG_2022,
         _normal(_mup),

@@ -90,7 +90,7 @@ def _corrected_absolute(stddev: float, low: float, high: float) -> float:
     if abs(actual - stddev) > 1e-6 * stddev:
         raise InvalidValue(
             "stddev",
-            expected=f"less than the standard deviation of a uniform between the bounds ({(high - low) / math.sqrt(12):g}), with corrected",
+            expected=f"with corrected, less than the standard deviation of a uniform between the bounds ({(high - low) / math.sqrt(12):g})",
             received=stddev,
             action="Widen low and high, lower stddev, or leave out corrected.",
         )

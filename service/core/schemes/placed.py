@@ -33,7 +33,10 @@ def _check_gates(shape: Shape, gates: int, scheme: str) -> None:
     _check_rank(shape, range(1, 2), scheme)
     if shape[0] % gates:
         raise InvalidValue(
-            "shape", expected=f"a multiple of {gates}, for {gates} gates", received=list(shape), action="Give [gates·hidden]."
+            "shape",
+            expected=f"a length that is a multiple of {gates}, the number of gates",
+            received=list(shape),
+            action="Give [gates·hidden].",
         )
 
 
@@ -114,7 +117,7 @@ def _sparse(values: Values, shape: Shape, _: Layer) -> Rule:
     _check_rank(shape, range(2, 3), "sparse")
     if values["sparsity"] > 1:
         raise InvalidValue(
-            "sparsity", expected="a fraction from 0 to 1", received=values["sparsity"], action="0.9 sets nine of ten to zero."
+            "sparsity", expected="a fraction from 0 to 1", received=values["sparsity"], action="For example, 0.9 sets nine of ten to zero."
         )
     return wholes.sparse(shape, values["sparsity"], values["gain"] * values["stddev"])
 
@@ -134,7 +137,7 @@ def _row(
 
 _ORTHOGONAL = _row(
     "orthogonal",
-    "Orthonormal rows or columns, whichever are fewer: a linear layer then keeps the length of every vector.",
+    "Orthonormal rows or columns, whichever are fewer: preserves lengths through a linear layer.",
     "gain·Q of the QR decomposition of a normal matrix [out, in·K], signs by R's diagonal",
     references.SAXE_2013, _orthogonal, GAIN,
     aliases=("torch.orthogonal_", "keras.Orthogonal", "keras.OrthogonalInitializer", "jax.orthogonal"),

@@ -24,7 +24,7 @@ Extras = Callable[[Values, Fans], dict[str, float]]
 class Alias:
     """Another name for a scheme, with the parameters that it presets.
 
-    `translations` maps values of a parameter that have another meaning in the library of that name to this service's values.
+    `translations`: parameter -> the library's value -> this service's value, for values that mean something else in the library.
     """
 
     name: str

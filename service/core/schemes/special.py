@@ -19,7 +19,7 @@ def _fan_in(fans: Fans, scheme: str) -> float:
 
 
 def _spectral(values: Values, fans: Fans) -> Distribution:
-    """Return N(0, σ²) with spectral norm √(fan_out/fan_in). That of an m·n matrix of N(0, σ²) is about σ·(√m + √n)."""
+    """Return N(0, σ²) with a spectral norm of about √(fan_out/fan_in). For an m·n matrix it is about σ·(√m + √n)."""
     fan_in, fan_out = _fan_in(fans, "spectral"), fans.by(Mode.FAN_OUT, scheme="spectral")
     stddev = min(1.0, math.sqrt(fan_out / fan_in)) / math.sqrt(fan_in)
     return Distribution(Draw.NORMAL, 0.0, values["gain"] * stddev)
