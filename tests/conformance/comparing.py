@@ -1,4 +1,4 @@
-"""The service's side of a comparison with a library, and what it means that both are the same."""
+"""The service's side of a comparison with a library, and the assertions that both sides agree."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from service.core.tensors.tensor import TensorSpec, VirtualTensor
 Sample = npt.NDArray[np.float64]
 
 SAMPLE_SIZE = 50_000
-# Two samples of one distribution fail once in 10,000 comparisons. The seeds are fixed, so they fail never or always.
+# Two samples of one distribution fail once in 10,000 comparisons. The seeds are fixed, so a comparison always passes or always fails.
 FALSE_ALARM = 1e-4
 
 
-PLAIN = Layer()  # dense or a convolution, as the rank says
+PLAIN = Layer()  # dense or a convolution, depending on the rank
 
 
 @dataclass(frozen=True)
 class Weight:
-    """The weight of a layer: its shape in the layout of the library, and what the service is told of the layer."""
+    """The weight of a layer: its shape in the layout of the library, and the layer as the service sees it."""
 
     name: str
     shape: Shape
@@ -41,12 +41,12 @@ class Weight:
 
     @property
     def canonical(self) -> Shape:
-        """The shape as the service reads it."""
+        """The shape in the canonical layout."""
         return canonical_shape(self.shape, self.layout, self.layer.kind)
 
     @property
     def draws(self) -> range:
-        """The seeds of as many tensors as make a sample."""
+        """The seeds of the tensors that make up a sample."""
         return range(math.ceil(SAMPLE_SIZE / math.prod(self.shape)))
 
 
@@ -84,7 +84,7 @@ IN_KERAS = tuple(_in_keras())
 every_weight_in_torch = pytest.mark.parametrize("weight", IN_TORCH, ids=lambda weight: weight.name)
 every_weight_in_keras = pytest.mark.parametrize("weight", IN_KERAS, ids=lambda weight: weight.name)
 
-# Each shape is compiled anew, which takes seconds; the parameters are compared for all of them.
+# JAX compiles each shape anew, which takes seconds. The parameters are compared for all shapes.
 some_weights_in_keras = pytest.mark.parametrize(
     "weight",
     [weight for weight in IN_KERAS if weight.name in ("small", "conv 2-D", "depthwise", "transposed")],
@@ -93,39 +93,39 @@ some_weights_in_keras = pytest.mark.parametrize(
 
 
 def named(weights: tuple[Weight, ...], name: str) -> Weight:
-    """The weight of that name."""
+    """Return the weight with this name."""
     return next(weight for weight in weights if weight.name == name)
 
 
 def described(value: object) -> str:
-    """A row's part as the id of its test: no parameters are `default`."""
+    """Return the test id for one part of a row. Empty parameters become `default`."""
     if isinstance(value, dict):
-        return ", ".join(f"{name}={shown}" for name, shown in value.items()) or "default"
+        return ", ".join(f"{name}={parameter}" for name, parameter in value.items()) or "default"
     return str(value)
 
 
 def resolve(weight: Weight, scheme: str, parameters: dict[str, Any], **fans: Any) -> Initializer:
-    """What the service makes of a scheme for a weight; `fans` are those of a bias, or who counts them."""
+    """Return the service's initializer for a scheme and a weight. `fans` are the fans of a bias, or the fan convention."""
     return initialize(LayerSpecification(weight.canonical, scheme=scheme, parameters=parameters, layer=weight.layer, **fans))
 
 
 def sample(weight: Weight, scheme: str, parameters: dict[str, Any], *, dtype: str = "float32", **fans: Any) -> Sample:
-    """The service's values, in the layout of the library: of several seeds, where the tensor is small."""
+    """Return the service's values in the layout of the library, from several seeds if the tensor is small."""
     values, view = resolve(weight, scheme, parameters, **fans).rule, view_of(weight.shape, weight.layout, weight.layer.kind)
     specs = (TensorSpec(values, DTYPES[dtype], view, seed=seed) for seed in weight.draws)
     return np.concatenate([VirtualTensor(spec).read().astype(np.float64) for spec in specs])
 
 
 def sample_of(weight: Weight, draw: Callable[[int], npt.ArrayLike]) -> Sample:
-    """The library's values: as many draws, each with a seed of its own."""
+    """Return the library's values from the same number of draws, each with its own seed."""
     return np.concatenate([np.asarray(draw(seed), np.float64).ravel() for seed in weight.draws])
 
 
 def assert_same_parameters(ours: Distribution, theirs: Distribution) -> None:
-    """Same kind, same loc, same scale, same cut.
+    """Check that the kind, loc, scale and cut are the same.
 
-    The last bits may differ, because a formula can be written in several orders. Of a truncated normal the digits after the
-    tenth may, because the service rounds its standard deviation there, to be the same on every machine.
+    The last bits may differ, because a formula can be evaluated in several orders. For a truncated normal, digits after the tenth
+    may differ, because the service rounds its standard deviation there to be the same on every machine.
     """
     digits = 1e-14 if ours.cut is None else 1e-10
     assert ours.draw is theirs.draw
@@ -135,11 +135,11 @@ def assert_same_parameters(ours: Distribution, theirs: Distribution) -> None:
 
 
 def assert_indistinguishable(ours: Sample, theirs: Sample) -> None:
-    """The two-sample test of Kolmogorov and Smirnov does not tell them apart."""
+    """Check that the two-sample Kolmogorov-Smirnov test does not tell the samples apart."""
     assert min(ours.size, theirs.size) >= SAMPLE_SIZE
-    assert same_distribution(ours, theirs) > FALSE_ALARM
+    assert p_value_of_same_distribution(ours, theirs) > FALSE_ALARM
 
 
-def same_distribution(ours: Sample, theirs: Sample) -> float:
-    """How often two samples of one distribution would differ by more."""
+def p_value_of_same_distribution(ours: Sample, theirs: Sample) -> float:
+    """Return the p-value: how often two samples of one distribution would differ by more."""
     return float(stats.ks_2samp(ours, theirs, method="asymp").pvalue)

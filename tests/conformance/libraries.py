@@ -1,4 +1,4 @@
-"""The libraries that are compared with, and what each of them asks of its random numbers."""
+"""Access to the libraries that the service is compared with."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ MISSING = "not installed; `make test-conformance` installs it and runs this"
 
 
 def timm_weight_init() -> Any:
-    """timm/layers/weight_init.py, loaded as a file; skips where timm is not installed.
+    """Load timm/layers/weight_init.py as a file, or skip the tests if timm is not installed.
 
-    Importing the package itself imports torchvision, which has compiled parts that must fit the very build of torch that is
-    there, and a build for no graphics card is not in the package index. The file needs torch alone.
+    Importing the package imports torchvision, whose compiled parts must match the installed build of torch. The package index has
+    no CPU-only build of it. The file itself needs only torch.
     """
     timm = importlib.util.find_spec("timm")
     if timm is None or timm.origin is None:

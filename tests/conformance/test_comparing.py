@@ -1,4 +1,4 @@
-"""The comparison itself: it fails where two samples differ."""
+"""The comparison itself: it fails if two samples differ."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.comparing import FALSE_ALARM, IN_TORCH, assert_indistinguishable, described, named, same_distribution, sample
+from tests.conformance.comparing import (
+    FALSE_ALARM,
+    IN_TORCH,
+    assert_indistinguishable,
+    described,
+    named,
+    p_value_of_same_distribution,
+    sample,
+)
 
 NORMAL = ("normal", {"stddev": 0.02})
 DIFFERENT: list[tuple[str, dict[str, Any]]] = [
@@ -19,9 +27,9 @@ DIFFERENT: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("scheme", "parameters"), DIFFERENT, ids=described)
-def test_two_distributions_are_told_apart(scheme: str, parameters: dict[str, Any]) -> None:
+def test_tells_two_distributions_apart(scheme: str, parameters: dict[str, Any]) -> None:
     weight = named(IN_TORCH, "conv 2-D")
     samples = sample(weight, *NORMAL), sample(weight, scheme, parameters)
-    assert same_distribution(*samples) < FALSE_ALARM
+    assert p_value_of_same_distribution(*samples) < FALSE_ALARM
     with pytest.raises(AssertionError):
         assert_indistinguishable(*samples)

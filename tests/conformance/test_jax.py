@@ -1,4 +1,4 @@
-"""jax.nn.initializers: shapes are [*kernel, in, out], as in Keras; Flax's are the same functions."""
+"""jax.nn.initializers, which Flax reexports. Shapes are [*kernel, in, out], as in Keras."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ initializers = pytest.importorskip("jax._src.nn.initializers", reason=f"jax is {
 
 Parameters = dict[str, Any]
 
-# Flax has no depthwise layer: it is a convolution of as many groups as channels, [*kernel, 1, channels·multiplier]
+# Flax has no depthwise layer. It uses a convolution with as many groups as channels: [*kernel, 1, channels·multiplier]
 DEPTHWISE_IN_FLAX = Weight("depthwise, in Flax", (3, 3, 1, 6144), Layer(LayerKind.CONV, groups=3072), "flax")
 WEIGHTS = (*IN_KERAS, DEPTHWISE_IN_FLAX)
 every_weight = pytest.mark.parametrize("weight", WEIGHTS, ids=lambda weight: weight.name)
 
-# the name, the service's parameters, JAX's
+# name, the service's parameters, JAX's parameters
 DRAWN: list[tuple[str, Parameters, Parameters]] = [
     ("uniform", {}, {}),  # from 0, and up to 0.01
     ("uniform", {"high": 0.3}, {"scale": 0.3}),
@@ -64,22 +64,22 @@ every_scheme = pytest.mark.parametrize(("name", "parameters", "theirs"), DRAWN, 
 
 
 class Ones:
-    """In place of jax.random: the draw is 1, whatever the shape, so that an initializer's value is its scale."""
+    """Replaces jax.random. Every draw is 1, whatever the shape, so the value of an initializer is its scale."""
 
     def __init__(self) -> None:
-        self.asked: Callable[[float], Distribution] | None = None
+        self.distribution_of: Callable[[float], Distribution] | None = None
 
     def uniform(self, _: Any, __: Shape, dtype: Any, minval: float = 0.0, **___: Any) -> Any:
-        low = minval  # and up to 1, both times the scale
-        self.asked = lambda scale: Distribution(Draw.UNIFORM, scale * (low + 1) / 2, scale * (1 - low) / 2)
+        low = minval  # the upper bound is 1; the initializer multiplies both by the scale
+        self.distribution_of = lambda scale: Distribution(Draw.UNIFORM, scale * (low + 1) / 2, scale * (1 - low) / 2)
         return jax.numpy.ones((), dtype)
 
     def normal(self, _: Any, __: Shape, dtype: Any, **___: Any) -> Any:
-        self.asked = lambda scale: Distribution(Draw.NORMAL, 0.0, scale)
+        self.distribution_of = lambda scale: Distribution(Draw.NORMAL, 0.0, scale)
         return jax.numpy.ones((), dtype)
 
     def truncated_normal(self, _: Any, lower: float, upper: float, __: Shape, dtype: Any, **___: Any) -> Any:
-        self.asked = lambda scale: Distribution(Draw.TRUNCATED_NORMAL, 0.0, scale, (lower, upper))
+        self.distribution_of = lambda scale: Distribution(Draw.TRUNCATED_NORMAL, 0.0, scale, (lower, upper))
         return jax.numpy.ones((), dtype)
 
 
@@ -99,25 +99,23 @@ def initialized(weight: Weight, name: str, parameters: Parameters, *, dtype: str
 
 
 @every_weight
-def test_the_fans_are_those_that_jax_counts(weight: Weight) -> None:
+def test_counts_the_same_fans_as_jax(weight: Weight) -> None:
     fans = resolve(weight, "jax.nn.initializers.glorot_uniform", {}).fans
     assert (fans.fan_in, fans.fan_out) == initializers._compute_fans(weight.shape)
 
 
 @every_weight
 @every_scheme
-def test_the_parameters_are_those_that_jax_draws_with(
-    weight: Weight, name: str, parameters: Parameters, theirs: Parameters, ones: Ones
-) -> None:
+def test_draws_with_the_same_parameters_as_jax(weight: Weight, name: str, parameters: Parameters, theirs: Parameters, ones: Ones) -> None:
     with jax.enable_x64(True):
         scale = float(initialized(weight, name, theirs, dtype="float64"))
-    assert ones.asked is not None
-    assert_same_parameters(resolve(weight, f"jax.nn.initializers.{name}", parameters).distribution, ones.asked(scale))
+    assert ones.distribution_of is not None
+    assert_same_parameters(resolve(weight, f"jax.nn.initializers.{name}", parameters).distribution, ones.distribution_of(scale))
 
 
 @some_weights_in_keras
 @every_scheme
-def test_the_values_are_distributed_as_in_jax(weight: Weight, name: str, parameters: Parameters, theirs: Parameters) -> None:
+def test_values_have_the_same_distribution_as_in_jax(weight: Weight, name: str, parameters: Parameters, theirs: Parameters) -> None:
     assert_indistinguishable(
         sample(weight, f"jax.nn.initializers.{name}", parameters),
         sample_of(weight, lambda seed: initialized(weight, name, theirs, seed=seed)),
@@ -126,7 +124,7 @@ def test_the_values_are_distributed_as_in_jax(weight: Weight, name: str, paramet
 
 @pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
 @every_scheme
-def test_they_are_so_in_every_dtype(dtype: str, name: str, parameters: Parameters, theirs: Parameters) -> None:
+def test_values_have_the_same_distribution_in_every_dtype(dtype: str, name: str, parameters: Parameters, theirs: Parameters) -> None:
     weight = named(IN_KERAS, "conv 2-D")
     with jax.enable_x64(dtype == "float64"):
         theirs_values = sample_of(weight, lambda seed: initialized(weight, name, theirs, dtype=dtype, seed=seed))
@@ -135,7 +133,7 @@ def test_they_are_so_in_every_dtype(dtype: str, name: str, parameters: Parameter
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 @pytest.mark.parametrize(("name", "value"), [("zeros", None), ("ones", None), ("constant", -0.25)])
-def test_constants_are_equal(dtype: str, name: str, value: float | None) -> None:
+def test_constants_equal_those_of_jax(dtype: str, name: str, value: float | None) -> None:
     weight = named(IN_KERAS, "dense")
     function = getattr(jax.nn.initializers, name)
     theirs = (function if value is None else function(value))(jax.random.key(0), weight.shape, dtype)

@@ -1,4 +1,4 @@
-"""timm.layers.weight_init: functions over torch's tensors, with torch's fans."""
+"""timm.layers.weight_init: functions on torch tensors, with torch's fans."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ timm = timm_weight_init()
 
 Parameters = dict[str, Any]
 
-# the name, the service's parameters, timm's
+# name, the service's parameters, timm's parameters
 DRAWN: list[tuple[str, Parameters, Parameters]] = [
     ("trunc_normal_", {}, {}),  # absolute bounds
     ("trunc_normal_", {"stddev": 0.02}, {"std": 0.02}),
@@ -57,16 +57,16 @@ def initialized(weight: Weight, name: str, parameters: Parameters, *, dtype: str
 
 @every_weight_in_torch
 @every_scheme
-def test_the_values_are_distributed_as_in_timm(weight: Weight, name: str, parameters: Parameters, theirs: Parameters) -> None:
+def test_values_have_the_same_distribution_as_in_timm(weight: Weight, name: str, parameters: Parameters, theirs: Parameters) -> None:
     values = sample_of(weight, lambda seed: initialized(weight, name, theirs, seed=seed))
     assert_indistinguishable(sample(weight, f"timm.layers.{name}", parameters), values)
-    # the standard deviation too, within 5.5 standard errors of it: σ/√(2N) at most, for tails as light as these
+    # the standard deviation must agree within 5.5 standard errors, each at most σ/√(2N) for tails as light as these
     exact = resolve(weight, f"timm.layers.{name}", parameters).distribution.stddev
     assert values.std() == pytest.approx(exact, rel=5.5 / (2 * values.size) ** 0.5)
 
 
 @every_scheme
-def test_they_are_so_in_float64(name: str, parameters: Parameters, theirs: Parameters) -> None:
+def test_values_have_the_same_distribution_in_float64(name: str, parameters: Parameters, theirs: Parameters) -> None:
     weight = named(IN_TORCH, "conv 2-D")
     assert_indistinguishable(
         sample(weight, f"timm.layers.{name}", parameters, dtype="float64"),

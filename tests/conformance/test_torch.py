@@ -1,4 +1,4 @@
-"""torch.nn.init, and what torch's layers draw unasked."""
+"""torch.nn.init, and the default initialization of torch's layers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TorchDispatchMode: Any = pytest.importorskip("torch.utils._python_dispatch", rea
 
 Parameters = dict[str, Any]
 
-# the name, the service's parameters, torch's
+# name, the service's parameters, torch's parameters
 DRAWN: list[tuple[str, Parameters, Parameters]] = [
     ("uniform_", {}, {}),
     ("uniform_", {"low": -0.1, "high": 0.3}, {"a": -0.1, "b": 0.3}),
@@ -62,7 +62,7 @@ CONSTANT: list[tuple[str, Parameters, Parameters]] = [
     ("constant_", {"value": -0.25}, {"val": -0.25}),
 ]
 
-# the service's name, the layer that draws unasked, its weight
+# the service's name, a layer with default initialization, its weight
 DEFAULTS: list[tuple[str, Callable[[], Any], Weight]] = [
     ("torch.nn.Linear", lambda: torch.nn.Linear(200, 256), named(IN_TORCH, "dense")),
     ("torch.nn.Linear", lambda: torch.nn.Linear(120, 10), named(IN_TORCH, "small")),
@@ -77,8 +77,8 @@ DEFAULTS: list[tuple[str, Callable[[], Any], Weight]] = [
 every_default = pytest.mark.parametrize(("scheme", "layer", "weight"), DEFAULTS, ids=lambda value: getattr(value, "name", None))
 
 
-class Requests(TorchDispatchMode):  # type: ignore[misc]  # torch may be missing, and is Any to mypy
-    """What torch asks its generator for: the very numbers that reach the kernels."""
+class RecordedDraws(TorchDispatchMode):  # type: ignore[misc]  # torch may be missing, and is Any to mypy
+    """Records the distributions that torch draws from, with the exact numbers that reach its kernels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,12 +94,12 @@ class Requests(TorchDispatchMode):  # type: ignore[misc]  # torch may be missing
                 low, high = given or (0.0, 1.0)
                 self.distributions.append(Distribution(Draw.UNIFORM, (low + high) / 2, (high - low) / 2))
             case ("lt.Scalar" | "gt.Scalar") as side, (bound,):
-                self._bounds[side] = bound  # values beyond it are drawn again
+                self._bounds[side] = bound  # values beyond this bound are drawn again
         return function(*args, **(kwargs or {}))
 
     @property
     def first(self) -> Distribution:
-        """The distribution of the first tensor, with the bounds outside which it was drawn again."""
+        """The distribution of the first tensor, truncated at the bounds beyond which values are drawn again."""
         drawn = self.distributions[0]
         if not self._bounds:
             return drawn
@@ -112,29 +112,29 @@ def initialized(weight: Weight, name: str, parameters: Parameters, *, dtype: str
     return getattr(torch.nn.init, name)(tensor, **parameters, generator=torch.Generator().manual_seed(seed))
 
 
-def built(layer: Callable[[], Any], seed: int) -> Any:
+def build(layer: Callable[[], Any], seed: int) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return layer()
 
 
 @every_weight_in_torch
-def test_the_fans_are_those_that_torch_counts(weight: Weight) -> None:
+def test_counts_the_same_fans_as_torch(weight: Weight) -> None:
     fans = resolve(weight, "torch.nn.init.xavier_uniform_", {}).fans
     assert (fans.fan_in, fans.fan_out) == torch.nn.init._calculate_fan_in_and_fan_out(torch.empty(weight.shape))
 
 
 @every_weight_in_torch
 @every_scheme
-def test_the_parameters_are_those_that_torch_draws_with(weight: Weight, name: str, parameters: Parameters, theirs: Parameters) -> None:
-    with Requests() as requests:
+def test_draws_with_the_same_parameters_as_torch(weight: Weight, name: str, parameters: Parameters, theirs: Parameters) -> None:
+    with RecordedDraws() as draws:
         initialized(weight, name, theirs, dtype="float64")
-    assert_same_parameters(resolve(weight, f"torch.nn.init.{name}", parameters).distribution, requests.first)
+    assert_same_parameters(resolve(weight, f"torch.nn.init.{name}", parameters).distribution, draws.first)
 
 
 @every_weight_in_torch
 @every_scheme
-def test_the_values_are_distributed_as_in_torch(weight: Weight, name: str, parameters: Parameters, theirs: Parameters) -> None:
+def test_values_have_the_same_distribution_as_in_torch(weight: Weight, name: str, parameters: Parameters, theirs: Parameters) -> None:
     assert_indistinguishable(
         sample(weight, f"torch.nn.init.{name}", parameters),
         sample_of(weight, lambda seed: initialized(weight, name, theirs, seed=seed)),
@@ -143,7 +143,7 @@ def test_the_values_are_distributed_as_in_torch(weight: Weight, name: str, param
 
 @pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
 @every_scheme
-def test_they_are_so_in_every_dtype(dtype: str, name: str, parameters: Parameters, theirs: Parameters) -> None:
+def test_values_have_the_same_distribution_in_every_dtype(dtype: str, name: str, parameters: Parameters, theirs: Parameters) -> None:
     weight = named(IN_TORCH, "conv 2-D")
     assert_indistinguishable(
         sample(weight, f"torch.nn.init.{name}", parameters, dtype=dtype),
@@ -153,7 +153,7 @@ def test_they_are_so_in_every_dtype(dtype: str, name: str, parameters: Parameter
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
 @pytest.mark.parametrize(("name", "parameters", "theirs"), CONSTANT, ids=described)
-def test_constants_are_equal(dtype: str, name: str, parameters: Parameters, theirs: Parameters) -> None:
+def test_constants_equal_those_of_torch(dtype: str, name: str, parameters: Parameters, theirs: Parameters) -> None:
     weight = named(IN_TORCH, "dense")
     tensor = getattr(torch.nn.init, name)(torch.empty(weight.shape, dtype=getattr(torch, dtype)), **theirs)
     np.testing.assert_array_equal(
@@ -162,65 +162,65 @@ def test_constants_are_equal(dtype: str, name: str, parameters: Parameters, thei
 
 
 @every_default
-def test_a_layer_s_default_weight_and_bias(scheme: str, layer: Callable[[], Any], weight: Weight) -> None:
-    with Requests() as requests:
+def test_default_weight_and_bias_draw_with_the_same_parameters_as_torch(scheme: str, layer: Callable[[], Any], weight: Weight) -> None:
+    with RecordedDraws() as draws:
         assert layer().weight.shape == weight.shape
     initializer = resolve(weight, scheme, {})
     bias = Weight("bias", (weight.shape[0],))
     fan_in = initializer.fans.fan_in
     assert fan_in is not None
     ours = (initializer, resolve(bias, scheme, {}, fan_in=fan_in))
-    assert len(requests.distributions) == len(ours)
-    for initializer, theirs in zip(ours, requests.distributions):
+    assert len(draws.distributions) == len(ours)
+    for initializer, theirs in zip(ours, draws.distributions):
         assert_same_parameters(initializer.distribution, theirs)
 
 
 @every_default
-def test_a_layer_s_default_weight_is_distributed_as_in_torch(scheme: str, layer: Callable[[], Any], weight: Weight) -> None:
-    theirs = sample_of(weight, lambda seed: built(layer, seed).weight.detach())
+def test_default_weight_has_the_same_distribution_as_in_torch(scheme: str, layer: Callable[[], Any], weight: Weight) -> None:
+    theirs = sample_of(weight, lambda seed: build(layer, seed).weight.detach())
     assert_indistinguishable(sample(weight, scheme, {}), theirs)
 
 
-def test_an_embedding_is_standard_normal() -> None:
+def test_default_embedding_is_standard_normal() -> None:
     weight = named(IN_TORCH, "embedding")
-    with Requests() as requests:
+    with RecordedDraws() as draws:
         torch.nn.Embedding(*weight.shape)
-    assert_same_parameters(resolve(weight, "torch.nn.init.normal_", {}).distribution, requests.first)
-    theirs = sample_of(weight, lambda seed: built(lambda: torch.nn.Embedding(*weight.shape), seed).weight.detach())
+    assert_same_parameters(resolve(weight, "torch.nn.init.normal_", {}).distribution, draws.first)
+    theirs = sample_of(weight, lambda seed: build(lambda: torch.nn.Embedding(*weight.shape), seed).weight.detach())
     assert_indistinguishable(sample(weight, "torch.nn.init.normal_", {}), theirs)
 
 
 @pytest.mark.parametrize("cell", ["RNN", "GRU", "LSTM"])
-def test_a_recurrent_layer_draws_all_its_weights_by_the_hidden_size(cell: str) -> None:
-    with Requests() as requests:
+def test_recurrent_layer_uses_its_hidden_size_as_the_fan_in_of_all_weights(cell: str) -> None:
+    with RecordedDraws() as draws:
         module = getattr(torch.nn, cell)(48, 32)
-    assert len(requests.distributions) == 4
-    for parameter, theirs in zip(module.parameters(), requests.distributions):
+    assert len(draws.distributions) == 4
+    for parameter, theirs in zip(module.parameters(), draws.distributions):
         gates = parameter.shape[0] // 32
         weight = Weight("recurrent", tuple(parameter.shape), Layer(LayerKind.RECURRENT, packed=gates))
         assert_same_parameters(resolve(weight, "torch.default", {}, fan_in=32).distribution, theirs)
 
 
-def test_attention_draws_its_packed_matrix_with_torch_s_fans() -> None:
-    """in_proj_weight is [3d, d]: torch counts 3d outputs, where three matrices have d each."""
-    with Requests() as requests:
+def test_attention_draws_its_packed_matrix_with_the_fans_of_torch() -> None:
+    """in_proj_weight is [3d, d]. torch counts 3d outputs, although each of the three matrices has d."""
+    with RecordedDraws() as draws:
         torch.nn.MultiheadAttention(136, 4, bias=False)
     weight = named(IN_TORCH, "packed")
-    theirs = requests.distributions[-1]  # out_proj is a Linear, and draws as it is built
+    theirs = draws.distributions[-1]  # out_proj is a Linear, which draws earlier, in its constructor
     assert_same_parameters(resolve(weight, "torch.nn.init.xavier_uniform_", {}).distribution, theirs)
     assert resolve(weight, "xavier_uniform", {}).distribution.stddev == pytest.approx(math.sqrt(2 / (136 + 136)))
 
 
-@pytest.mark.parametrize(("stddev", "realised"), [(0.02, 0.02), (1.0, 0.8796256610), (4.0, 1.135)])
-def test_torch_s_truncated_normal_has_the_stddev_that_its_absolute_bounds_leave(stddev: float, realised: float) -> None:
+@pytest.mark.parametrize(("stddev", "actual"), [(0.02, 0.02), (1.0, 0.8796256610), (4.0, 1.135)])
+def test_truncated_normal_with_absolute_bounds_has_the_stddev_of_torch(stddev: float, actual: float) -> None:
     weight = Weight("large", (512, 512))
-    # 5.5 standard errors of a standard deviation, σ/√(2N) at most; the realised 1.135 has four digits
-    near = pytest.approx(realised, rel=max(5.5 / math.sqrt(2 * 512**2), 5e-4))
+    # within 5.5 standard errors of a standard deviation, each at most σ/√(2N); the value 1.135 has only four digits
+    near = pytest.approx(actual, rel=max(5.5 / math.sqrt(2 * 512**2), 5e-4))
     assert initialized(weight, "trunc_normal_", {"std": stddev}).std().item() == near
     assert resolve(weight, "torch.nn.init.trunc_normal_", {"stddev": stddev}).distribution.stddev == near
 
 
-# torch's name and parameter, the service's activation and its parameters
+# torch's nonlinearity and param, the service's activation and its parameters
 GAINS: list[tuple[str, float | None, str, Parameters]] = [
     *((name, None, "linear", {}) for name in ("linear", "conv1d", "conv2d", "conv3d")),
     *((name, None, "linear", {}) for name in ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")),
@@ -230,13 +230,15 @@ GAINS: list[tuple[str, float | None, str, Parameters]] = [
 
 
 @pytest.mark.parametrize(("nonlinearity", "param", "activation", "parameters"), GAINS, ids=described)
-def test_the_torch_gain_is_equal_to_the_last_bit(nonlinearity: str, param: float | None, activation: str, parameters: Parameters) -> None:
+def test_torch_gain_equals_calculate_gain_to_the_last_bit(
+    nonlinearity: str, param: float | None, activation: str, parameters: Parameters
+) -> None:
     activated = activate(activation, **parameters)
     assert activated is not None
     assert activated.gain("torch") == torch.nn.init.calculate_gain(nonlinearity, param)
 
 
-# the name, parameters, layer, shape
+# name, torch's parameters, layer, shape
 PATTERNS: list[tuple[str, Parameters, Layer, Shape]] = [
     ("eye_", {}, Layer(), (5, 5)),
     ("eye_", {}, Layer(), (5, 7)),
@@ -249,18 +251,18 @@ PATTERNS: list[tuple[str, Parameters, Layer, Shape]] = [
 
 
 @pytest.mark.parametrize(("name", "theirs", "layer", "shape"), PATTERNS, ids=described)
-def test_patterns_are_equal(name: str, theirs: Parameters, layer: Layer, shape: Shape) -> None:
+def test_patterns_equal_those_of_torch(name: str, theirs: Parameters, layer: Layer, shape: Shape) -> None:
     weight = Weight("pattern", shape, layer)
     expected = getattr(torch.nn.init, name)(torch.empty(shape), **theirs)
     np.testing.assert_array_equal(sample(weight, f"torch.nn.init.{name}", {}), sample_of(weight, lambda _: expected))
 
 
 @pytest.mark.parametrize("shape", [(24, 24), (40, 24), (24, 40), (16, 3, 3, 3)])
-def test_orthogonal_values_are_distributed_as_in_torch(shape: Shape) -> None:
+def test_orthogonal_values_have_the_same_distribution_as_in_torch(shape: Shape) -> None:
     weight = Weight("orthogonal", shape)
     ours = sample(weight, "torch.nn.init.orthogonal_", {"gain": 2.0})
     theirs = sample_of(weight, lambda seed: initialized(weight, "orthogonal_", {"gain": 2.0}, seed=seed))
-    for values in (ours, theirs):  # the flat matrix [out, rest], the first of the sample
+    for values in (ours, theirs):  # the first matrix of the sample, as [out, rest]
         matrix = values[: math.prod(shape)].reshape(shape[0], -1)
         product = matrix @ matrix.T if shape[0] <= matrix.shape[1] else matrix.T @ matrix
         np.testing.assert_allclose(product, 4 * np.eye(len(product)), atol=1e-5)
@@ -268,11 +270,11 @@ def test_orthogonal_values_are_distributed_as_in_torch(shape: Shape) -> None:
 
 
 @pytest.mark.parametrize("sparsity", [0.1, 0.25, 0.9])
-def test_a_sparse_matrix_has_torch_s_zeros_in_each_column(sparsity: float) -> None:
+def test_sparse_matrix_has_as_many_zeros_per_column_as_in_torch(sparsity: float) -> None:
     weight = Weight("sparse", (50, 40))
     ours = sample(weight, "torch.nn.init.sparse_", {"sparsity": sparsity})
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # the mask ignores the generator: test_defects.py
+        torch.manual_seed(0)  # the mask ignores the generator; see test_defects.py
         theirs = sample_of(weight, lambda seed: initialized(weight, "sparse_", {"sparsity": sparsity}, seed=seed))
     for values in (ours, theirs):
         assert set(np.count_nonzero(values.reshape(-1, 50, 40) == 0, axis=1).flat) == {math.ceil(sparsity * 50)}

@@ -1,4 +1,4 @@
-"""Activations: named ones, one row each, and formulas; with what they do to a signal."""
+"""Activations: the named ones, one row each, and formulas that a user writes. Each has its exact gains."""
 
 from service.core.activations.activation import EXPRESSION, GAIN_CHOICES, Activation, ActivationWithParameters, Gains
 from service.core.activations.expression import expressed

@@ -1,4 +1,4 @@
-"""What an activation is, and what it does to a signal: its exact gains."""
+"""An activation, and its gains: the exact factors that compensate for its effect on the size of a signal."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from service.core.stream.portable import portable
 Float64s = npt.NDArray[np.float64]
 Function = Callable[[Float64s, Values], Float64s]
 
-EXPRESSION = "the expression"  # the name of every activation that a user wrote as a formula
-GAIN_CHOICES = ("forward", "backward", "torch")  # the gains that may scale a scheme
-_SMALLEST_MOMENT = 1e-290  # below it the square of a gain is infinite
+EXPRESSION = "the expression"  # the name of every activation written as a formula
+GAIN_CHOICES = ("forward", "backward", "torch")  # the gains that a scheme can be scaled by
+_SMALLEST_MOMENT = 1e-290  # below this, the square of a gain may overflow
 
 
 Kinks = Callable[[Values], tuple[float, ...]]
 
 
 def kinks_at(*points: float) -> Kinks:
-    """Kinks at these points, whatever the parameters."""
+    """Return kinks at fixed points, independent of the parameters."""
     return lambda _: points
 
 
@@ -39,12 +39,12 @@ SMOOTH = kinks_at()
 
 @dataclass(frozen=True, eq=False)
 class Activation:
-    """φ, its derivative, the points where φ or φ' jumps, and the recommended scheme. Each activation is one row, compared by identity.
+    """One activation: φ, its derivative, the kinks where φ or φ' jumps, and the recommended scheme. Rows are compared by identity.
 
-    `function` None: φ is not a scalar function (softmax), so it has no gains.
-    `gated`: φ gates a second input, u·φ(v) with u and v independent, so it has no derivative in one variable.
+    `function` is None if φ is not a scalar function (softmax). It then has no gains.
+    `gated`: φ gates a second input, u·φ(v) with u and v independent. It has no derivative in one variable.
     `saturates`: a signal that is too large makes the gradient vanish instead of explode.
-    `torch_gain`: the value of torch.nn.init.calculate_gain for it.
+    `torch_gain` returns the value of torch.nn.init.calculate_gain.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Activation:
     recommendation: Recommendation = field(kw_only=True)
 
     def __call__(self, **given: Any) -> ActivationWithParameters:
-        """This activation with its parameters. Raises InvalidValue."""
+        """Return the activation with these parameters. Raises InvalidValue."""
         return ActivationWithParameters(self, fill(self.parameters, given, owner=self.name)) if given else self._with_defaults
 
     @cached_property
@@ -71,7 +71,7 @@ class Activation:
 
 @dataclass(frozen=True)
 class ActivationWithParameters:
-    """An activation and the values of its parameters."""
+    """An activation with values for its parameters."""
 
     row: Activation
     parameters: Values = field(hash=False)
@@ -83,30 +83,30 @@ class ActivationWithParameters:
 
     @property
     def gains(self) -> Gains | None:
-        """What it does to a signal; None for an activation that is not a scalar function. Raises InvalidValue where it is infinite."""
+        """The gains, or None if the activation is not a scalar function. Raises InvalidValue if a gain is not finite."""
         return _gains(self.row, tuple(sorted(self.parameters.items())))
 
     @property
     def forward_gain(self) -> float | None:
-        """The gain that keeps the second moment of the signal; None for an activation that is not a scalar function."""
+        """The gain that keeps the signal's second moment, or None if the activation is not a scalar function."""
         return None if self.gains is None else self.gains.forward
 
     def gain(self, choice: str) -> float:
-        """The gain of this name, one of GAIN_CHOICES. Raises InvalidValue where the activation has none."""
+        """Return the gain with this name, one of GAIN_CHOICES. Raises InvalidValue if the activation does not have it."""
         gains = self.gains
-        known = {} if gains is None else {name: getattr(gains, name) for name in GAIN_CHOICES if getattr(gains, name) is not None}
-        if choice not in known:
-            expected = f"a gain that {self.name} has ({', '.join(known) or 'none'}), or a number"
-            raise InvalidValue("gain", expected=expected, received=choice, action="Choose one of these, or another activation.")
-        return float(known[choice])
+        available = {} if gains is None else {name: getattr(gains, name) for name in GAIN_CHOICES if getattr(gains, name) is not None}
+        if choice not in available:
+            expected = f"a number, or a gain of {self.name} ({', '.join(available) or 'it has none'})"
+            raise InvalidValue("gain", expected=expected, received=choice, action="Give a number, or choose another gain or activation.")
+        return float(available[choice])
 
 
 @dataclass(frozen=True)
 class Gains:
-    """The factors that make up for an activation φ, z ~ N(0, 1).
+    """The factors that compensate for an activation φ, for z ~ N(0, 1).
 
-    forward = 1/√E[φ(z)²] keeps the signal's second moment, backward = 1/√E[φ'(z)²] the gradient's, variance = 1/√Var[φ(z)] the
-    signal's variance; torch is what torch.nn.init.calculate_gain has. None where there is no such number.
+    forward = 1/√E[φ(z)²] keeps the signal's second moment, backward = 1/√E[φ'(z)²] the gradient's, and variance = 1/√Var[φ(z)] the
+    signal's variance. torch is the value of torch.nn.init.calculate_gain. A gain that does not exist is None.
     """
 
     forward: float
@@ -128,7 +128,7 @@ def _gains(row: Activation, parameters: tuple[tuple[str, Any], ...]) -> Gains | 
         try:
             z, weights = second_moment_rule(functions, row.kinks(values))
         except NotIntegrable as error:
-            raise _refusal(row, values, str(error)) from None
+            raise _not_integrable(row, values, str(error)) from None
         signal, *slopes = functions(z)
         forward = _gain(row, values, weights, signal)
         backward = _gain(row, values, weights, slopes[0]) if slopes else None
@@ -140,12 +140,12 @@ def _gains(row: Activation, parameters: tuple[tuple[str, Any], ...]) -> Gains | 
 def _gain(row: Activation, values: Values, weights: Float64s, signal: Float64s) -> float:
     moment = float(weights @ (signal * signal))
     if not (_SMALLEST_MOMENT < moment < math.inf):
-        raise _refusal(row, values, "it, or its slope, is 0 everywhere, or nearly")
+        raise _not_integrable(row, values, "its value or its slope is 0 everywhere, or nearly 0")
     return portable(1 / math.sqrt(moment))
 
 
-def _refusal(row: Activation, values: Values, reason: str) -> InvalidValue:
-    expected = "a function of x whose values and slopes have a second moment, neither 0 nor infinite, for x ~ N(0, 1)"
+def _not_integrable(row: Activation, values: Values, reason: str) -> InvalidValue:
+    expected = "a function of x whose value and slope have finite, nonzero second moments for x ~ N(0, 1)"
     if row.name == EXPRESSION:
-        return InvalidValue("activation.expression", expected=expected, received=row.formula, action=f"Change it: {reason}.")
+        return InvalidValue("activation.expression", expected=expected, received=row.formula, action=f"Change the formula: {reason}.")
     return InvalidValue("activation", expected=expected, received={"name": row.name, **values}, action=f"Change its parameters: {reason}.")

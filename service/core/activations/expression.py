@@ -1,4 +1,4 @@
-"""An activation that a user wrote as a formula."""
+"""An activation that a user writes as a formula."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _RECOMMENDATION = exact(
     "For a formula Var(w) = g²/fan_in with its exact forward gain g = 1/√E[φ(z)²], z ~ N(0, 1), keeps the signal's second moment.",
     Alternative("lecun_normal", "in a layer whose outputs are normalized, where the size does not matter"),
 )
-_GRID = np.linspace(-REACH, REACH, 3201)  # a hundredth a step
+_GRID = np.linspace(-REACH, REACH, 3201)  # in steps of 0.01
 
 
 def expressed(text: str) -> ActivationWithParameters:
-    """The activation of a formula in x, its gains known to exist. Raises InvalidValue.
+    """Return the activation of a formula in x, after checking that its gains exist. Raises InvalidValue.
 
     >>> expressed("x*tanh(softplus(x))").gains.forward
     1.486847581
     """
     activation = _row(text)()
-    _ = activation.gains  # or it raises, before anything is made with it
+    _ = activation.gains  # raises now, before the activation is used
     return activation
 
 
@@ -38,9 +38,9 @@ def _row(text: str) -> Activation:
     if len(points) > MAX_KINKS:
         raise InvalidValue(
             "activation.expression",
-            expected=f"at most {MAX_KINKS} kinks of abs, relu, max and min for |x| < {REACH:g}",
+            expected=f"at most {MAX_KINKS} kinks from abs, relu, max and min for |x| < {REACH:g}",
             received=text,
-            action="Let what they look at oscillate less.",
+            action="Use arguments of abs, relu, max and min that oscillate less.",
         )
     return Activation(
         EXPRESSION, text, None,

@@ -1,7 +1,8 @@
 """Gated units, which multiply two inputs: u·φ(v).
 
-For independent u and v of variance 1, E[(u·φ(v))²] = E[φ(v)²]. So the forward gain is φ's own; it belongs to the projection that reads
-the product (the down-projection). The gradient reaches u and v along two paths of different size, so there is no single backward gain.
+For independent u and v of variance 1, E[(u·φ(v))²] = E[φ(v)²], so the forward gain is that of φ. It applies to the projection that
+reads the product (the down-projection). The gradient reaches u and v along two paths of different size, so there is no single
+backward gain.
 """
 
 from __future__ import annotations

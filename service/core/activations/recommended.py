@@ -1,4 +1,4 @@
-"""The recommendations that several activations share: He, Xavier, or the exact gain."""
+"""Recommendations that several activations share: He, Xavier, or the exact gain."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ SMALL_NORMAL = Alternative(
 
 
 def he(reason: str, *alternatives: Alternative, reference: Reference = references.HE_2015) -> Recommendation:
-    """For rectifiers, which drop half of the second moment."""
+    """Recommend He, for rectifiers, which drop half of the second moment."""
     uniform = Alternative("he_uniform", "where values need a bound; the variance is the same")
     return Recommendation("he_normal", reason, reference, (uniform, *alternatives))
 
 
 def xavier(reason: str, *alternatives: Alternative) -> Recommendation:
-    """For functions that are nearly linear around 0 and flat far from it."""
+    """Recommend Xavier, for functions that are nearly linear around 0 and flat far from it."""
     normal = Alternative("xavier_normal", "for normal values of the same variance")
     return Recommendation("xavier_uniform", reason, references.GLOROT_2010, (normal, *alternatives))
 
 
 def exact(reason: str, *alternatives: Alternative, reference: Reference = references.HE_2015) -> Recommendation:
-    """For every other scalar function: the variance that keeps its second moment, from its forward gain."""
+    """Recommend the variance that keeps the second moment, from the forward gain, for every other scalar function."""
     return Recommendation(EXACT_SCHEME, reason, reference, alternatives, _exact_normal)
 
 

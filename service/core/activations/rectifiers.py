@@ -1,4 +1,4 @@
-"""Linear units and rectifiers: ReLU and its smooth, leaky and bounded kin."""
+"""Linear units and rectifiers: ReLU and its smooth, leaky and bounded variants."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ ROWS = (
         lambda z, p: np.where(z > 0, z, p["negative_slope"] * z),
         lambda z, p: np.where(z > 0, 1.0, p["negative_slope"]),
         aliases=("lrelu",),
-        parameters=(_slope(0.01, "the slope left of zero"),),
+        parameters=(_slope(0.01, "the slope for negative inputs"),),
         kinks=kinks_at(0.0),
         torch_gain=_leaky_gain,
         recommendation=he(
@@ -109,7 +109,7 @@ ROWS = (
         "prelu", "x if x > 0 else negative_slope·x, the slope learned", references.HE_2015,
         lambda z, p: np.where(z > 0, z, p["negative_slope"] * z),
         lambda z, p: np.where(z > 0, 1.0, p["negative_slope"]),
-        parameters=(_slope(0.25, "the slope left of zero at the start of training"),),
+        parameters=(_slope(0.25, "the slope for negative inputs at the start of training"),),
         kinks=kinks_at(0.0),
         recommendation=he(
             "PReLU starts as a leaky ReLU; Var(w) = 2/((1 + negative_slope²)·fan_in) with its starting slope keeps the signal's size.",
@@ -130,7 +130,7 @@ ROWS = (
         "celu", "x if x > 0 else alpha·(exp(x/alpha) - 1)", references.BARRON_2017,
         lambda z, p: np.where(z > 0, z, p["alpha"] * np.expm1(np.minimum(z, 0) / p["alpha"])),
         lambda z, p: np.exp(np.minimum(z, 0) / p["alpha"]),
-        parameters=(Parameter("alpha", "minus the limit far left of zero", default=1.0, minimum=0.0),),
+        parameters=(Parameter("alpha", "minus the limit for x → -∞", default=1.0, minimum=0.0),),
         kinks=kinks_at(0.0),
         recommendation=he(
             "CELU is a rectifier with a soft negative side, at alpha 1 the same as ELU; He's variance is a little above"

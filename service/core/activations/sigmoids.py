@@ -12,7 +12,7 @@ from service.core.activations.recommended import EXACT, LECUN_UNIFORM, exact, xa
 from service.core.parameters import Parameter, Values
 from service.core.recommendation import Alternative, Recommendation, fixed
 
-# LeCun et al. 1998, section 4.4: so that f(±1) = ±1, and the slope is nearly 1 between.
+# LeCun et al. 1998, section 4.4: chosen so that f(±1) = ±1 and the slope in between is nearly 1.
 _TANH_HEIGHT, _TANH_SLOPE = 1.7159, 2 / 3
 
 
@@ -85,7 +85,7 @@ ROWS = (
         "softshrink", "x - threshold·sign(x) if |x| > threshold else 0", references.PYTORCH_SOFTSHRINK,
         lambda z, p: np.sign(z) * np.maximum(np.abs(z) - p["threshold"], 0),
         lambda z, p: np.where(np.abs(z) > p["threshold"], 1.0, 0.0),
-        parameters=(_threshold("the distance from zero that is cut off; torch's lambd"),),
+        parameters=(_threshold("the amount by which inputs shrink towards zero; lambd in torch"),),
         kinks=_at_threshold,
         recommendation=exact(
             "Softshrink takes its threshold off every signal; Var(w) = g²/fan_in with its forward gain g makes up for that at variance 1.",
@@ -96,7 +96,7 @@ ROWS = (
         "hardshrink", "x if |x| > threshold else 0", references.PYTORCH_HARDSHRINK,
         lambda z, p: np.where(np.abs(z) > p["threshold"], z, 0.0),
         lambda z, p: np.where(np.abs(z) > p["threshold"], 1.0, 0.0),
-        parameters=(_threshold("the distance from zero within which all is zero; torch's lambd"),),
+        parameters=(_threshold("the distance from zero within which the output is zero; lambd in torch"),),
         kinks=_at_threshold,
         recommendation=exact(
             "Hardshrink drops what is within its threshold; Var(w) = g²/fan_in with its forward gain g makes up for that at variance 1.",

@@ -1,4 +1,4 @@
-"""Activations of one purpose each: softplus, waves and bumps."""
+"""Special-purpose activations: softplus, waves and bumps."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ROWS = (
         lambda z, p: np.sin(p["omega"] * z),
         lambda z, p: p["omega"] * np.cos(p["omega"] * z),
         aliases=("sine", "siren"),
-        parameters=(Parameter("omega", "the frequency; SIREN's is 30", default=1.0),),
+        parameters=(Parameter("omega", "the frequency; 30 in SIREN", default=1.0),),
         recommendation=Recommendation(
             EXACT_SCHEME,
             "SIREN: with U[-√(6/fan_in)/omega, √(6/fan_in)/omega] the argument omega·x of every sine has variance 1, whatever the depth."

@@ -1,4 +1,4 @@
-"""The registry of activations: a row each, in files by kind. To add an activation, add a row, with its recommendation, to one of them."""
+"""The registry of activations, one row each, in one file per kind. To add one, add a row with its recommendation to a file."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from service.core.names import name_key
 _ROWS = (*rectifiers.ROWS, *sigmoids.ROWS, *special.ROWS, *gated.ROWS)
 
 ACTIVATIONS: dict[str, Activation] = {row.name: row for row in _ROWS}
-ASSUMED_ACTIVATION = ACTIVATIONS["linear"]  # for a layer whose activation nobody named
+ASSUMED_ACTIVATION = ACTIVATIONS["linear"]  # for a layer whose activation is not given
 
 _BY_KEY = {name_key(name): row for row in _ROWS for name in (row.name, *row.aliases)}
 
 
 def find_activation(name: str) -> Activation:
-    """The row of a name or an alias, whatever its case, underscores or hyphens. Raises UnknownName."""
+    """Return the activation with this name or alias, regardless of case, underscores and hyphens. Raises UnknownName."""
     try:
         return _BY_KEY[name_key(name)]
     except KeyError:

@@ -1,1 +1,1 @@
-"""What to think of an initializer."""
+"""Advice on an initializer: its effect on the variance, its alternatives, and warnings."""

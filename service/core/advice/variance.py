@@ -1,4 +1,4 @@
-"""What weights do to the variance of the signal in one layer, and the numbers of the alternatives to a recommendation."""
+"""The effect of weights on the signal's variance in one layer, and the numbers of the alternatives to a recommendation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from service.core.schemes import find_scheme
 
 @dataclass(frozen=True)
 class AppliedAlternative:
-    """An alternative with its parameters. `stddev` None: it needs more than is known."""
+    """An alternative with its parameters. `stddev` is None if it depends on something that is not given."""
 
     alternative: Alternative
     parameters: dict[str, Any]
@@ -24,14 +24,14 @@ class AppliedAlternative:
 
 
 def alternatives_to(recommended: Recommended, specification: LayerSpecification, fans: Fans) -> Iterator[AppliedAlternative]:
-    """The other schemes that may serve, ranked, for a weight of these fans."""
+    """Yield the alternatives to a recommendation, best first, applied to a weight with these fans."""
     for row in recommended.recommendation.alternatives:
         parameters = dict(row.parameters(recommended.known))
         yield AppliedAlternative(row, parameters, _stddev(row.scheme, parameters, specification, fans))
 
 
 def variance_per_layer(stddev: float | None, activation: ActivationWithParameters | None, fan_in: int | None) -> float | None:
-    """The factor on the signal's second moment: fan_in·Var(w)·E[φ²]; 1 is steady. None where it cannot be told."""
+    """Return the layer's factor on the signal's second moment, fan_in·Var(w)·E[φ²], or None if it is unknown. At 1 the signal is steady."""
     gain = activation.forward_gain if activation else 1.0
     if stddev is None or fan_in is None or gain is None:
         return None
@@ -42,5 +42,5 @@ def _stddev(name: str, parameters: dict[str, Any], specification: LayerSpecifica
     scheme, presets = find_scheme(name)
     try:
         return apply_scheme(scheme, presets, parameters, specification, fans).rule.stddev
-    except InvalidValue:  # a fan or a parameter that it needs is not known
+    except InvalidValue:  # a fan or a parameter that it needs is not given
         return None

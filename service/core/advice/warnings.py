@@ -1,4 +1,4 @@
-"""What is poor about an initializer for its layer, said plainly: the warnings that go with an answer."""
+"""Warnings about an initializer that is poor for its layer. They are part of the answer."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from service.core.layers.roles import Role
 from service.core.schemes import family_of
 from service.core.stream.distributions import Distribution, Draw
 
-# A variance within these factors of the recommended one is a matter of taste; He under tanh (2) and Xavier under ReLU (½)
-# are outside. Nobody named the activation: only what is poor under each of them.
+# A variance within these factors of the recommended one draws no warning. He under tanh (2) and Xavier under ReLU (½) lie
+# outside. The second pair applies to roles, and to layers without an activation: only what is poor under any activation.
 _TOO_LARGE, _TOO_SMALL = 1.9, 0.55
 _TOO_LARGE_FOR_ANY, _TOO_SMALL_FOR_ANY = 4.0, 0.1
-_OFF_CENTRE = 0.1  # of a standard deviation
-_DEPTH = 10  # layers, for the example
+_OFF_CENTRE = 0.1  # largest mean without a warning, in standard deviations
+_DEPTH = 10  # layers in the example that a warning gives
 _CONSTANTS = frozenset(("zeros", "ones", "constant"))
 
 
 def warnings_for(initializer: Initializer) -> list[str]:
-    """What is poor about it beside the recommended scheme, and why; empty when nothing is. A bias (rank 0 or 1) may be anything."""
+    """Return what is poor compared with the recommended scheme, and why. A bias (rank 0 or 1) draws no warnings."""
     best = initializer.recommended
-    if len(initializer.specification.shape) < 2 or not isinstance(initializer.rule, Distribution) or _is_meant(initializer):
+    if len(initializer.specification.shape) < 2 or not isinstance(initializer.rule, Distribution) or _is_deliberate_constant(initializer):
         return []
     if initializer.distribution.stddev == 0:
         return [] if _is_constant_by_role(best) else [_symmetry(initializer, best)]
     wrong_size = _wrong_size_for_role(initializer, best) if best.for_role else _wrong_size(initializer, best)
-    found = (_off_centre(initializer, best), wrong_size, _other_fans(initializer))
-    return [warning for warning in found if warning]
+    warnings = (_off_centre(initializer, best), wrong_size, _other_fans(initializer))
+    return [warning for warning in warnings if warning]
 
 
 def _is_constant_by_role(best: Recommended) -> bool:
-    """Whether a constant is among what the layer's place in the network calls for: zeros for the last weight of a residual branch."""
+    """Return whether the layer's role calls for a constant, such as zeros for the last weight of a residual branch."""
     return best.for_role and not _CONSTANTS.isdisjoint((best.scheme.name, *(row.scheme for row in best.recommendation.alternatives)))
 
 
 def _wrong_size_for_role(initializer: Initializer, best: Recommended) -> str | None:
-    """Compared with the sizes of what is recommended for the layer's place, and of its alternatives."""
+    """Compare the standard deviation with those of the schemes recommended for the layer's role."""
     role, stddev = initializer.specification.role, initializer.distribution.stddev
     if role is None or best.rule is None or not best.rule.stddev or not initializer.scheme.judged:
         return None
@@ -46,21 +46,21 @@ def _wrong_size_for_role(initializer: Initializer, best: Recommended) -> str | N
     sizes = [(best.rule.stddev, best.scheme.name), *((row.stddev, row.alternative.scheme) for row in others if row.stddev is not None)]
     (smallest, small), (largest, large) = min(sizes), max(sizes)
     if stddev * stddev >= _TOO_LARGE_FOR_ANY * largest * largest:
-        return f"{_against('too large', initializer, role, large, largest)}; use {_better(best)}."
+        return f"{_comparison('too large', initializer, role, large, largest)}; use {_recommended_scheme(best)}."
     if stddev * stddev <= _TOO_SMALL_FOR_ANY * smallest * smallest:
-        return f"{_against('too small', initializer, role, small, smallest)}; use {_better(best)}."
+        return f"{_comparison('too small', initializer, role, small, smallest)}; use {_recommended_scheme(best)}."
     return None
 
 
-def _against(what: str, initializer: Initializer, role: Role, other: str, other_stddev: float) -> str:
+def _comparison(size: str, initializer: Initializer, role: Role, other: str, other_stddev: float) -> str:
     stddev = initializer.distribution.stddev
     return (
-        f"{initializer.scheme.name} is {what} for {role.name}: its standard deviation is {stddev:.3g}, that of {other} {other_stddev:.3g}"
+        f"{initializer.scheme.name} is {size} for {role.name}: its standard deviation is {stddev:.3g}, that of {other} {other_stddev:.3g}"
     )
 
 
-def _is_meant(initializer: Initializer) -> bool:
-    """Whether a constant is the rule itself (the last layer of a Fixup branch), not a rule scaled to nothing."""
+def _is_deliberate_constant(initializer: Initializer) -> bool:
+    """Return whether the rule itself is a constant (the last layer of a Fixup branch), and not a rule scaled to zero."""
     return not initializer.scheme.judged and initializer.distribution.draw is Draw.CONSTANT
 
 
@@ -69,7 +69,7 @@ def _symmetry(initializer: Initializer, best: Recommended) -> str:
     silent = " and, at zero, passes no gradient back" if what == "zeros" else ""
     return (
         f"{what}: every unit of this layer computes the same and gets the same update{silent}, so nothing breaks the symmetry and"
-        f" the layer never learns more than one feature; use {_better(best)}. Fine for biases, and for a last"
+        f" the layer never learns more than one feature; use {_recommended_scheme(best)}. Fine for biases, and for a last"
         " layer or a residual branch's output."
     )
 
@@ -80,7 +80,7 @@ def _off_centre(initializer: Initializer, best: Recommended) -> str | None:
         return None
     return (
         f"not centred: the mean is {values.mean:.3g} beside a standard deviation of {values.stddev:.3g}, so every unit is pushed the"
-        f" same way, the more the larger fan_in; centre it, or use {_better(best)}."
+        f" same way, the more the larger fan_in; centre it, or use {_recommended_scheme(best)}."
     )
 
 
@@ -96,11 +96,11 @@ def _other_fans(initializer: Initializer) -> str | None:
 
 @dataclass(frozen=True)
 class _Size:
-    """What the weights do to a signal of variance 1, or to a gradient where the scheme divides by fan_out."""
+    """The effect of the weights on a signal of variance 1, or on a gradient if the scheme divides by fan_out."""
 
-    against_best: float  # their variance, times the fan it is meant for, against the recommended one's
+    against_best: float  # variance times the fan that the scheme divides by, relative to the recommended scheme
     pre_activation: float  # variance of the units' inputs: fan_in·E[w²]
-    per_layer: float  # factor on the second moment of what is kept steady
+    per_layer: float  # factor on the second moment of the signal or gradient that the scheme keeps steady
     of_what: str
 
 
@@ -110,22 +110,22 @@ def _wrong_size(initializer: Initializer, best: Recommended) -> str | None:
     size, scheme, activation = _size(initializer, best), initializer.scheme.name, initializer.activation
     name = activation.name if activation else "any activation"
     large, small = (_TOO_LARGE, _TOO_SMALL) if activation else (_TOO_LARGE_FOR_ANY, _TOO_SMALL_FOR_ANY)
-    if initializer.parameters.get("gain") == "forward":  # it keeps the signal exactly, for inputs of variance 1
+    if initializer.parameters.get("gain") == "forward":  # keeps the signal exactly for inputs of variance 1
         return None
-    if confusion := _confusion(initializer, size, best):
-        return confusion
+    if mistake := _common_mistake(initializer, size, best):
+        return mistake
     if size.against_best >= large:
-        return f"{scheme} is too large for {name}: {_what_happens_above(initializer, size)}; use {_better(best)}."
+        return f"{scheme} is too large for {name}: {_what_happens_above(initializer, size)}; use {_recommended_scheme(best)}."
     if size.against_best <= small:
-        return f"{scheme} is too small for {name}: {_what_happens_below(size)}; use {_better(best)}."
+        return f"{scheme} is too small for {name}: {_what_happens_below(size)}; use {_recommended_scheme(best)}."
     return None
 
 
-def _confusion(initializer: Initializer, size: _Size, best: Recommended) -> str | None:
-    """The two confusions everybody meets, named even where the fans of this layer happen to soften them."""
+def _common_mistake(initializer: Initializer, size: _Size, best: Recommended) -> str | None:
+    """Return a warning for the two common mistakes, even where the fans of this layer happen to soften their effect."""
     if initializer.activation is None or isinstance(initializer.parameters.get("gain"), str):
         return None
-    scheme, name, better = initializer.scheme.name, initializer.activation.name, _better(best)
+    scheme, name, better = initializer.scheme.name, initializer.activation.name, _recommended_scheme(best)
     match family_of(scheme), family_of(better):
         case (("xavier" | "lecun"), "he") if size.per_layer < 1:
             why = f"does not make up for the half of the signal that {name} drops"
@@ -164,14 +164,14 @@ def _power(factor: float) -> float:
 
 def _size(initializer: Initializer, best: Recommended) -> _Size:
     values, fans = initializer.distribution, initializer.true_fans
-    second_moment = values.stddev * values.stddev + values.mean * values.mean  # inf beyond 1e308, where ** would raise
+    second_moment = values.stddev * values.stddev + values.mean * values.mean  # overflows to inf, where ** would raise
     mode = Mode(initializer.parameters.get("mode", Mode.FAN_IN))
-    # Glorot's variance is a compromise between the directions, so that it is compared as it is
+    # Glorot's variance is a compromise between the two directions, so it is compared without a fan.
     one_direction = family_of(best.scheme.name) != "xavier"
-    meant_for = fans.by(mode, scheme=initializer.scheme.name) if one_direction else 1.0
-    best_is_for = fans.by(Mode.FAN_IN, scheme=best.scheme.name) if one_direction else 1.0
+    fan = fans.by(mode, scheme=initializer.scheme.name) if one_direction else 1.0
+    best_fan = fans.by(Mode.FAN_IN, scheme=best.scheme.name) if one_direction else 1.0
     return _Size(
-        against_best=second_moment * meant_for / (_stddev(best) ** 2 * best_is_for),
+        against_best=second_moment * fan / (_stddev(best) ** 2 * best_fan),
         pre_activation=second_moment * fans.by(Mode.FAN_IN, scheme=best.scheme.name),
         per_layer=second_moment * fans.by(mode, scheme=initializer.scheme.name) * _share_passed(initializer, mode),
         of_what={Mode.FAN_IN: "signal's", Mode.FAN_OUT: "gradient's"}.get(mode, "signal's and the gradient's"),
@@ -179,12 +179,12 @@ def _size(initializer: Initializer, best: Recommended) -> _Size:
 
 
 def _stddev(best: Recommended) -> float:
-    assert isinstance(best.rule, Distribution)  # an activation's recommendation is one, and both fans are known
+    assert isinstance(best.rule, Distribution)  # true of the recommendations for activations, and both fans are known
     return best.rule.stddev
 
 
 def _share_passed(initializer: Initializer, mode: Mode) -> float:
-    """The share of the second moment that the activation lets through; a saturating one is taken at its linear part."""
+    """Return the share of the second moment that the activation passes on. A saturating one counts as linear."""
     activation = initializer.activation
     gains = activation.gains if activation else None
     if activation is None or gains is None or activation.row.saturates:
@@ -193,7 +193,7 @@ def _share_passed(initializer: Initializer, mode: Mode) -> float:
     return 1.0 if gain is None else 1 / (gain * gain)
 
 
-def _better(best: Recommended) -> str:
+def _recommended_scheme(best: Recommended) -> str:
     if not best.for_role and best.known.activation is None:
         return "auto, with the layer's activation"
     scale = best.parameters.get("scale")

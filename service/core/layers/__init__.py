@@ -1,1 +1,1 @@
-"""What a weight is a weight of: the layer, its axes and its fans."""
+"""Layers: the kinds, roles, axes and fans of their weights."""

@@ -1,4 +1,4 @@
-"""How many inputs feed one unit (fan_in), and how many units one input feeds (fan_out)."""
+"""Fans: how many inputs feed one unit (fan_in), and how many units one input feeds (fan_out)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_FAN = 2**63 - 1
 
 
 class Mode(StrEnum):
-    """Which fan a scheme divides by."""
+    """The fan that a scheme divides by."""
 
     FAN_IN = "fan_in"
     FAN_OUT = "fan_out"
@@ -23,7 +23,7 @@ class Mode(StrEnum):
 
 
 class FanConvention(StrEnum):
-    """Who counts: what really feeds a unit, or what torch, Keras or JAX read off the shape alone."""
+    """How fans are counted: by the true connections of a unit, or from the shape alone as in torch, Keras or JAX."""
 
     TRUE = "true"
     TORCH = "torch"
@@ -33,13 +33,13 @@ class FanConvention(StrEnum):
 
 @dataclass(frozen=True)
 class Fans:
-    """The two fans of a weight; None where the shape and what was given do not tell."""
+    """The fans of a weight. A fan is None if it is neither given nor known from the shape."""
 
     fan_in: int | None
     fan_out: int | None
 
     def by(self, mode: Mode, *, scheme: str) -> float:
-        """The fan of `mode`. Raises InvalidValue when it is not known."""
+        """Return the fan for `mode`. Raises InvalidValue if it is not known."""
         match mode:
             case Mode.FAN_IN:
                 return float(self._known("fan_in", scheme))
@@ -55,9 +55,9 @@ class Fans:
         if fan is None:
             raise InvalidValue(
                 field,
-                expected=f"the {field} that {scheme} divides by, or a shape of rank 2 or more that has one",
+                expected=f"the {field} that {scheme} divides by, or a shape of rank 2 or more to count it from",
                 received=None,
-                action=f"Give {field}: for a bias, that of its weight; or ask for zeros, ones or constant.",
+                action=f"Give {field} (for a bias, that of its weight), or use zeros, ones or constant.",
             )
         return fan
 
@@ -70,11 +70,11 @@ def fans_of(
     fan_in: int | None = None,
     fan_out: int | None = None,
 ) -> Fans:
-    """The fans of a weight in the canonical layout [out, in, *kernel]; those that are given win.
+    """Return the fans of a weight in the canonical layout [out, in, *kernel]. A given fan takes precedence over the counted one.
 
-    Of a dense layer or a convolution fan_in = in·K and fan_out = out·K, with K the product of the kernel dimensions (Glorot
-    and Bengio 2010; He et al. 2015, section 2.2); groups and packed matrices share the outputs among themselves. A shape of
-    rank 0 or 1 (a bias) has no fans of its own. Raises InvalidValue where layer and shape do not fit.
+    For a dense layer or a convolution, fan_in = in·K and fan_out = out·K, where K is the product of the kernel dimensions (Glorot
+    and Bengio 2010; He et al. 2015, section 2.2). Groups and packed matrices divide the outputs among themselves. A shape of
+    rank 0 or 1 (a bias) has no fans of its own. Raises InvalidValue if the layer does not fit the shape.
 
     >>> fans_of((64, 3, 7, 7))
     Fans(fan_in=147, fan_out=3136)
@@ -87,18 +87,18 @@ def fans_of(
     layer.check(shape)
     _check("fan_in", fan_in)
     _check("fan_out", fan_out)
-    counted = _COUNT[convention](shape, layer)
+    counted = _COUNTERS[convention](shape, layer)
     return Fans(fan_in or counted.fan_in, fan_out or counted.fan_out)
 
 
 def _true(shape: Shape, layer: Layer) -> Fans:
-    """What feeds a unit, and what an input feeds."""
+    """Count the true connections."""
     if len(shape) < 2:
         return Fans(None, None)
     first, second, *kernel = shape
     size, groups = math.prod(kernel), layer.groups or 1
     match layer.kind:
-        case LayerKind.CONV_TRANSPOSE:  # [in, out/groups, *kernel]; with a stride s each output is fed by 1/s of these
+        case LayerKind.CONV_TRANSPOSE:  # [in, out/groups, *kernel]; at stride s, 1/s of these feed each output
             return Fans(first * size // groups, second * size)
         case LayerKind.DEPTHWISE:  # [channels·multiplier, 1, *kernel]; the channels are the groups
             return Fans(size, None if layer.groups is None else first * size // groups)
@@ -109,7 +109,7 @@ def _true(shape: Shape, layer: Layer) -> Fans:
 
 
 def _torch(shape: Shape, _: Layer) -> Fans:
-    """torch.nn.init._calculate_fan_in_and_fan_out: of the shape in torch's layout; it refuses rank 1."""
+    """Count as torch.nn.init._calculate_fan_in_and_fan_out, from the shape in torch's layout. torch rejects rank 1."""
     if len(shape) < 2:
         return Fans(None, None)
     size = math.prod(shape[2:])
@@ -117,7 +117,7 @@ def _torch(shape: Shape, _: Layer) -> Fans:
 
 
 def _keras(shape: Shape, layer: Layer) -> Fans:
-    """keras.initializers.compute_fans: of the shape in Keras's layout [*kernel, in, out]; a vector of n has n and n."""
+    """Count as keras.initializers.compute_fans, from the shape in Keras's layout [*kernel, in, out]. A vector of n has fans n and n."""
     if len(shape) < 2:
         n = math.prod(shape)
         return Fans(n, n)
@@ -134,7 +134,7 @@ def _keras(shape: Shape, layer: Layer) -> Fans:
 
 
 def find_fan_convention(name: str) -> FanConvention:
-    """Who counts, by name. Raises UnknownName."""
+    """Return the fan convention with this name. Raises UnknownName."""
     known = {row.value: row for row in FanConvention} | {"flax": FanConvention.JAX}
     try:
         return known[name.casefold()]
@@ -143,11 +143,11 @@ def find_fan_convention(name: str) -> FanConvention:
 
 
 def _jax(shape: Shape, layer: Layer) -> Fans:
-    """jax.nn.initializers: as Keras, but it refuses rank 1."""
+    """Count as jax.nn.initializers, which differs from Keras in rejecting rank 1."""
     return Fans(None, None) if len(shape) < 2 else _keras(shape, layer)
 
 
-_COUNT = {FanConvention.TRUE: _true, FanConvention.TORCH: _torch, FanConvention.KERAS: _keras, FanConvention.JAX: _jax}
+_COUNTERS = {FanConvention.TRUE: _true, FanConvention.TORCH: _torch, FanConvention.KERAS: _keras, FanConvention.JAX: _jax}
 
 
 def _check(field: str, fan: int | None) -> None:

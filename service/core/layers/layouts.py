@@ -1,4 +1,4 @@
-"""Layouts: in which order a library keeps the axes of a weight."""
+"""Layouts: the order in which a library stores the axes of a weight."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LAYOUTS: dict[str, str] = {"torch": "torch", "keras": "keras", "jax": "jax", "fl
 
 
 def find_layout(name: str) -> str:
-    """`torch` ([out, in, *kernel]), or `keras` or `jax` ([*kernel, in, out]); flax is jax's. Raises UnknownName."""
+    """Return the layout with this name: torch ([out, in, *kernel]), keras or jax ([*kernel, in, out]). Raises UnknownName."""
     try:
         return LAYOUTS[name.casefold()]
     except KeyError:
@@ -21,7 +21,7 @@ def find_layout(name: str) -> str:
 
 
 def canonical_shape(shape: Shape, layout: str, layer: LayerKind | None = None) -> Shape:
-    """The shape in torch's layout, usually [out, in, *kernel], of a weight whose shape is given in `layout`.
+    """Convert a shape from `layout` to torch's layout, usually [out, in, *kernel].
 
     >>> canonical_shape((3, 3, 64, 128), "keras")
     (128, 64, 3, 3)
@@ -36,23 +36,23 @@ def canonical_shape(shape: Shape, layout: str, layer: LayerKind | None = None) -
 
 
 def _canonical_axes(rank: int, layout: str, layer: LayerKind | None) -> tuple[int, ...]:
-    """The axes of `layout` in the order in which they stand in torch's. Rank 0 and 1 and embeddings are the same in both."""
+    """Return the axes of `layout` in torch's order. Ranks 0 and 1 and embeddings have the same order in both."""
     if layout == CANONICAL_LAYOUT or rank < 2 or layer is LayerKind.EMBEDDING:
         return tuple(range(rank))
     if layer is LayerKind.CONV_TRANSPOSE and layout == "jax":
         return (rank - 2, rank - 1, *range(rank - 2))  # flax: [*kernel, in, out]; Keras: [*kernel, out, in]; torch: [in, out, *kernel]
     if layer is LayerKind.DEPTHWISE:
-        return (rank - 2, rank - 1, *range(rank - 2))  # [*kernel, channels, multiplier]: the channel varies slower
+        return (rank - 2, rank - 1, *range(rank - 2))  # [*kernel, channels, multiplier]: the channel varies more slowly
     return (rank - 1, rank - 2, *range(rank - 2))
 
 
 def _merges_channels(rank: int, layout: str, layer: LayerKind | None) -> bool:
-    """Whether channels and multiplier, two axes in Keras's layout, are one axis in torch's."""
+    """Return whether channels and multiplier, two axes in Keras's layout, become one axis in torch's."""
     return layer is LayerKind.DEPTHWISE and layout != CANONICAL_LAYOUT and rank >= 2
 
 
 def view_of(shape: Shape, layout: str = CANONICAL_LAYOUT, layer: LayerKind | None = None) -> View:
-    """The whole of a weight whose shape is given in `layout`.
+    """Return the view of an entire weight whose shape is given in `layout`.
 
     >>> view_of((784, 256), "keras")
     View(shape=(784, 256), strides=(1, 784), offset=0)

@@ -1,6 +1,6 @@
-"""What a weight is in the network, one row each: how its axes are read, and the scheme that its place calls for.
+"""The roles of weights in a network, one row each: how the axes are read, and which scheme the role calls for.
 
-The request names it in the field `layer`, in the same words everywhere.
+A request names the role in its field `layer`.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from service.core.stream.portable import portable
 
 @dataclass(frozen=True, eq=False)
 class Role:
-    """What a weight is in the network. Each role is one row, compared by identity.
+    """The role of a weight in the network. Rows are compared by identity.
 
-    `kind` None: a dense layer or a convolution, as the rank says. `recommendation` None: the activation decides.
-    `is_vector`: a bias or a scale, so the recommendation holds for any rank; that of the others holds for weights of rank 2 or more.
-    `sums_inputs`: each output is a sum over fan_in inputs, so the variance changes by a factor in each layer.
+    If `kind` is None, the rank tells a dense layer from a convolution. If `recommendation` is None, the activation decides.
+    `is_vector`: a bias or a scale. Its recommendation holds for any rank; those of the other roles hold for rank 2 or more.
+    `sums_inputs`: each output is a sum over fan_in inputs, so each layer multiplies the variance by a factor.
     """
 
     name: str
@@ -51,34 +51,34 @@ def _depth_if_known(known: Circumstances) -> dict[str, int]:
 
 _NEEDS_DEPTH = Need(
     "num_layers",
-    "the number of layers of the network, an integer of at least 1",
-    "Give num_layers: how small a branch must start depends on how many are added.",
+    "the number of layers in the network, an integer of at least 1",
+    "Give num_layers: the more branches are added, the smaller each must start.",
     lambda known: known.num_layers is not None,
 )
 _NEEDS_GATE = Need(
     "activation",
     "the activation of the gate (glu, swiglu, geglu, reglu, bilinear)",
-    "Give activation: the projection makes up for what its gate lets through.",
+    "Give activation: the projection compensates for the gain of its gate.",
     lambda known: known.forward_gain is not None,
 )
 
 
 def _log_odds(known: Circumstances) -> float | None:
-    """log(p/(1 - p)), so that the head starts with the probability p of its class."""
+    """Return log(p/(1 - p)), the bias at which the head starts with the probability p of its class."""
     prior = known.class_prior
     if prior is None:
         return None
     if not 0 < prior < 1:
         raise InvalidValue(
-            "class_prior", expected="a probability above 0 and below 1", received=prior, action="Give the share of the class."
+            "class_prior", expected="a probability above 0 and below 1", received=prior, action="Give the share of examples in the class."
         )
     return portable(math.log(prior / (1 - prior)))
 
 
-_SMALL = Alternative("normal", "as BERT and GPT-2 initialize every matrix", fixed(stddev=0.02))
-_GPT_NEOX = Alternative("small_init", "as GPT-NeoX initializes it: give d_model")
+_SMALL = Alternative("normal", "as in BERT and GPT-2, for every matrix", fixed(stddev=0.02))
+_GPT_NEOX = Alternative("small_init", "as in GPT-NeoX; give d_model")
 _GPT2_RESIDUAL_REASON = (
-    "Each layer adds two branches to the residual stream; divided by √(2·num_layers), all of them together add no more than one."
+    "Each layer adds two branches to the residual stream. Divided by √(2·num_layers), all of them together add no more than one would."
 )
 
 _ROWS = (
@@ -91,10 +91,10 @@ _ROWS = (
         "a projection to queries, keys or values",
         recommendation=Recommendation(
             "xavier_uniform",
-            "A projection is linear; Xavier keeps queries, keys and values at the variance of the stream, so that the scores over √d start"
-            " near variance 1. Of q, k and v packed in one matrix each has its own fans: ask /init with packed=3.",
+            "The projection is linear. Xavier keeps queries, keys and values at the variance of the residual stream, so that the scores"
+            " divided by √d start near variance 1. If q, k and v are packed in one matrix, each has its own fans: give packed=3 to /init.",
             references.GLOROT_2010,
-            (_SMALL, _GPT_NEOX, Alternative("lecun_normal", "to keep the signal forward alone")),
+            (_SMALL, _GPT_NEOX, Alternative("lecun_normal", "to preserve the forward signal only")),
         ),
         aliases=("q", "k", "v", "qkv"),
     ),
@@ -106,8 +106,8 @@ _ROWS = (
             _GPT2_RESIDUAL_REASON,
             references.RADFORD_2019,
             (
-                Alternative("zeros", "to start each branch silent; its inputs break the symmetry"),
-                Alternative("depth_init", "to divide by the layer's own place instead: give layer_id"),
+                Alternative("zeros", "to start each branch at zero; its inputs break the symmetry"),
+                Alternative("depth_init", "to divide by the layer's own depth instead; give layer_id"),
             ),
             _depth,
             _NEEDS_DEPTH,
@@ -121,8 +121,8 @@ _ROWS = (
             _GPT2_RESIDUAL_REASON,
             references.RADFORD_2019,
             (
-                Alternative("fixup", "without normalization: zero for the last weight of a branch", fixed(position="last")),
-                Alternative("zeros", "to start each branch silent; its inputs break the symmetry"),
+                Alternative("fixup", "in networks without normalization; the last weight of a branch is zero", fixed(position="last")),
+                Alternative("zeros", "to start each branch at zero; its inputs break the symmetry"),
             ),
             _depth,
             _NEEDS_DEPTH,
@@ -133,25 +133,25 @@ _ROWS = (
         "the projection that reads a gated product u·φ(v)",
         recommendation=Recommendation(
             "variance_scaling",
-            "The product of two independent inputs of variance 1 has the second moment of φ(v); the forward gain of φ makes up for it.",
+            "The product of two independent inputs of variance 1 has the second moment of φ(v). The forward gain of φ compensates for it.",
             references.SHAZEER_2020,
-            (_SMALL, Alternative("gpt2_residual", "where it feeds a residual stream: give num_layers", _depth_if_known)),
+            (_SMALL, Alternative("gpt2_residual", "if it feeds a residual stream; give num_layers", _depth_if_known)),
             forward_gain_squared,
             _NEEDS_GATE,
         ),
     ),
     Role(
         "embedding",
-        "a table of vectors, one of which is read at a time",
+        "a table of vectors, looked up one at a time",
         LayerKind.EMBEDDING,
         Recommendation(
             "normal",
-            "One entry feeds the features, so that nothing is summed and the entries' own size is what comes out; 0.02 suits a stream that"
-            " is normalized next, and a head that shares the table.",
+            "A lookup sums nothing, so the output has the size of the entries. 0.02 suits a stream that is normalized next, and a head that"
+            " shares the table.",
             references.RADFORD_2019,
             (
-                Alternative("normal", "as torch.nn.Embedding, for vectors that are used as they are", fixed(stddev=1.0)),
-                Alternative("lecun_normal", "ask /init with layer=embedding: its true fan_in is 1, so its variance 1"),
+                Alternative("normal", "as in torch.nn.Embedding, for vectors that are used as they are", fixed(stddev=1.0)),
+                Alternative("lecun_normal", "give layer=embedding to /init: the true fan_in is 1, and so is the variance"),
             ),
             fixed(stddev=0.02),
         ),
@@ -162,24 +162,25 @@ _ROWS = (
         "the layer before a softmax",
         recommendation=Recommendation(
             "xavier_uniform",
-            "Moderate logits and a gradient of its own size; how large the logits start decides how sure of nothing the network starts.",
+            "Xavier starts with moderate logits and passes the gradient back at its size. The larger the first logits, the more confident"
+            " the untrained network is in its guesses.",
             references.GLOROT_2010,
             (
                 Alternative("normal", "for nearly equal probabilities at the start", fixed(stddev=0.01)),
-                Alternative("zeros", "for equal ones; the layer below breaks the symmetry"),
+                Alternative("zeros", "for exactly equal probabilities; the layer below breaks the symmetry"),
             ),
         ),
         aliases=("head", "output"),
     ),
     Role(
         "sigmoid_head",
-        "the layer before a sigmoid, one output a class",
+        "the layer before a sigmoid, one output per class",
         recommendation=Recommendation(
             "normal",
-            "Small weights leave the first prediction to the bias: log(p/(1 - p)) of the class's share p. From zero, a rare class would"
-            " start at one half and its errors would drown the first steps.",
+            "Small weights leave the first prediction to the bias: log(p/(1 - p)) for a class with share p. With a bias of zero, a rare"
+            " class would start at probability ½, and its errors would dominate the first steps.",
             references.LIN_2017,
-            (Alternative("xavier_uniform", "where the classes are balanced"),),
+            (Alternative("xavier_uniform", "if the classes are balanced"),),
             fixed(stddev=0.01),
             bias="constant",
             bias_value=_log_odds,
@@ -187,15 +188,16 @@ _ROWS = (
     ),
     Role(
         "recurrent",
-        "the matrix from a state to the next",
+        "the matrix from one state to the next",
         LayerKind.RECURRENT,
         Recommendation(
             "orthogonal",
-            "The state passes it at every step; an orthogonal matrix keeps its length, where any other grows or shrinks it to a power.",
+            "The state is multiplied by this matrix at every step. An orthogonal matrix keeps the length of the state; any other makes it"
+            " grow or shrink exponentially.",
             references.SAXE_2013,
             (
                 Alternative("identity", "for ReLU units without gates (IRNN)"),
-                Alternative("xavier_uniform", "for the matrix from the inputs, of each gate: ask /init with packed"),
+                Alternative("xavier_uniform", "for the input matrix of each gate; give packed to /init"),
             ),
             bias="zeros; lstm_bias for a LSTM, gru_bias for a GRU",
         ),
@@ -205,9 +207,9 @@ _ROWS = (
         "the scale of a normalization",
         recommendation=Recommendation(
             "ones",
-            "Normalized signals have variance 1 already; only the last of a residual branch may do better at zero.",
+            "Normalized signals already have variance 1. Only the last scale of a residual branch may do better at zero.",
             references.GOYAL_2017,
-            (Alternative("zeros", "for the last normalization of a residual branch, which then starts silent"),),
+            (Alternative("zeros", "for the last normalization of a residual branch, so that the branch starts at zero"),),
         ),
         aliases=("normalization",),
         is_vector=True,
@@ -218,12 +220,12 @@ _ROWS = (
         "a bias, or the shift of a normalization",
         recommendation=Recommendation(
             "zeros",
-            "The weights break the symmetry; a bias has nothing to add at the start.",
+            "The weights break the symmetry, so a bias can start at zero.",
             references.GOODFELLOW_2016,
             (
-                Alternative("torch_default", "as torch.nn.Linear: give its weight's fan_in to /init"),
-                Alternative("lstm_bias", "for a LSTM: the forget gate open"),
-                Alternative("gru_bias", "for a GRU: the update gate open"),
+                Alternative("torch_default", "as in torch.nn.Linear; give the fan_in of its weight to /init"),
+                Alternative("lstm_bias", "for an LSTM, with the forget gate open"),
+                Alternative("gru_bias", "for a GRU, with the update gate open"),
             ),
         ),
         is_vector=True,
@@ -236,7 +238,7 @@ _BY_KEY = {name_key(name): row for row in _ROWS for name in (row.name, *row.alia
 
 
 def find_role(name: str) -> Role:
-    """The row of a layer's name or alias, whatever its case, underscores or hyphens. Raises UnknownName."""
+    """Return the role with this name or alias, regardless of case, underscores and hyphens. Raises UnknownName."""
     try:
         return _BY_KEY[name_key(name)]
     except KeyError:

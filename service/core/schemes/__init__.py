@@ -1,7 +1,7 @@
-"""The registry of schemes: one row each. Whatever lists or checks schemes derives from these rows.
+"""The registry of schemes, one row each. Everything that lists or checks schemes derives from these rows.
 
-A row says how its parameters and the fans become a `Distribution`. Adding a scheme is adding a row to a file of this folder and
-a golden answer to tests/golden.
+A row turns its parameters and the fans into a `Distribution`. To add a scheme, add a row to a file in this folder and a golden
+answer to tests/golden.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ _AUTO = Scheme(
     None,
     (
         GAIN_OR_CHOICE,
-        Parameter("mode", "the fan to divide by, where the chosen scheme has a choice", kind=Kind.CHOICE, choices=tuple(Mode)),
+        Parameter("mode", "the fan to divide by, if the chosen scheme has that parameter", kind=Kind.CHOICE, choices=tuple(Mode)),
         Parameter(
             "distribution",
-            "the shape of the draw; left out, that of the recommendation",
+            "the distribution to draw from; by default the recommended one",
             kind=Kind.CHOICE,
             choices=DISTRIBUTIONS,
         ),
         Parameter(
             "num_layers",
-            "the number of layers (Transformer blocks) of the network, where `layer` names one whose size depends on it",
+            "the number of layers (Transformer blocks) in the network, for a `layer` whose scale depends on it",
             kind=Kind.INTEGER,
             minimum=1,
         ),
@@ -60,7 +60,7 @@ _ROWS = (_AUTO, *elementary.ROWS, *scaled.ROWS, *placed.ROWS, *depth.ROWS, *spec
 
 SCHEMES: dict[str, Scheme] = {row.name: row for row in _ROWS}
 
-# family -> distribution -> the scheme that draws so, with its parameters
+# family -> distribution -> the scheme that draws from it, with its parameters
 FAMILIES: dict[str, dict[str, tuple[str, Mapping[str, Any]]]] = {
     family: {
         "normal": (f"{family}_normal", {}),
@@ -73,7 +73,7 @@ _FAMILY_NAMES = {"xavier": "xavier", "glorot": "xavier", "he": "he", "kaiming": 
 
 
 def family_of(scheme: str) -> str | None:
-    """The family of a scheme's canonical name, None outside the three.
+    """Return the family of a scheme with this canonical name, or None if it is in none of the three.
 
     >>> family_of("he_uniform")
     'he'
@@ -83,7 +83,7 @@ def family_of(scheme: str) -> str | None:
 
 
 def family_named(name: str) -> str | None:
-    """The family that a bare name stands for, whose distribution is still open.
+    """Return the family that a bare name stands for. Its distribution is still open.
 
     >>> family_named("Kaiming")
     'he'
@@ -97,7 +97,7 @@ def _index() -> dict[str, tuple[Scheme, Alias]]:
         for alias in (Alias(row.name), *row.aliases):
             key = name_key(alias.name)
             if key in index:
-                raise AssertionError(f"two schemes answer to {alias.name}")
+                raise AssertionError(f"two schemes have the name {alias.name}")
             index[key] = (row, alias)
     return index
 
@@ -106,10 +106,10 @@ _BY_KEY = _index()
 
 
 def find_scheme(name: str) -> tuple[Scheme, Mapping[str, Any]]:
-    """The row of a name or an alias, and the parameters that the alias stands for. Raises UnknownName.
+    """Return the scheme with this name or alias, and the parameters that the alias presets. Raises UnknownName.
 
-    Case, underscores and hyphens do not matter. A name of a library (`torch.nn.init.kaiming_normal_`,
-    `keras.initializers.HeNormal`, `jax.nn.initializers.he_normal`) has that library's defaults and truncation.
+    Case, underscores and hyphens do not matter. A library's name (`torch.nn.init.kaiming_normal_`,
+    `keras.initializers.HeNormal`, `jax.nn.initializers.he_normal`) brings that library's defaults and truncation.
 
     >>> find_scheme("GlorotUniform")[0].name
     'xavier_uniform'
@@ -117,7 +117,7 @@ def find_scheme(name: str) -> tuple[Scheme, Mapping[str, Any]]:
     >>> scheme.name, presets["distribution"]
     ('he_normal', 'truncated_normal')
     """
-    row, alias = _found(name)
+    row, alias = _row_and_alias(name)
     return row, alias.presets
 
 
@@ -127,13 +127,13 @@ def translated(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     >>> translated("keras.VarianceScaling", {"distribution": "untruncated_normal"})
     {'distribution': 'normal'}
     """
-    translations = _found(name)[1].translations
+    translations = _row_and_alias(name)[1].translations
     return {key: translations.get(key, {}).get(value, value) if isinstance(value, str) else value for key, value in parameters.items()}
 
 
-def _found(name: str) -> tuple[Scheme, Alias]:
-    found = _BY_KEY.get(name_key(name))
-    if found is None:
+def _row_and_alias(name: str) -> tuple[Scheme, Alias]:
+    row_and_alias = _BY_KEY.get(name_key(name))
+    if row_and_alias is None:
         known = [alias.name for row in _ROWS for alias in (Alias(row.name), *row.aliases)]
         raise unknown_name("scheme", name, known, kind="scheme")
-    return found
+    return row_and_alias

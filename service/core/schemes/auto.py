@@ -1,4 +1,4 @@
-"""`auto` chooses: the scheme that a layer's place calls for, else the one that fits its activation."""
+"""The scheme `auto`. It chooses the scheme that the layer's role calls for, or else the one that fits the activation."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ EXACT = SCHEMES["variance_scaling"]
 
 
 class Choice(NamedTuple):
-    """A scheme, with the parameters that it was chosen with."""
+    """The chosen scheme and its parameters."""
 
     scheme: Scheme
     parameters: dict[str, Any]
 
 
 def recommendation_for(role: Role | None, activation: ActivationWithParameters | None, *, is_weight: bool = True) -> Recommendation:
-    """The recommendation for a layer's weight, or for its bias (`is_weight` False); without role and activation, for a linear layer."""
+    """Return the recommendation for a layer's weight, or its bias (`is_weight` False). With no role or activation, assume linear."""
     if role is not None and role.recommendation is not None and (role.is_vector or is_weight):
         return role.recommendation
     return activation.row.recommendation if activation else ASSUMED_ACTIVATION.recommendation
 
 
 def choice_of(recommendation: Recommendation, known: Circumstances, distribution: str | None = None) -> Choice:
-    """The recommended scheme with its parameters, drawn from this distribution or the recommended one.
+    """Return the recommended scheme and its parameters, with this distribution or else the recommended one.
 
-    Raises InvalidValue where a circumstance is missing that the recommendation needs, or a gain is infinite.
+    Raises InvalidValue if a circumstance that the recommendation needs is missing, or a gain is infinite.
     """
     need = recommendation.lacks(known)
     if need is not None:
@@ -45,17 +45,17 @@ def choice_of(recommendation: Recommendation, known: Circumstances, distribution
     if "distribution" not in scheme.parameter_names:
         raise InvalidValue(
             "distribution",
-            expected=f"no distribution beside {scheme.name}, which is recommended here and has its own",
+            expected=f"no distribution, because the recommended {scheme.name} has its own",
             received=distribution,
-            action="Leave distribution out, or name another scheme.",
+            action="Leave distribution out, or choose another scheme.",
         )
     return Choice(scheme, {**parameters, "distribution": distribution})
 
 
 def with_named_gain(choice: Choice, distribution: str | None) -> Choice:
-    """The choice for a gain that is named (forward, backward, torch): a scheme that divides by a fan and leaves the rest to the gain.
+    """Return the choice for a named gain (forward, backward, torch): a scheme that divides by a fan and leaves the rest to the gain.
 
-    He's schemes take such a gain themselves; so does variance_scaling, which stands in for Xavier's and LeCun's.
+    He's schemes accept a named gain themselves. So does variance_scaling, which replaces Xavier's and LeCun's schemes.
     """
     if family_of(choice.scheme.name) in ("xavier", "lecun") or choice.scheme is EXACT:
         return Choice(EXACT, {"distribution": distribution or "normal"})

@@ -1,6 +1,6 @@
-"""Schemes for deep or wide networks: rules given the depth, the layer's place in it, or the width.
+"""Schemes for deep or wide networks. Their scale depends on the depth, the position of the layer, or the width.
 
-What a rule needs is asked for, never guessed. The sizes are deliberate, so that nobody compares them with He's or Xavier's.
+These sizes are required, never guessed. The scales are deliberate, so no warning compares them with He's or Xavier's.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def _choice(name: str, summary: str, *choices: str, default: str | None = None) 
     return Parameter(name, summary, kind=Kind.CHOICE, default=default, required=default is None, choices=choices)
 
 
-_NUM_LAYERS = _size("num_layers", "the number of layers (Transformer blocks) of the network", required=True)
-_STDDEV = Parameter("stddev", "the standard deviation at depth 0, before the division", default=0.02, minimum=0.0)
+_NUM_LAYERS = _size("num_layers", "the number of layers (Transformer blocks) in the network", required=True)
+_STDDEV = Parameter("stddev", "the standard deviation before the division by depth", default=0.02, minimum=0.0)
 _CUT_AT_3 = _choice(
     "distribution",
-    "normal, or truncated_normal: cut at 3 standard deviations, and not widened for it",
+    "normal, or truncated_normal: cut at 3 standard deviations and not widened to compensate",
     "normal",
     "truncated_normal",
     default="normal",
@@ -38,8 +38,8 @@ _D_MODEL = _size("d_model", "the width of the residual stream")
 _D_MODEL_REQUIRED = _size("d_model", _D_MODEL.summary, required=True)
 
 
-def _over_root(stddev: float, depth: int, values: Values) -> Distribution:
-    """N(0, σ²), σ = stddev/√(2·depth): two branches a layer, each with a share of the residual stream's variance."""
+def _divided_by_depth(stddev: float, depth: int, values: Values) -> Distribution:
+    """Return N(0, σ²), σ = stddev/√(2·depth). Each layer has two branches that share the residual stream's variance."""
     scale = values["gain"] * (stddev / math.sqrt(2 * depth))
     if values["distribution"] == "normal":
         return Distribution(Draw.NORMAL, 0.0, scale)
@@ -50,12 +50,12 @@ def _normal(stddev: Callable[[Values], float]) -> Resolve:
     return lambda values, _: Distribution(Draw.NORMAL, 0.0, values["gain"] * stddev(values))
 
 
-# T5's matrices, by the sizes whose product is 1/σ²
+# T5's matrices, with the sizes whose product is 1/σ²
 _T5_SIZES = (
     _D_MODEL,
-    _size("d_kv", "the width of a head"),
-    _size("num_heads", "the number of heads"),
-    _size("d_ff", "the width between wi and wo"),
+    _size("d_kv", "the width of an attention head"),
+    _size("num_heads", "the number of attention heads"),
+    _size("d_ff", "the width of the feed-forward layer, between wi and wo"),
 )
 _T5_SIZES_OF = {
     "q": ("d_model", "d_kv"),
@@ -68,26 +68,26 @@ _T5_SIZES_OF = {
 }
 
 
-def _needed(values: Values, wanted: tuple[str, ...], rows: tuple[Parameter, ...], *, owner: str) -> list[int]:
-    """The values that this choice of the scheme cannot do without. Raises InvalidValue for one that is left out."""
+def _required(values: Values, required: tuple[str, ...], rows: tuple[Parameter, ...], *, owner: str) -> list[int]:
+    """Return the values that a choice requires. Raises InvalidValue if one is missing."""
     for row in rows:
-        if row.name in wanted and values[row.name] is None:
+        if row.name in required and values[row.name] is None:
             raise missing_parameter(row, owner=owner)
-    return [values[name] for name in wanted]
+    return [values[name] for name in required]
 
 
 def _t5(values: Values) -> float:
-    """factor/√(product of the sizes): T5 leaves out the division of the scores by √d_kv and has it in q instead."""
-    sizes = _needed(values, _T5_SIZES_OF[values["role"]], _T5_SIZES, owner=f"t5 with role {values['role']}")
+    """Return factor/√(product of the sizes). T5 does not divide the scores by √d_kv; the scale of q does so instead."""
+    sizes = _required(values, _T5_SIZES_OF[values["role"]], _T5_SIZES, owner=f"t5 with role {values['role']}")
     return values["factor"] / math.sqrt(math.prod(sizes))
 
 
 _PROJECTIONS = ("query", "key", "value", "output", "ffn")
 _SCALED_PROJECTIONS = ("value", "output", "ffn")  # what is added to the residual stream is linear in these
-_ROLE = _choice("role", "what the weight is: query and key are plain Xavier; value, output and ffn are scaled", *_PROJECTIONS)
+_ROLE = _choice("role", "the role of the weight: query and key are plain Xavier; value, output and ffn are scaled", *_PROJECTIONS)
 _STACKS = (
-    _size("encoder_layers", "the number N of layers of the encoder"),
-    _size("decoder_layers", "the number M of layers of the decoder"),
+    _size("encoder_layers", "the number N of layers in the encoder"),
+    _size("decoder_layers", "the number M of layers in the decoder"),
 )
 _STACKS_OF = {
     "encoder_only": ("encoder_layers",),
@@ -96,12 +96,12 @@ _STACKS_OF = {
     "decoder_with_encoder": ("decoder_layers",),
 }
 _ARCHITECTURE = _choice(
-    "architecture", "where the weight is: in a model of one stack, or in the encoder or the decoder of one that has both", *_STACKS_OF
+    "architecture", "where the weight is: in a model with one stack, or in the encoder or the decoder of a model with both", *_STACKS_OF
 )
 
 
-def _xavier_shape(default: str) -> Parameter:
-    return _choice("distribution", "the shape of the draw, of the same standard deviation", "normal", "truncated_normal", "uniform",
+def _xavier_distribution(default: str) -> Parameter:
+    return _choice("distribution", "the distribution to draw from, at the same standard deviation", "normal", "truncated_normal", "uniform",
                    default=default)  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def _xavier(factor: float, values: Values, fans: Fans, *, scheme: str) -> Distri
 
 def _depths(values: Values, *, scheme: str) -> list[int]:
     architecture = values["architecture"]
-    return _needed(values, _STACKS_OF[architecture], _STACKS, owner=f"{scheme} with architecture {architecture}")
+    return _required(values, _STACKS_OF[architecture], _STACKS, owner=f"{scheme} with architecture {architecture}")
 
 
 def _fourth_root(value: float) -> float:
@@ -120,12 +120,12 @@ def _fourth_root(value: float) -> float:
 
 
 def _joint_root(encoder_layers: int, decoder_layers: int) -> float:
-    """(N⁴·M)^(1/16), by square roots alone, which are the same on every machine."""
+    """Return (N⁴·M)^(1/16), from square roots alone, which are the same on every machine."""
     return _fourth_root(_fourth_root(encoder_layers**4 * decoder_layers))
 
 
-# Wang et al. 2022: α scales the residual stream before each LayerNorm, β the weights. Their 0.81 and 0.87 bring the bound on
-# an update to 1; torchscale's code divides by (N⁴M)^(1/16)/1.15 instead, which is 1.15 where 0.87 is meant.
+# Wang et al. 2022: α scales the residual stream before each LayerNorm, β the weights. The constants 0.81 and 0.87 bring the
+# bound on an update to 1. torchscale's code divides by (N⁴M)^(1/16)/1.15 instead, so it uses 1.15 in place of 0.87.
 _ALPHA: dict[str, Callable[..., float]] = {
     "encoder_only": lambda n: _fourth_root(2 * n),
     "decoder_only": lambda m: _fourth_root(2 * m),
@@ -152,7 +152,7 @@ def _log(value: int) -> float:
 
 
 def _by_architecture(factor_of: dict[str, Callable[..., float]], scheme: str) -> Resolve:
-    """Xavier, times the architecture's factor for value, output and ffn."""
+    """Return the rule: Xavier, times the architecture's factor for value, output and ffn."""
 
     def resolve(values: Values, fans: Fans) -> Distribution:
         factor = factor_of[values["architecture"]](*_depths(values, scheme=scheme))
@@ -166,32 +166,32 @@ def _deepnorm_alpha(values: Values, _: Fans) -> dict[str, float]:
 
 
 _BRANCHES = (
-    _size("num_branches", "the number L of residual branches of the network"),
-    _size("layers_per_branch", "the number m of weight layers in a branch, at least 2: the last of them is zero", minimum=2),
+    _size("num_branches", "the number L of residual branches in the network"),
+    _size("layers_per_branch", "the number m of weight layers in a branch, at least 2; the last one is zero", minimum=2),
 )
 
 
 def _fixup(values: Values, fans: Fans) -> Distribution:
     if values["position"] != "inner":
         return constant(0.0)
-    branches, layers = _needed(values, ("num_branches", "layers_per_branch"), _BRANCHES, owner="fixup with position inner")
+    branches, layers = _required(values, ("num_branches", "layers_per_branch"), _BRANCHES, owner="fixup with position inner")
     factor = portable(branches ** (-1 / (2 * layers - 2)))
     scaled = {**values, "gain": values["gain"] * factor}
     return scaled_variance(2.0, scaled, fans, mode=Mode(values["mode"]), distribution="normal", scheme="fixup")
 
 
 def _t_fixup(values: Values, fans: Fans) -> Distribution:
-    """Of the authors' code it is the rule without the √2 for values, which there undoes a 1/√2 of fairseq's."""
+    """Return the rule of the authors' code without its √2 for values, which only undoes a 1/√2 in fairseq."""
     decoder = 1 / _fourth_root(9 * values["num_layers"])
     if values["role"] == "embedding":
-        (width,) = _needed(values, ("d_model",), (_D_MODEL,), owner="t_fixup with role embedding")
+        (width,) = _required(values, ("d_model",), (_D_MODEL,), owner="t_fixup with role embedding")
         return Distribution(Draw.NORMAL, 0.0, values["gain"] * decoder / math.sqrt(width))
     factor = decoder if values["stack"] == "decoder" else 0.67 / _fourth_root(values["num_layers"])
     return _xavier(factor if values["role"] in _SCALED_PROJECTIONS else 1.0, values, fans, scheme="t_fixup")
 
 
 def _mup(values: Values) -> float:
-    """Hidden weights have two dimensions that grow with the width, the others one, whose scale is the base model's."""
+    """Return σ. Hidden weights have two dimensions that grow with the width. The others have one and keep the base model's scale."""
     grown = values["width"] / values["base_width"] if values["role"] == "hidden" else 1.0
     return values["stddev"] / math.sqrt(grown)
 
@@ -207,10 +207,10 @@ def _zero(_: Values, __: Fans) -> Distribution:
 ROWS = (
     Scheme(
         "gpt2_residual",
-        "For the projections that feed the residual stream: it starts with the same variance however many layers add to it.",
+        "For projections into the residual stream: keeps its initial variance the same for any number of layers.",
         "N(0, σ²), σ = gain·stddev/√(2·num_layers)",
         references.RADFORD_2019,
-        lambda values, _: _over_root(values["stddev"], values["num_layers"], values),
+        lambda values, _: _divided_by_depth(values["stddev"], values["num_layers"], values),
         (_NUM_LAYERS, _STDDEV, _CUT_AT_3, GAIN),
         aliases=names("gpt2", "gpt2.c_proj", "scaled_init", "megatron.scaled_init_method_normal", "gpt_neox.scaled_normal")
         + names("olmo_core.llama", distribution="truncated_normal"),
@@ -218,12 +218,12 @@ ROWS = (
     ),
     Scheme(
         "depth_init",
-        "As gpt2_residual, by the layer's own place: the deeper the layer, the less it adds to the residual stream.",
+        "Like gpt2_residual, by the layer's own depth: the deeper the layer, the less it adds to the residual stream.",
         "N(0, σ²), σ = gain·stddev/√(2·(layer_id + 1))",
         references.TORCHTITAN,
-        lambda values, _: _over_root(values["stddev"], values["layer_id"] + 1, values),
+        lambda values, _: _divided_by_depth(values["stddev"], values["layer_id"] + 1, values),
         (
-            _size("layer_id", "the index of the layer, from 0", minimum=0, required=True),
+            _size("layer_id", "the index of the layer, counted from 0", minimum=0, required=True),
             _STDDEV,
             _CUT_AT_3,
             GAIN,
@@ -233,7 +233,7 @@ ROWS = (
     ),
     Scheme(
         "wang",
-        "For the projections that feed the residual stream of GPT-NeoX, whose other weights are small_init.",
+        "For projections into the residual stream of GPT-NeoX, whose other weights use small_init.",
         "N(0, σ²), σ = gain·2/(num_layers·√d_model)",
         references.GPT_NEOX,
         _normal(lambda values: 2 / (values["num_layers"] * math.sqrt(values["d_model"]))),
@@ -244,7 +244,7 @@ ROWS = (
     ),
     Scheme(
         "small_init",
-        "Small enough for Transformers to train without warm-up: Xavier's size for a feed-forward layer, for every matrix.",
+        "Trains Transformers without warm-up: every matrix gets Xavier's scale for a feed-forward layer.",
         "N(0, σ²), σ = gain·√(2/(5·d_model))",
         references.NGUYEN_2019,
         _normal(lambda values: math.sqrt(2 / (5 * values["d_model"]))),
@@ -254,12 +254,12 @@ ROWS = (
     ),
     Scheme(
         "t5",
-        "The weights of T5, by their role; its attention does not divide the scores, so that the queries start smaller.",
+        "The weights of T5, by role; its attention does not divide the scores, so the queries start smaller.",
         "N(0, σ²), σ = gain·factor·(q: 1/√(d_model·d_kv); k, v, wi: 1/√d_model; o: 1/√(num_heads·d_kv); wo: 1/√d_ff; embedding: 1)",
         references.RAFFEL_2019,
         _normal(_t5),
         (
-            _choice("role", "which matrix of T5 the weight is", *_T5_SIZES_OF),
+            _choice("role", "the matrix of T5 that the weight is", *_T5_SIZES_OF),
             *_T5_SIZES,
             Parameter("factor", "T5's initializer_factor", default=1.0, minimum=0.0),
             GAIN,
@@ -268,12 +268,12 @@ ROWS = (
     ),
     Scheme(
         "deepnorm",
-        "Keeps the updates of a Post-LN Transformer of up to a thousand layers bounded; the residual stream is to be scaled by alpha.",
+        "Bounds the updates of a Post-LN Transformer of up to a thousand layers; scale the residual stream by alpha.",
         "Xavier, times β for value, output and ffn; one stack: α = (2N)^¼, β = (8N)^-¼; encoder with decoder:"
         " α = 0.81·(N⁴M)^(1/16), β = 0.87·(N⁴M)^(-1/16); decoder with encoder: α = (3M)^¼, β = (12M)^-¼",
         references.WANG_2022,
         _by_architecture(_BETA, "deepnorm"),
-        (_ARCHITECTURE, *_STACKS, _ROLE, _xavier_shape("normal"), GAIN),
+        (_ARCHITECTURE, *_STACKS, _ROLE, _xavier_distribution("normal"), GAIN),
         aliases=names("deepnet"),
         needs_fans=True,
         extras=_deepnorm_alpha,
@@ -281,24 +281,24 @@ ROWS = (
     ),
     Scheme(
         "sub_ln",
-        "Keeps the updates of a Transformer with Sub-LayerNorm (Magneto) bounded, whatever its depth.",
+        "Bounds the updates of a Transformer with Sub-LayerNorm (Magneto) at any depth.",
         "Xavier, times γ for value, output and ffn; one stack: γ = √(log 2N); encoder with decoder: γ = √(log 3M · log 2N / 3);"
         " decoder with encoder: γ = √(log 3M)",
         references.WANG_2023,
         _by_architecture(_GAMMA, "sub_ln"),
-        (_ARCHITECTURE, *_STACKS, _ROLE, _xavier_shape("normal"), GAIN),
+        (_ARCHITECTURE, *_STACKS, _ROLE, _xavier_distribution("normal"), GAIN),
         aliases=names("magneto", "foundation_transformer"),
         needs_fans=True,
         judged=False,
     ),
     Scheme(
         "fixup",
-        "Trains residual networks without normalization: each branch starts at zero and an update changes the output by the same.",
+        "Trains residual networks without normalization: branches start at zero, and updates change the output equally at any depth.",
         "inner: N(0, σ²), σ = gain·num_branches^(-1/(2·layers_per_branch - 2))·√(2/fan); last and classifier: 0",
         references.ZHANG_2019,
         _fixup,
         (
-            _choice("position", "inner: in a branch, but not its last; last: the last of a branch; classifier: the output layer",
+            _choice("position", "the position of the weight: inner (in a branch, not its last), last (in a branch) or classifier",
                     "inner", "last", "classifier"),
             *_BRANCHES,
             _choice("mode", "the fan to divide by", *Mode, default=Mode.FAN_IN.value),
@@ -315,11 +315,11 @@ ROWS = (
         references.HUANG_2020,
         _t_fixup,
         (
-            _choice("stack", "which stack the weight is in, or embeds the tokens of", "encoder", "decoder"),
+            _choice("stack", "the stack that the weight is in, or whose tokens it embeds", "encoder", "decoder"),
             _NUM_LAYERS,
             _choice("role", _ROLE.summary, *_PROJECTIONS, "embedding"),
             _D_MODEL,
-            _xavier_shape("uniform"),
+            _xavier_distribution("uniform"),
             GAIN,
         ),
         needs_fans=True,
@@ -327,7 +327,7 @@ ROWS = (
     ),
     Scheme(
         "rezero",
-        "For the scalar that multiplies a residual branch: at 0 the whole network starts as the identity.",
+        "For the scalar that multiplies a residual branch: at 0, the whole network starts as the identity.",
         "0",
         references.BACHLECHNER_2020,
         _zero,
@@ -336,7 +336,7 @@ ROWS = (
     ),
     Scheme(
         "skip_init",
-        "For the scalar at the end of a residual branch, in place of normalization: at 0 the branch starts silent.",
+        "For the scalar at the end of a residual branch, in place of normalization: at 0, the branch starts at zero.",
         "0",
         references.DE_2020,
         _zero,
@@ -345,12 +345,12 @@ ROWS = (
     ),
     Scheme(
         "mup",
-        "Maximal update parametrization: what is tuned at base_width stays right at any width; the output is to be multiplied too.",
+        "Maximal update parametrization: what is tuned at base_width stays right at any width; also apply output_multiplier.",
         "N(0, σ²), hidden: σ = gain·stddev·√(base_width/width); input and output: σ = gain·stddev",
         references.YANG_2022,
         _normal(_mup),
         (
-            _choice("role", "hidden: from width to width; input: into the width; output: out of it (the readout)",
+            _choice("role", "the role of the weight: hidden (width to width), input (into the width) or output (the readout)",
                     "hidden", "input", "output"),
             _size("width", "the width of this model", required=True),
             _size("base_width", "the width of the base model, at which stddev was chosen", required=True),

@@ -1,4 +1,4 @@
-"""Schemes that know nothing of the layer: constants, and draws whose scale is a parameter."""
+"""Schemes that ignore the layer: constants, and distributions whose scale is a parameter."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from service.core.schemes.scheme import GAIN, Scheme, names
 from service.core.stream.distributions import Distribution, Draw, constant, truncated_stddev, widened_stddev
 from service.core.stream.quantiles import quantile_range
 
-_MEAN = Parameter("mean", "the mean of the normal before any cut", default=0.0)
+_MEAN = Parameter("mean", "the mean of the normal, before any truncation", default=0.0)
 _STDDEV = Parameter("stddev", "the standard deviation of the normal", default=1.0, minimum=0.0)
 
 
 def _uniform(values: Values, _: Fans) -> Distribution:
     low, high = values["low"], values["high"]
     if low > high:
-        raise InvalidValue("low", expected=f"a number at most high ({high:g})", received=low, action="Exchange low and high.")
+        raise InvalidValue("low", expected=f"a number of at most high ({high:g})", received=low, action="Swap low and high.")
     return Distribution(Draw.UNIFORM, low / 2 + high / 2, values["gain"] * (high / 2 - low / 2))
 
 
@@ -43,9 +43,9 @@ def _truncated_normal(values: Values, _: Fans) -> Distribution:
     if not quantile_range(low, high).holds_enough:
         raise InvalidValue(
             "low" if absolute else "low_stddevs",
-            expected="a cut that keeps at least 1.5e-5 of the normal",
+            expected="bounds that keep at least 1.5e-5 of the normal",
             received=f"{low:g} to {high:g} standard deviations",
-            action="Widen the cut, or ask for uniform: over so narrow an interval it is the same.",
+            action="Widen the bounds, or use uniform, which is the same over so narrow an interval.",
         )
     return Distribution(Draw.TRUNCATED_NORMAL, mean, values["gain"] * stddev, (low, high))
 
@@ -61,7 +61,7 @@ def _absolute_cut(values: Values) -> tuple[float, float]:
         if values[name] is not None:
             raise InvalidValue(
                 name,
-                expected="one kind of cut",
+                expected="bounds of one kind",
                 received=f"both {name} (in standard deviations) and low or high (absolute)",
                 action="Give low_stddevs and high_stddevs, or low and high.",
             )
@@ -72,23 +72,25 @@ def _absolute_cut(values: Values) -> tuple[float, float]:
             )
     low, high = _ordered("low", values["low"], "high", values["high"])
     if values["stddev"] == 0 and not low <= values["mean"] <= high:
-        raise InvalidValue("mean", expected="a mean within low and high when stddev is 0", received=values["mean"], action="Move it.")
+        raise InvalidValue("mean", expected="a mean between low and high when stddev is 0", received=values["mean"], action="Change mean.")
     return low, high
 
 
 def _ordered(low_name: str, low: float, high_name: str, high: float) -> tuple[float, float]:
     if low >= high:
-        raise InvalidValue(low_name, expected=f"a number below {high_name} ({high:g})", received=low, action="Exchange them.")
+        raise InvalidValue(
+            low_name, expected=f"a number below {high_name} ({high:g})", received=low, action=f"Swap {low_name} and {high_name}."
+        )
     return low, high
 
 
 def _corrected_absolute(stddev: float, low: float, high: float) -> float:
     widened = widened_stddev(stddev, low, high)
-    reached = widened * truncated_stddev(low / widened, high / widened)
-    if abs(reached - stddev) > 1e-6 * stddev:
+    actual = widened * truncated_stddev(low / widened, high / widened)
+    if abs(actual - stddev) > 1e-6 * stddev:
         raise InvalidValue(
             "stddev",
-            expected=f"less than a uniform between the bounds has ({(high - low) / math.sqrt(12):g}), for corrected values",
+            expected=f"with corrected, less than the standard deviation of a uniform between the bounds ({(high - low) / math.sqrt(12):g})",
             received=stddev,
             action="Widen low and high, lower stddev, or leave out corrected.",
         )
@@ -98,7 +100,7 @@ def _corrected_absolute(stddev: float, low: float, high: float) -> float:
 ROWS = (
     Scheme(
         "zeros",
-        "Every element 0: right for biases, fatal for hidden weights, whose units would all compute the same.",
+        "Every element 0: right for biases, fatal for hidden weights, because all units would compute the same.",
         "0",
         references.GOODFELLOW_2016,
         lambda values, _: constant(0.0 * values["gain"]),
@@ -125,7 +127,7 @@ ROWS = (
     ),
     Scheme(
         "uniform",
-        "Uniform between two bounds, whatever the fans.",
+        "Uniform between two bounds, independent of the fans.",
         "U[low, high]; gain scales the half-width",
         references.GOODFELLOW_2016,
         _uniform,
@@ -140,7 +142,7 @@ ROWS = (
     ),
     Scheme(
         "normal",
-        "Normal of a given standard deviation, whatever the fans.",
+        "Normal with a given standard deviation, independent of the fans.",
         "N(mean, (gain·stddev)²)",
         references.GOODFELLOW_2016,
         _normal,
@@ -151,20 +153,20 @@ ROWS = (
     ),
     Scheme(
         "truncated_normal",
-        "Normal cut at bounds, in standard deviations (2 by default) or absolute.",
+        "Normal truncated at bounds, given in standard deviations (2 by default) or as values.",
         "N(mean, (gain·stddev)²) within [mean + low_stddevs·gain·stddev, mean + high_stddevs·gain·stddev] or [low, high]",
         references.GOODFELLOW_2016,
         _truncated_normal,
         (
             _MEAN,
-            Parameter("stddev", "the standard deviation before the cut; with corrected, that of the values", default=1.0, minimum=0.0),
-            Parameter("low_stddevs", "the lower cut in standard deviations from the mean; left out, -2"),
-            Parameter("high_stddevs", "the upper cut in standard deviations from the mean; left out, 2"),
-            Parameter("low", "the lower cut as a value, before gain; together with high, instead of the cut in standard deviations"),
-            Parameter("high", "the upper cut as a value, before gain"),
+            Parameter("stddev", "the standard deviation before truncation; with corrected, after it", default=1.0, minimum=0.0),
+            Parameter("low_stddevs", "the lower bound in standard deviations from the mean; -2 by default"),
+            Parameter("high_stddevs", "the upper bound in standard deviations from the mean; 2 by default"),
+            Parameter("low", "the lower bound as a value, before gain; give it with high, in place of low_stddevs and high_stddevs"),
+            Parameter("high", "the upper bound as a value, before gain"),
             Parameter(
                 "corrected",
-                "whether the normal is widened so that the values, after the cut, have stddev",
+                "whether to widen the normal so that the truncated values have the standard deviation stddev",
                 kind=Kind.BOOLEAN,
                 default=False,
             ),
@@ -177,7 +179,7 @@ ROWS = (
     ),
     Scheme(
         "alexnet",
-        "The weights of AlexNet, whatever the fans; its biases are constant 0 or 1.",
+        "The weights of AlexNet, independent of the fans; its biases are constant 0 or 1.",
         "N(0, (gain·0.01)²)",
         references.ALEXNET_2012,
         lambda values, _: Distribution(Draw.NORMAL, 0.0, values["gain"] * 0.01),

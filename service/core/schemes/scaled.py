@@ -1,4 +1,4 @@
-"""Schemes whose variance is a factor over a fan: Glorot, He, LeCun and their kin are one function, specialised by data."""
+"""Schemes whose variance is a factor over a fan. Glorot, He, LeCun and the like are one function, specialised by data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from service.core.parameters import Kind, Parameter, Values
 from service.core.schemes.scheme import GAIN, GAIN_OR_CHOICE, Alias, Resolve, Scheme, names
 from service.core.stream.distributions import Distribution, Draw, truncated_stddev
 
-NEGATIVE_SLOPE = Parameter("negative_slope", "the slope left of zero; left out, that of the activation (leaky_relu, prelu), else 0")
+NEGATIVE_SLOPE = Parameter("negative_slope", "the slope for negative inputs; by default that of the activation (leaky_relu, prelu), else 0")
 
 
 def _mode(default: Mode) -> Parameter:
@@ -18,7 +18,7 @@ def _mode(default: Mode) -> Parameter:
 
 
 def _distribution(*choices: str, default: str) -> Parameter:
-    summary = "normal, or truncated_normal: cut at 2 standard deviations, with the same standard deviation of the values"
+    summary = "the distribution to draw from; truncated_normal is cut at 2 standard deviations and widened to the same stddev"
     return Parameter("distribution", summary, kind=Kind.CHOICE, default=default, choices=choices)
 
 
@@ -28,7 +28,7 @@ _VARIANCE_SCALING_CUT = (-2.0, 2.0)
 
 
 def scaled_variance(variance_times_fan: float, values: Values, fans: Fans, *, mode: Mode, distribution: str, scheme: str) -> Distribution:
-    """Variance `variance_times_fan / fan`, times gain²; the one rule behind Glorot, He, LeCun and their kin."""
+    """Return the distribution with variance gain²·`variance_times_fan`/fan, the one rule behind Glorot, He and LeCun."""
     variance = variance_times_fan / fans.by(mode, scheme=scheme)
     gain = values["gain"]
     if distribution == "uniform":
@@ -41,7 +41,7 @@ def scaled_variance(variance_times_fan: float, values: Values, fans: Fans, *, mo
 
 
 def _scaled(name: str, variance_times_fan: float, distribution: str | None = None, *, mode: Mode | None = None) -> Resolve:
-    """A child of variance scaling; `distribution` or `mode` None: a parameter of the request."""
+    """Return a special case of variance scaling. If `distribution` or `mode` is None, the request gives it as a parameter."""
 
     def resolve(values: Values, fans: Fans) -> Distribution:
         slope = values.get("negative_slope") or 0.0
@@ -71,7 +71,7 @@ def _variance_scaling(values: Values, fans: Fans) -> Distribution:
 ROWS = (
     Scheme(
         "xavier_uniform",
-        "Keeps the variance steady both ways through linear, tanh, sigmoid and softmax layers.",
+        "Keeps the variance steady, forward and backward, through linear, tanh, sigmoid and softmax layers.",
         "U[-a, a], a = gain·√(6/(fan_in + fan_out))",
         references.GLOROT_2010,
         _scaled("xavier_uniform", 1.0, "uniform", mode=Mode.FAN_AVG),
@@ -85,7 +85,7 @@ ROWS = (
     ),
     Scheme(
         "xavier_normal",
-        "As xavier_uniform, with normal values.",
+        "Like xavier_uniform, with normal values.",
         "N(0, σ²), σ = gain·√(2/(fan_in + fan_out))",
         references.GLOROT_2010,
         _scaled("xavier_normal", 1.0, mode=Mode.FAN_AVG),
@@ -109,7 +109,7 @@ ROWS = (
     ),
     Scheme(
         "he_normal",
-        "As he_uniform, with normal values.",
+        "Like he_uniform, with normal values.",
         "N(0, σ²), σ = gain·√(2/((1 + negative_slope²)·fan)); named gain: σ = gain/√fan",
         references.HE_2015,
         _scaled("he_normal", 2.0),
@@ -122,7 +122,7 @@ ROWS = (
     ),
     Scheme(
         "lecun_uniform",
-        "Keeps the variance steady forward through linear layers.",
+        "Keeps the variance of the signal steady through linear layers.",
         "U[-a, a], a = gain·√(3/fan_in)",
         references.LECUN_1998,
         _scaled("lecun_uniform", 1.0, "uniform", mode=Mode.FAN_IN),
@@ -133,7 +133,7 @@ ROWS = (
     ),
     Scheme(
         "lecun_normal",
-        "As lecun_uniform, with normal values: what SELU needs to normalize itself.",
+        "Like lecun_uniform, with normal values; SELU needs it to normalize itself.",
         "N(0, σ²), σ = gain·√(1/fan_in)",
         references.LECUN_1998,
         _scaled("lecun_normal", 1.0, mode=Mode.FAN_IN),
@@ -144,12 +144,12 @@ ROWS = (
     ),
     Scheme(
         "variance_scaling",
-        "The rule behind Xavier, He and LeCun, with its factor, fan and shape free.",
+        "The rule behind Xavier, He and LeCun, with a free choice of factor, fan and distribution.",
         "variance gain²·scale/fan",
         references.HE_2015,
         _variance_scaling,
         (
-            Parameter("scale", "variance times fan", default=1.0, minimum=0.0),
+            Parameter("scale", "the variance times the fan", default=1.0, minimum=0.0),
             _mode(Mode.FAN_IN),
             _distribution("normal", "truncated_normal", "uniform", default="normal"),
             GAIN_OR_CHOICE,
@@ -159,7 +159,7 @@ ROWS = (
             Alias(
                 "keras.VarianceScaling",
                 {"distribution": "truncated_normal"},
-                # Keras: "normal" is an old name of its truncated normal
+                # in Keras "normal" is an old name for its truncated normal
                 {"distribution": {"normal": "truncated_normal", "untruncated_normal": "normal"}},
             ),
         ),
@@ -168,7 +168,7 @@ ROWS = (
     ),
     Scheme(
         "torch_default",
-        "What torch.nn.Linear and torch.nn.Conv draw for weight and bias when nobody asks for anything else.",
+        "The default of torch.nn.Linear and torch.nn.Conv for weight and bias.",
         "U[-a, a], a = gain·√(1/fan_in)",
         references.PYTORCH,
         _scaled("torch_default", 1 / 3, "uniform", mode=Mode.FAN_IN),

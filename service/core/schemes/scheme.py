@@ -1,4 +1,4 @@
-"""What a row of the registry is."""
+"""A scheme: one row of the registry."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Extras = Callable[[Values, Fans], dict[str, float]]
 
 @dataclass(frozen=True)
 class Alias:
-    """Another name of a scheme, with the parameters that this name stands for.
+    """Another name for a scheme, with the parameters that it presets.
 
-    `translations`: for a parameter, our word for each value that means something else in the library that this name belongs to.
+    `translations`: parameter -> the library's value -> this service's value, for values that mean something else in the library.
     """
 
     name: str
@@ -34,10 +34,10 @@ class Alias:
 
 @dataclass(frozen=True, eq=False)
 class Scheme:
-    """One initializer. `resolve` gives the distribution of every element; where the elements differ, `build` gives their rule.
+    """One initializer. `resolve` returns the distribution of every element. If the elements differ, `build` returns their rule.
 
-    Neither: not a scheme of its own but a choice among the others (`auto`). `extras` gives what the scheme wants done beside
-    the tensor, such as a factor in the forward pass; `judged` False: its size is deliberate, and not to be compared with others.
+    `auto` has neither, because it chooses among the other schemes. `extras` returns what the scheme requires beyond the tensor,
+    such as a factor in the forward pass. If `judged` is False, the scale is deliberate and is not compared with other schemes.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Scheme:
 
     @property
     def source(self) -> str | None:
-        """The paper, and where in it the formula stands."""
+        """The paper, and the place of the formula in it."""
         if self.reference is None:
             return None
         return f"{self.reference}, {self.equation}" if self.equation else str(self.reference)
@@ -67,14 +67,14 @@ class Scheme:
 
 
 def names(*names: str, **presets: Any) -> tuple[Alias, ...]:
-    """Aliases that all stand for the same parameters."""
+    """Return aliases that all preset the same parameters."""
     return tuple(Alias(name, presets) for name in names)
 
 
 GAIN = Parameter("gain", "an extra factor on the scale", default=1.0, minimum=0.0)
 GAIN_OR_CHOICE = Parameter(
     "gain",
-    "an extra factor on the scale; or forward, backward or torch: that gain of the activation, instead of He's √(2/(1 + negative_slope²))",
+    "an extra factor on the scale; or forward, backward or torch: that gain of the activation, in place of He's √(2/(1 + negative_slope²))",
     kind=Kind.NUMBER_OR_CHOICE,
     default=1.0,
     minimum=0.0,

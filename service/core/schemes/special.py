@@ -1,4 +1,4 @@
-"""Schemes of one purpose each: parametrizations, sine networks, random walks, and two libraries' own."""
+"""Special-purpose schemes: parametrizations, sine networks, random walks, and the schemes of two libraries."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _fan_in(fans: Fans, scheme: str) -> float:
 
 
 def _spectral(values: Values, fans: Fans) -> Distribution:
-    """Of an m·n matrix of N(0, σ²) the largest singular value is about σ·(√m + √n): this one has √(fan_out/fan_in)."""
+    """Return N(0, σ²) with a spectral norm of about √(fan_out/fan_in). For an m·n matrix it is about σ·(√m + √n)."""
     fan_in, fan_out = _fan_in(fans, "spectral"), fans.by(Mode.FAN_OUT, scheme="spectral")
     stddev = min(1.0, math.sqrt(fan_out / fan_in)) / math.sqrt(fan_in)
     return Distribution(Draw.NORMAL, 0.0, values["gain"] * stddev)
@@ -30,7 +30,7 @@ def _ntk_multiplier(_: Values, fans: Fans) -> dict[str, float]:
 
 
 def _random_walk(values: Values, fans: Fans) -> Distribution:
-    """g makes the expected logarithm of a signal's growth 0: E[log χ²(n)/n] is about -1/n, and for ReLU a fit."""
+    """Return the normal whose g makes the expected log growth of a signal 0. E[log χ²(n)/n] is about -1/n; for ReLU g is a fit."""
     fan = _fan_in(fans, "random_walk")
     exponent = 1 / (2 * fan) if values["units"] == "linear" else 1.2 / (max(fan, 6.0) - 2.4)
     root = 1.0 if values["units"] == "linear" else math.sqrt(2)
@@ -63,7 +63,7 @@ def _siren(values: Values, fans: Fans) -> Distribution:
 ROWS = (
     Scheme(
         "spectral",
-        "Gives the matrix the spectral norm with which features are learned at every width: that of muP, without a base model.",
+        "Gives the matrix the spectral norm at which features are learned at every width, as muP does, without a base model.",
         "N(0, σ²), σ = gain·min(1, √(fan_out/fan_in))/√fan_in",
         references.YANG_2023,
         _spectral,
@@ -74,7 +74,7 @@ ROWS = (
     ),
     Scheme(
         "ntk",
-        "The neural tangent parametrization: N(0, 1), with the scale in the forward pass, which is to multiply by 1/√fan_in.",
+        "The neural tangent parametrization: N(0, 1); the scale is in the forward pass, which must multiply by 1/√fan_in.",
         "N(0, gain²), forward multiplier 1/√fan_in",
         references.JACOT_2018,
         lambda values, _: Distribution(Draw.NORMAL, 0.0, values["gain"]),
@@ -85,7 +85,7 @@ ROWS = (
     ),
     Scheme(
         "random_walk",
-        "Keeps the logarithm of a signal's norm from drifting through very deep networks: He or LeCun, corrected for narrow layers.",
+        "Keeps the log norm of a signal from drifting in very deep networks: He or LeCun, corrected for narrow layers.",
         "N(0, σ²), σ = gain·g/√fan_in; linear: g = exp(1/(2·fan_in)); relu: g = √2·exp(1.2/(max(fan_in, 6) - 2.4))",
         references.SUSSILLO_2014,
         _random_walk,
@@ -99,7 +99,7 @@ ROWS = (
     ),
     Scheme(
         "uniform_unit_scaling",
-        "As lecun_uniform, times a factor for the activation: TensorFlow 1's; 1 for linear, about 1.43 for ReLU, 1.15 for tanh.",
+        "TensorFlow 1's lecun_uniform with a factor for the activation: 1 for linear, about 1.43 for ReLU, 1.15 for tanh.",
         "U[-a, a], a = gain·factor·√(3/fan_in)",
         references.SUSSILLO_2014,
         _uniform_unit_scaling,
@@ -112,14 +112,14 @@ ROWS = (
     ),
     Scheme(
         "caffe_xavier",
-        "Caffe's filler of the name xavier, which divides by fan_in alone unless it is told otherwise.",
+        "Caffe's filler named xavier, which divides by fan_in alone by default.",
         "U[-a, a], a = gain·√(3/fan)",
         references.CAFFE,
         _caffe_xavier,
         (
             Parameter(
                 "mode",
-                "the fan to divide by, Caffe's variance_norm",
+                "the fan to divide by; variance_norm in Caffe",
                 kind=Kind.CHOICE,
                 default=Mode.FAN_IN.value,
                 choices=(Mode.FAN_IN.value, Mode.FAN_OUT.value, Mode.FAN_AVG.value),
@@ -142,7 +142,7 @@ ROWS = (
     ),
     Scheme(
         "siren",
-        "Every other layer of a sine network: the input of each sine is normal, of variance 1, at any depth.",
+        "The other layers of a sine network: the input of each sine is normal with variance 1 at any depth.",
         "U[-a, a], a = gain·√(6/fan_in)/omega_0",
         references.SITZMANN_2020,
         _siren,

@@ -11,8 +11,8 @@ from service.core.activations import ACTIVATIONS, find_activation
 from service.core.errors import InvalidValue, UnknownName
 from service.core.names import name_key
 
-# forward = 1/√E[φ(z)²], backward = 1/√E[φ'(z)²], z ~ N(0, 1): where a closed form exists, that; else quadrature elsewhere
-SQRT2, DENSITY = math.sqrt(2), math.exp(-0.125) / math.sqrt(2 * math.pi)  # that of N(0, 1) at ½
+# forward = 1/√E[φ(z)²], backward = 1/√E[φ'(z)²], z ~ N(0, 1), from the closed form if there is one, else from an independent quadrature
+SQRT2, DENSITY = math.sqrt(2), math.exp(-0.125) / math.sqrt(2 * math.pi)  # the density of N(0, 1) at ½
 OUTSIDE = math.erfc(0.5 / SQRT2)  # the probability that |z| > ½
 GAINS: dict[str, tuple[float, float | None]] = {
     "linear": (1.0, 1.0),
@@ -52,7 +52,7 @@ GAINS: dict[str, tuple[float, float | None]] = {
 
 
 @pytest.mark.parametrize("name", GAINS)
-def test_gains(name: str) -> None:
+def test_gains_match_the_closed_form_or_an_independent_quadrature(name: str) -> None:
     gains = ACTIVATIONS[name]().gains
     assert gains is not None
     forward, backward = GAINS[name]
@@ -61,7 +61,7 @@ def test_gains(name: str) -> None:
 
 
 @pytest.mark.parametrize("omega", [0.5, 30.0, 1000.0])
-def test_a_sine_of_any_frequency_has_its_closed_form(omega: float) -> None:
+def test_gains_of_a_sine_match_the_closed_form_at_any_frequency(omega: float) -> None:
     gains = ACTIVATIONS["sin"](omega=omega).gains
     assert gains is not None
     assert gains.forward == pytest.approx(math.sqrt(2 / (1 - math.exp(-2 * omega**2))), abs=1e-8)
@@ -80,13 +80,13 @@ VARIANCES = {
 
 
 @pytest.mark.parametrize("name", VARIANCES)
-def test_the_gain_of_the_variance_leaves_out_the_mean(name: str) -> None:
+def test_variance_gain_excludes_the_mean(name: str) -> None:
     gains = ACTIVATIONS[name]().gains
     assert gains is not None
     assert gains.variance == pytest.approx(1 / math.sqrt(VARIANCES[name]), abs=1e-7)
 
 
-# what torch.nn.init.calculate_gain returns, to the last bit
+# the exact values that torch.nn.init.calculate_gain returns
 TORCH = {
     ("linear", None): 1,
     ("sigmoid", None): 1,
@@ -102,15 +102,15 @@ TORCH = {
 
 
 @pytest.mark.parametrize(("name", "slope"), TORCH)
-def test_the_gain_of_torch_is_torchs_own(name: str, slope: float | None) -> None:
+def test_torch_gain_equals_calculate_gain(name: str, slope: float | None) -> None:
     gains = ACTIVATIONS[name](**({} if slope is None else {"negative_slope": slope})).gains
     assert gains is not None
     assert gains.torch == TORCH[name, slope]
 
 
-def test_torch_has_no_gain_for_the_others() -> None:
-    with_one = {name for name, row in ACTIVATIONS.items() if row.torch_gain is not None}
-    assert with_one == {name for name, _ in TORCH}
+def test_other_activations_have_no_torch_gain() -> None:
+    with_torch_gain = {name for name, row in ACTIVATIONS.items() if row.torch_gain is not None}
+    assert with_torch_gain == {name for name, _ in TORCH}
 
 
 @pytest.mark.parametrize(
@@ -123,25 +123,27 @@ def test_torch_has_no_gain_for_the_others() -> None:
         ("prelu", {"negative_slope": 1e300}),
     ],
 )
-def test_parameters_without_a_finite_gain_are_refused(name: str, parameters: dict[str, float]) -> None:
-    with pytest.raises(InvalidValue, match="activation: expected a function of x whose values and slopes have a second moment"):
+def test_rejects_parameters_without_a_finite_gain(name: str, parameters: dict[str, float]) -> None:
+    with pytest.raises(
+        InvalidValue, match="activation: expected a function of x whose value and slope have finite, nonzero second moments"
+    ):
         _ = ACTIVATIONS[name](**parameters).gains
 
 
-def test_every_scalar_activation_is_in_this_table() -> None:
+def test_every_scalar_activation_is_in_the_table_of_gains() -> None:
     assert {*GAINS, "softmax"} == set(ACTIVATIONS)
     assert ACTIVATIONS["softmax"]().gains is None
 
 
 @pytest.mark.parametrize("slope", [0.2, math.sqrt(5), -0.5])
-def test_leaky_relu_has_the_gain_of_its_slope(slope: float) -> None:
+def test_gain_of_leaky_relu_depends_on_its_slope(slope: float) -> None:
     gains = ACTIVATIONS["leaky_relu"](negative_slope=slope).gains
     assert gains is not None
     assert gains.forward == pytest.approx(math.sqrt(2 / (1 + slope**2)), rel=1e-9)
 
 
 @pytest.mark.parametrize("name", [name for name, row in ACTIVATIONS.items() if row.derivative is not None])
-def test_derivatives_are_those_of_the_functions(name: str) -> None:
+def test_derivatives_match_finite_differences(name: str) -> None:
     row = ACTIVATIONS[name]
     values = row().parameters
     z = np.array([-3.1, -1.3, -0.2, 0.4, 1.7, 4.2])
@@ -173,20 +175,20 @@ ALIASES = [
 
 
 @pytest.mark.parametrize(("alias", "name"), ALIASES)
-def test_aliases(alias: str, name: str) -> None:
+def test_finds_an_activation_by_its_alias(alias: str, name: str) -> None:
     assert find_activation(alias).name == name
 
 
-def test_no_two_activations_answer_to_one_name() -> None:
+def test_names_and_aliases_are_unique() -> None:
     keys = [name_key(name) for row in ACTIVATIONS.values() for name in (row.name, *row.aliases)]
     assert len(keys) == len(set(keys))
 
 
-def test_an_unknown_activation_names_the_nearest() -> None:
+def test_unknown_activation_error_suggests_the_nearest_name() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'relu'"):
         find_activation("rleu")
 
 
-def test_a_parameter_of_another_activation_is_refused() -> None:
+def test_rejects_a_parameter_of_another_activation() -> None:
     with pytest.raises(InvalidValue, match="relu takes no parameters"):
         ACTIVATIONS["relu"](negative_slope=0.1)

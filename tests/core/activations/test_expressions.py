@@ -1,4 +1,4 @@
-"""Formulas: the same gains as the built-in activations, the grammar and its limits, exact slopes, plain refusals."""
+"""Formulas: gains equal to those of the built-in activations, the grammar and its limits, exact slopes, error messages."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ BUILT_IN = {
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_a_built_in_written_as_a_formula_has_the_same_gains(name: str) -> None:
+def test_a_formula_has_the_same_gains_as_the_built_in_activation(name: str) -> None:
     formula, built_in = expressed(BUILT_IN[name]).gains, ACTIVATIONS[name]().gains
     assert formula is not None
     assert built_in is not None
@@ -52,21 +52,21 @@ def test_a_built_in_written_as_a_formula_has_the_same_gains(name: str) -> None:
     )
 
 
-def _half_rectified(shift: float) -> float:
-    """E[max(0, z - shift)²], z ~ N(0, 1)."""
+def _second_moment_of_shifted_relu(shift: float) -> float:
+    """Return E[max(0, z - shift)²], z ~ N(0, 1)."""
     tail, density = math.erfc(shift / math.sqrt(2)) / 2, math.exp(-shift * shift / 2) / math.sqrt(2 * math.pi)
     return (1 + shift * shift) * tail - shift * density
 
 
 @pytest.mark.parametrize("shift", [0.0003, 0.1234567, 1e-9, -0.9999, 2.00001])
-def test_a_kink_anywhere_is_found(shift: float) -> None:
+def test_finds_a_kink_at_any_position(shift: float) -> None:
     gains = expressed(f"relu(x - {shift:.10f})".replace("- -", "+ ")).gains
     assert gains is not None
-    assert gains.forward == pytest.approx(1 / math.sqrt(_half_rectified(shift)), rel=1e-9)
+    assert gains.forward == pytest.approx(1 / math.sqrt(_second_moment_of_shifted_relu(shift)), rel=1e-9)
     assert gains.backward == pytest.approx(1 / math.sqrt(math.erfc(shift / math.sqrt(2)) / 2), rel=1e-9)
 
 
-def test_kinks_within_kinks_are_found() -> None:
+def test_finds_nested_kinks() -> None:
     gains = expressed("abs(abs(x - 0.507) - 0.001)").gains
     assert gains is not None
     assert gains.backward == pytest.approx(1, rel=1e-9)
@@ -76,7 +76,7 @@ def test_kinks_within_kinks_are_found() -> None:
     assert gains.forward == pytest.approx(1 / math.sqrt(1 + m * m - 2 * c * absolute + c * c), rel=1e-9)
 
 
-def test_steep_rough_and_wild_formulas_are_exact_too() -> None:
+def test_gains_of_steep_rough_and_oscillating_formulas_are_exact() -> None:
     steep, power, wave = (expressed(text).gains for text in ("sigmoid(1000000*x)", "abs(x)^0.75", "abs(sin(100*x))"))
     assert steep is not None
     assert power is not None
@@ -110,7 +110,7 @@ VALUES = [
 
 
 @pytest.mark.parametrize(("text", "value"), VALUES)
-def test_precedence_is_pythons(text: str, value: float | None) -> None:
+def test_operator_precedence_is_that_of_python(text: str, value: float | None) -> None:
     if value is None:
         with pytest.raises(InvalidValue):
             parse(text)
@@ -118,22 +118,22 @@ def test_precedence_is_pythons(text: str, value: float | None) -> None:
     assert value_and_slope(parse(text), np.array([2.0]))[0] == pytest.approx([value])
 
 
-REFUSED = [
+INVALID = [
     ("", "at position 1; received 'the end'"),
     ("x +", "at position 4; received 'the end'"),
     ("x + )", r"at position 5; received '\)'"),
     ("x x", "an operator or the end at position 3; received 'x'"),
     ("2x", "an operator or the end at position 2"),
     ("(x", r"'\)' at position 3"),
-    ("x @ 2", "a sign of the grammar at position 3; received '@'"),
-    ("x\u00b2", "a sign of the grammar at position 2"),
+    ("x @ 2", "a symbol of the grammar at position 3; received '@'"),
+    ("x\u00b2", "a symbol of the grammar at position 2"),
     ("rleu(x)", "Did you mean 'relu'"),
     ("__import__(x)", "a function at position 1; received '__import__'"),
-    ("x.real", "a sign of the grammar at position 2"),
+    ("x.real", "a symbol of the grammar at position 2"),
     ("y", "x, pi, e or a function at position 1; received 'y'"),
     ("exp", r"'\(' at position 4"),
-    ("max(x)", "2 arguments of max at position 1; received 1"),
-    ("1 + relu(x, x)", "1 argument of relu at position 5; received 2"),
+    ("max(x)", "2 arguments for max at position 1; received 1"),
+    ("1 + relu(x, x)", "1 argument for relu at position 5; received 2"),
     ("1e999*x", "a number below 1e308 at position 1"),
     ("x" * 201, "at most 200 characters; received '201 characters'"),
     ("(" * 20 + "x" + ")" * 20, "at most 20 levels of nesting; received 'more at position 21'"),
@@ -141,11 +141,11 @@ REFUSED = [
     ("x" + "+x" * 50, "at most 100 numbers, names and operations"),
     ("log(x)", "not a finite number at x = -"),
     ("x^0.5", "not a finite number at x = -"),
-    ("1e200*x", "the square of one is not a finite number"),
+    ("1e200*x", "the square of either is not a finite number"),
     ("0", "is 0 everywhere"),
     ("1", "is 0 everywhere"),
     ("x/abs(x)", "is 0 everywhere"),
-    ("1e-200*x", "is 0 everywhere, or nearly"),
+    ("1e-200*x", "is 0 everywhere, or nearly 0"),
     ("1/x", "is infinite"),
     ("sqrt(abs(x))", "is infinite"),
     ("exp(x*x/4)", "is infinite"),
@@ -154,8 +154,8 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("text", "message"), REFUSED, ids=lambda value: value[:40])
-def test_what_cannot_be_is_refused_and_said_why(text: str, message: str) -> None:
+@pytest.mark.parametrize(("text", "message"), INVALID, ids=lambda value: value[:40])
+def test_rejects_an_invalid_formula_with_a_reason(text: str, message: str) -> None:
     with pytest.raises(InvalidValue, match=message) as raised:
         expressed(text)
     assert raised.value.field == "activation.expression"
@@ -163,7 +163,7 @@ def test_what_cannot_be_is_refused_and_said_why(text: str, message: str) -> None
 
 
 @pytest.mark.parametrize("text", ["(" * 19 + "x" + ")" * 19, "-" * 19 + "x", "x" + "+x" * 49])
-def test_the_limits_themselves_are_allowed(text: str) -> None:
+def test_accepts_formulas_exactly_at_the_limits(text: str) -> None:
     assert expressed(text).gains is not None
 
 
@@ -177,25 +177,25 @@ SLOPES = [
 
 
 @pytest.mark.parametrize("text", SLOPES)
-def test_slopes_are_those_of_the_values(text: str) -> None:
+def test_slopes_match_finite_differences(text: str) -> None:
     tree = parse(text)
     x, h = np.array([-3.1, -1.3, -0.2, 0.4, 1.7, 4.2]), 1e-6
     slope = (value_and_slope(tree, x + h)[0] - value_and_slope(tree, x - h)[0]) / (2 * h)
     assert np.allclose(value_and_slope(tree, x)[1], slope, rtol=1e-7, atol=1e-7)
 
 
-def test_what_stands_still_has_no_slope_even_where_the_outer_slope_is_infinite() -> None:
+def test_a_constant_part_has_slope_0_even_if_the_outer_slope_is_infinite() -> None:
     values, slopes = value_and_slope(parse("relu(x)^0.75"), np.array([-1.0, 1.0]))
     assert values.tolist() == [0, 1]
     assert slopes.tolist() == [0, 0.75]
 
 
-WORDS = ["x", "x", "2", "0.5", "1e9", "pi", "+", "-", "*", "/", "^", "(", ")", ",", " ", *(f"{name}(" for name in FUNCTIONS)]
+TOKENS = ["x", "x", "2", "0.5", "1e9", "pi", "+", "-", "*", "/", "^", "(", ")", ",", " ", *(f"{name}(" for name in FUNCTIONS)]
 
 
-@settings(deadline=None)  # a formula that oscillates takes a while to be refused
-@given(st.text(max_size=30) | st.lists(st.sampled_from(WORDS), max_size=12).map("".join))
-def test_no_text_does_anything_but_work_or_be_refused(text: str) -> None:
+@settings(deadline=None)  # an oscillating formula takes a while to reject
+@given(st.text(max_size=30) | st.lists(st.sampled_from(TOKENS), max_size=12).map("".join))
+def test_any_text_has_gains_or_raises_invalid_value(text: str) -> None:
     with warnings.catch_warnings(), suppress(InvalidValue):
         warnings.simplefilter("error")
         gains = expressed(text).gains
@@ -217,7 +217,7 @@ FORMULAS = st.recursive(
 
 @settings(deadline=None)
 @given(FORMULAS)
-def test_every_formula_has_gains_or_a_reason(text: str) -> None:
+def test_any_well_formed_formula_has_gains_or_raises_invalid_value(text: str) -> None:
     with warnings.catch_warnings(), suppress(InvalidValue):
         warnings.simplefilter("error")
         gains = expressed(text).gains

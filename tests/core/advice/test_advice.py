@@ -1,4 +1,4 @@
-"""Recommendations, and the warnings that go with poor choices."""
+"""Recommendations, and warnings about poor choices."""
 
 from __future__ import annotations
 
@@ -53,24 +53,24 @@ RECOMMENDED = {
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_what_is_recommended(activation: str) -> None:
+def test_recommends_the_expected_scheme(activation: str) -> None:
     assert ACTIVATIONS[activation].recommendation.scheme == RECOMMENDED[activation]
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_every_recommendation_has_a_reason_a_reference_and_alternatives_that_exist(activation: str) -> None:
+def test_every_recommendation_has_a_reason_a_reference_and_valid_alternatives(activation: str) -> None:
     row = ACTIVATIONS[activation].recommendation
     assert len(row.reason) > 40
     assert re.search(r"\d{4}", str(row.reference))
-    made = initialize(LayerSpecification(WIDE, activation=activate(activation)))
-    alternatives = list(alternatives_to(made.recommended, made.specification, made.true_fans))
+    initializer = initialize(LayerSpecification(WIDE, activation=activate(activation)))
+    alternatives = list(alternatives_to(initializer.recommended, initializer.specification, initializer.true_fans))
     assert alternatives
     for alternative in alternatives:
         assert alternative.stddev is not None
         assert find_scheme(alternative.alternative.scheme)[0].name != row.scheme
 
 
-def test_the_exact_alternative_has_the_activations_own_gain() -> None:
+def test_the_exact_alternative_has_the_forward_gain_of_the_activation() -> None:
     gelu = activate("gelu")
     assert gelu is not None
     assert gelu.gains is not None
@@ -79,27 +79,27 @@ def test_the_exact_alternative_has_the_activations_own_gain() -> None:
 
 
 @pytest.mark.parametrize("activation", ["relu2", "swiglu", "gaussian"])
-def test_where_the_exact_scheme_is_recommended_its_scale_is_the_forward_gain_squared(activation: str) -> None:
+def test_recommended_variance_scaling_has_the_squared_forward_gain_as_scale(activation: str) -> None:
     chosen = activate(activation)
     assert chosen is not None
     assert chosen.gains is not None
-    made = initialize(LayerSpecification(WIDE, activation=chosen))
-    assert made.parameters["scale"] == chosen.gains.forward * chosen.gains.forward
-    assert made.distribution.stddev == pytest.approx(chosen.gains.forward / 28)
+    initializer = initialize(LayerSpecification(WIDE, activation=chosen))
+    assert initializer.parameters["scale"] == chosen.gains.forward * chosen.gains.forward
+    assert initializer.distribution.stddev == pytest.approx(chosen.gains.forward / 28)
 
 
 @pytest.mark.parametrize("omega", [1.0, 30.0])
-def test_siren_has_its_bound(omega: float) -> None:
-    made = initialize(LayerSpecification(WIDE, activation=activate("sin", omega=omega)))
-    assert made.distribution.bounds == pytest.approx((-math.sqrt(6 / 784) / omega, math.sqrt(6 / 784) / omega))
+def test_recommendation_for_a_sine_has_the_bound_of_siren(omega: float) -> None:
+    initializer = initialize(LayerSpecification(WIDE, activation=activate("sin", omega=omega)))
+    assert initializer.distribution.bounds == pytest.approx((-math.sqrt(6 / 784) / omega, math.sqrt(6 / 784) / omega))
 
 
-def test_a_formula_is_given_its_exact_gain() -> None:
+def test_recommendation_for_a_formula_has_its_exact_gain() -> None:
     formula = expressed("x*tanh(softplus(x))")
-    made = initialize(LayerSpecification(WIDE, activation=formula))
-    assert made.scheme.name == "variance_scaling"
-    assert made.distribution.stddev == pytest.approx(1.486847581 / 28)
-    assert warnings_for(made) == []
+    initializer = initialize(LayerSpecification(WIDE, activation=formula))
+    assert initializer.scheme.name == "variance_scaling"
+    assert initializer.distribution.stddev == pytest.approx(1.486847581 / 28)
+    assert warnings_for(initializer) == []
     small = initialize(LayerSpecification(WIDE, scheme="normal", parameters={"stddev": 0.001}, activation=formula))
     assert "too small for the expression" in warnings_for(small)[0]
     assert "use variance_scaling with scale 2.211" in warnings_for(small)[0]
@@ -120,42 +120,46 @@ NAMED_GAINS: list[tuple[str, dict[str, Any], str, dict[str, Any], float]] = [
 ]
 
 
-@pytest.mark.parametrize(("scheme", "parameters", "activation", "own", "gain"), NAMED_GAINS, ids=lambda value: str(value)[:40])
-def test_a_named_gain_is_the_activations(
-    scheme: str, parameters: dict[str, Any], activation: str, own: dict[str, Any], gain: float
+@pytest.mark.parametrize(
+    ("scheme", "parameters", "activation", "activation_parameters", "gain"), NAMED_GAINS, ids=lambda value: str(value)[:40]
+)
+def test_a_named_gain_is_that_of_the_activation(
+    scheme: str, parameters: dict[str, Any], activation: str, activation_parameters: dict[str, Any], gain: float
 ) -> None:
-    made = initialize(LayerSpecification(WIDE, scheme=scheme, parameters=parameters, activation=activate(activation, **own)))
-    assert made.distribution.stddev == pytest.approx(gain / 28, rel=1e-12)
-    assert made.parameters["gain"] == parameters["gain"]
-    assert made.parameters.get("negative_slope") is None
+    initializer = initialize(
+        LayerSpecification(WIDE, scheme=scheme, parameters=parameters, activation=activate(activation, **activation_parameters))
+    )
+    assert initializer.distribution.stddev == pytest.approx(gain / 28, rel=1e-12)
+    assert initializer.parameters["gain"] == parameters["gain"]
+    assert initializer.parameters.get("negative_slope") is None
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "gelu", "softplus", "swiglu"])
-def test_the_forward_gain_draws_no_warning(activation: str) -> None:
-    made = initialize(LayerSpecification(WIDE, scheme="he_normal", parameters={"gain": "forward"}, activation=activate(activation)))
-    assert warnings_for(made) == []
+def test_does_not_warn_about_the_forward_gain(activation: str) -> None:
+    initializer = initialize(LayerSpecification(WIDE, scheme="he_normal", parameters={"gain": "forward"}, activation=activate(activation)))
+    assert warnings_for(initializer) == []
 
 
 @pytest.mark.parametrize(
     ("parameters", "activation", "message"),
     [
         ({"gain": "forward"}, None, "gain: expected an activation, whose forward gain to take"),
-        ({"gain": "forward"}, "softmax", r"a gain that softmax has \(none\)"),
-        ({"gain": "torch"}, "gelu", r"a gain that gelu has \(forward, backward\)"),
-        ({"gain": "backward"}, "swiglu", r"a gain that swiglu has \(forward\)"),
+        ({"gain": "forward"}, "softmax", r"a gain of softmax \(it has none\)"),
+        ({"gain": "torch"}, "gelu", r"a gain of gelu \(forward, backward\)"),
+        ({"gain": "backward"}, "swiglu", r"a gain of swiglu \(forward\)"),
         ({"gain": "sideways"}, "relu", "a finite number, at least 0, or one of forward, backward, torch for he_normal"),
         ({"gain": -1.0}, "relu", "at least 0, or one of"),
         ({"gain": "forward", "negative_slope": 0.2}, "relu", "no other slope than the activation's"),
     ],
 )
-def test_a_gain_that_nobody_has_is_refused(parameters: dict[str, Any], activation: str | None, message: str) -> None:
+def test_rejects_a_gain_that_does_not_exist(parameters: dict[str, Any], activation: str | None, message: str) -> None:
     with pytest.raises(InvalidValue, match=message):
         initialize(LayerSpecification(WIDE, scheme="he_normal", parameters=parameters, activation=activate(activation)))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("shape", [SQUARE, WIDE, (1000, 100), (64, 3, 7, 7)])
-def test_the_recommended_scheme_draws_no_warning(activation: str, shape: tuple[int, ...]) -> None:
+def test_does_not_warn_about_the_recommended_scheme(activation: str, shape: tuple[int, ...]) -> None:
     assert warnings_for(initialize(LayerSpecification(shape, activation=activate(activation)))) == []
 
 
@@ -181,12 +185,12 @@ POOR: list[tuple[str, dict[str, Any], str | None, str]] = [
 
 
 @pytest.mark.parametrize(("scheme", "parameters", "activation", "message"), POOR)
-def test_a_poor_choice_is_said_to_be_one(scheme: str, parameters: dict[str, Any], activation: str | None, message: str) -> None:
+def test_warns_about_a_poor_choice(scheme: str, parameters: dict[str, Any], activation: str | None, message: str) -> None:
     initializer = initialize(LayerSpecification(WIDE, scheme=scheme, parameters=parameters, activation=activate(activation)))
     assert any(re.search(message, warning) for warning in warnings_for(initializer)), warnings_for(initializer)
 
 
-def test_xavier_under_relu_halves_the_second_moment_of_a_square_layer() -> None:
+def test_warning_about_xavier_under_relu_says_that_it_halves_the_second_moment() -> None:
     warning = warnings_for(initialize(LayerSpecification(SQUARE, scheme="xavier_normal", activation=activate("relu"))))
     assert "by 0.5, 10 layers by 0.00098" in warning[0]
 
@@ -194,8 +198,8 @@ def test_xavier_under_relu_halves_the_second_moment_of_a_square_layer() -> None:
 @pytest.mark.parametrize(
     ("scheme", "activation", "claimed"), [("xavier_normal", "relu", 0.5), ("he_normal", "relu", 1.0), ("torch_default", "relu", 1 / 6)]
 )
-def test_what_is_claimed_of_the_second_moment_is_what_happens(scheme: str, activation: str, claimed: float) -> None:
-    """A square layer of 512, its inputs the outputs of ReLU: E[y²] over E[x²]."""
+def test_measured_factor_on_the_second_moment_is_the_claimed_one(scheme: str, activation: str, claimed: float) -> None:
+    """Measures E[y²]/E[x²] of a square layer of 512 whose inputs are outputs of ReLU."""
     shape = (512, 512)
     initializer = initialize(LayerSpecification(shape, scheme=scheme, activation=activate(activation)))
     weights = VirtualTensor(TensorSpec(initializer.distribution, DTYPES["float64"], view_of(shape), seed=1)).read().reshape(shape)
@@ -206,13 +210,13 @@ def test_what_is_claimed_of_the_second_moment_is_what_happens(scheme: str, activ
 
 
 @pytest.mark.parametrize("activation", ["relu", None])
-def test_he_over_fan_out_is_judged_by_the_gradient_that_it_keeps(activation: str | None) -> None:
+def test_does_not_warn_about_he_over_fan_out_which_keeps_the_gradient(activation: str | None) -> None:
     shape = (64, 3, 7, 7)  # fan_in 147, fan_out 3136
     he = initialize(LayerSpecification(shape, scheme="he_normal", parameters={"mode": "fan_out"}, activation=activate(activation)))
     assert warnings_for(he) == []
 
 
-def test_too_small_over_fan_out_is_said_of_the_gradient() -> None:
+def test_warning_about_too_small_a_scale_over_fan_out_names_the_gradient() -> None:
     shape = (64, 3, 7, 7)
     small = initialize(
         LayerSpecification(shape, scheme="variance_scaling", parameters={"mode": "fan_out", "scale": 0.1}, activation=activate("relu"))
@@ -221,17 +225,17 @@ def test_too_small_over_fan_out_is_said_of_the_gradient() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["zeros", "ones", "normal"])
-def test_a_bias_may_be_anything(scheme: str) -> None:
+def test_does_not_warn_about_a_bias(scheme: str) -> None:
     assert warnings_for(initialize(LayerSpecification((256,), scheme=scheme, activation=activate("relu")))) == []
 
 
 @pytest.mark.parametrize("scheme", ["he_normal", "xavier_uniform", "lecun_normal", "torch_default"])
-def test_a_sound_scheme_draws_no_warning_where_nobody_named_the_activation(scheme: str) -> None:
+def test_does_not_warn_about_a_common_scheme_without_an_activation(scheme: str) -> None:
     assert warnings_for(initialize(LayerSpecification(WIDE, scheme=scheme))) == []
 
 
 @pytest.mark.parametrize(("activation", "variance"), [("relu", 2 / 784), ("tanh", 2 / 1040)])
-def test_a_recommendation_has_the_numbers_of_the_fans(activation: str, variance: float) -> None:
+def test_recommended_stddev_depends_on_the_fans(activation: str, variance: float) -> None:
     recommended = initialize(LayerSpecification(WIDE, scheme="zeros", activation=activate(activation))).recommended
     assert recommended.rule is not None
     assert recommended.rule.stddev == pytest.approx(variance**0.5)

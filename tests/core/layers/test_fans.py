@@ -1,4 +1,4 @@
-"""Fans: of the shape alone, of what the layer is, and as torch and Keras count them."""
+"""Fans: from the shape alone, from the layer, and as torch and Keras count them."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from service.core.tensors.tensor import TensorSpec, VirtualTensor
     ("shape", "fan_in", "fan_out"),
     [((3, 5), 5, 3), ((64, 3, 7, 7), 147, 3136), ((8, 4, 3), 12, 24), ((2, 3, 2, 2, 2), 24, 16)],
 )
-def test_fans_count_the_kernel(shape: Shape, fan_in: int, fan_out: int) -> None:
+def test_fans_include_the_kernel_size(shape: Shape, fan_in: int, fan_out: int) -> None:
     for convention in FanConvention:
         assert fans_of(shape, convention=convention) == Fans(fan_in, fan_out)
 
 
-# layer, shape in torch's layout, true fans, torch's, Keras's (its own shape has these numbers)
+# layer, shape in torch's layout, true fans, torch's fans, Keras's fans (of the shape in Keras's layout)
 CASES: list[tuple[Layer, Shape, Fans, Fans, Fans]] = [
     (Layer(LayerKind.DENSE), (3, 5), Fans(5, 3), Fans(5, 3), Fans(5, 3)),
     # 2 groups of 8 → 16: [16, 4, 3, 3]
     (Layer(LayerKind.CONV, groups=2), (16, 4, 3, 3), Fans(36, 72), Fans(36, 144), Fans(36, 144)),
     # 6 channels, multiplier 2: [12, 1, 3, 3]; Keras's [3, 3, 6, 2]
     (Layer(LayerKind.DEPTHWISE, groups=6), (12, 1, 3, 3), Fans(9, 18), Fans(9, 108), Fans(54, 18)),
-    # 8 → 16 in 2 groups: [8, 8, 3, 3], first the inputs
+    # 8 → 16 in 2 groups: [8, 8, 3, 3], with the inputs first
     (Layer(LayerKind.CONV_TRANSPOSE, groups=2), (8, 8, 3, 3), Fans(36, 72), Fans(72, 72), Fans(72, 72)),
     (Layer(LayerKind.CONV_TRANSPOSE), (8, 16, 3, 3), Fans(72, 144), Fans(144, 72), Fans(144, 72)),
     (Layer(packed=3), (2304, 768), Fans(768, 768), Fans(768, 2304), Fans(768, 2304)),
@@ -43,40 +43,40 @@ CASES: list[tuple[Layer, Shape, Fans, Fans, Fans]] = [
 
 
 @pytest.mark.parametrize(("layer", "shape", "true", "torch", "keras"), CASES)
-def test_fans_of_layers(layer: Layer, shape: Shape, true: Fans, torch: Fans, keras: Fans) -> None:
+def test_each_convention_counts_the_fans_of_a_layer(layer: Layer, shape: Shape, true: Fans, torch: Fans, keras: Fans) -> None:
     assert fans_of(shape, layer) == true
     assert fans_of(shape, layer, convention=FanConvention.TORCH) == torch
     assert fans_of(shape, layer, convention=FanConvention.KERAS) == keras
 
 
-def test_a_vector_has_fans_only_for_keras() -> None:
+def test_a_vector_has_fans_only_in_keras() -> None:
     assert fans_of((7,)) == fans_of((7,), convention=FanConvention.TORCH) == Fans(None, None)
     assert fans_of((7,), convention=FanConvention.JAX) == Fans(None, None)
     assert fans_of((7,), convention=FanConvention.KERAS) == Fans(7, 7)
 
 
-def test_a_depthwise_kernel_alone_does_not_tell_its_multiplier() -> None:
+def test_fan_out_of_a_depthwise_kernel_is_unknown_without_groups() -> None:
     assert fans_of((12, 1, 3, 3), Layer(LayerKind.DEPTHWISE)) == Fans(9, None)
 
 
-def test_given_fans_win() -> None:
+def test_given_fans_take_precedence() -> None:
     assert fans_of((3, 5), fan_in=10) == Fans(10, 3)
     assert fans_of((3,), fan_in=10, fan_out=20) == Fans(10, 20)
 
 
 @pytest.mark.parametrize(("mode", "fan"), [("fan_in", 4), ("fan_out", 9), ("fan_avg", 6.5), ("fan_geo_avg", 6)])
-def test_modes(mode: str, fan: float) -> None:
+def test_mode_selects_the_fan(mode: str, fan: float) -> None:
     assert Fans(4, 9).by(Mode(mode), scheme="any") == fan
 
 
 @pytest.mark.parametrize("shape", [(), (7,)])
-def test_a_bias_has_no_fans_and_the_error_says_what_to_do(shape: Shape) -> None:
+def test_error_for_a_bias_without_fans_says_what_to_give(shape: Shape) -> None:
     with pytest.raises(InvalidValue, match=r"fan_in: expected the fan_in that he_normal divides by.*Give fan_in"):
         fans_of(shape).by(Mode.FAN_IN, scheme="he_normal")
 
 
 @pytest.mark.parametrize("fan", [0, -1, 2**63])
-def test_a_fan_is_a_positive_integer(fan: int) -> None:
+def test_rejects_a_fan_out_of_range(fan: int) -> None:
     with pytest.raises(InvalidValue, match="fan_out"):
         fans_of((3, 5), fan_out=fan)
 
@@ -84,21 +84,21 @@ def test_a_fan_is_a_positive_integer(fan: int) -> None:
 @pytest.mark.parametrize(
     ("layer", "shape", "message"),
     [
-        (Layer(LayerKind.CONV), (3, 5), "a rank of at least 3 for a weight of a conv layer"),
-        (Layer(LayerKind.DENSE), (3, 5, 3), "rank 2 for a weight of a dense layer"),
+        (Layer(LayerKind.CONV), (3, 5), "a rank of at least 3 for conv weights"),
+        (Layer(LayerKind.DENSE), (3, 5, 3), "rank 2 for dense weights"),
         (Layer(LayerKind.DEPTHWISE), (12, 2, 3, 3), "channels·multiplier, 1"),
-        (Layer(groups=5), (16, 4, 3), "5 groups and 1 packed matrices divide"),
-        (Layer(packed=3), (16, 4), "3 packed matrices divide"),
+        (Layer(groups=5), (16, 4, 3), r"divisible by groups \(5\) times packed \(1\)"),
+        (Layer(packed=3), (16, 4), r"divisible by groups \(1\) times packed \(3\)"),
         (Layer(groups=0), (16, 4), "groups: expected an integer of at least 1"),
         (Layer(packed=-1), (16, 4), "packed: expected an integer of at least 1"),
     ],
 )
-def test_a_layer_that_does_not_fit_its_shape(layer: Layer, shape: Shape, message: str) -> None:
+def test_rejects_a_layer_that_does_not_fit_the_shape(layer: Layer, shape: Shape, message: str) -> None:
     with pytest.raises(InvalidValue, match=message):
         fans_of(shape, layer)
 
 
-def test_unknown_layers_and_conventions_name_the_known() -> None:
+def test_errors_for_unknown_layers_and_conventions_suggest_a_name() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'dense'"):
         find_role("dens")
     with pytest.raises(UnknownName, match="Did you mean 'true'"):
@@ -106,7 +106,7 @@ def test_unknown_layers_and_conventions_name_the_known() -> None:
     assert find_fan_convention("flax") is FanConvention.JAX
 
 
-def test_a_name_of_a_library_has_its_fans() -> None:
+def test_a_library_name_uses_that_librarys_fans() -> None:
     packed = Layer(packed=3)
     ours, torch = (
         initialize(LayerSpecification((2304, 768), scheme=name, layer=packed)) for name in ("xavier_uniform", "torch.xavier_uniform_")
@@ -117,7 +117,7 @@ def test_a_name_of_a_library_has_its_fans() -> None:
     assert corrected.distribution == ours.distribution
 
 
-def test_the_difference_of_the_fans_is_a_warning() -> None:
+def test_warns_if_the_fans_of_a_library_differ_from_the_true_fans() -> None:
     shape, layer = (12, 1, 3, 3), Layer(LayerKind.DEPTHWISE, groups=6)
     keras = initialize(LayerSpecification(shape, scheme="keras.HeNormal", layer=layer, activation=activate("relu")))
     warnings = warnings_for(keras)
@@ -126,7 +126,7 @@ def test_the_difference_of_the_fans_is_a_warning() -> None:
     assert warnings_for(initialize(LayerSpecification(shape, scheme="he_normal", layer=layer, activation=activate("relu")))) == []
 
 
-def test_an_unknown_fan_draws_no_warning() -> None:
+def test_does_not_warn_about_the_size_if_a_fan_is_unknown() -> None:
     shape, layer = (12, 1, 3, 3), Layer(LayerKind.DEPTHWISE)
     assert warnings_for(initialize(LayerSpecification(shape, layer=layer, activation=activate("relu")))) == []
     zeros = initialize(LayerSpecification(shape, scheme="zeros", layer=layer, activation=activate("tanh")))
@@ -139,27 +139,27 @@ def _values(shape: Shape, layout: str, layer: LayerKind) -> np.ndarray:
     return VirtualTensor(TensorSpec(distribution, DTYPES["float32"], view, seed=7)).read().reshape(shape)
 
 
-def test_depthwise_kernels_of_torch_and_keras_hold_the_same_numbers() -> None:
+def test_depthwise_kernels_have_the_same_values_in_torch_and_keras() -> None:
     keras = _values((3, 5, 6, 2), "keras", LayerKind.DEPTHWISE)
     torch = _values((12, 1, 3, 5), "torch", LayerKind.DEPTHWISE)
     assert canonical_shape((3, 5, 6, 2), "keras", LayerKind.DEPTHWISE) == (12, 1, 3, 5)
     for channel in range(6):
-        for multiple in range(2):
-            assert np.array_equal(keras[:, :, channel, multiple], torch[2 * channel + multiple, 0])
+        for index in range(2):
+            assert np.array_equal(keras[:, :, channel, index], torch[2 * channel + index, 0])
 
 
-def test_transposed_kernels_of_torch_and_keras_hold_the_same_numbers() -> None:
+def test_transposed_kernels_have_the_same_values_in_torch_and_keras() -> None:
     keras = _values((3, 3, 16, 8), "keras", LayerKind.CONV_TRANSPOSE)
     torch = _values((8, 16, 3, 3), "torch", LayerKind.CONV_TRANSPOSE)
     assert np.array_equal(keras, np.moveaxis(torch, (0, 1), (-1, -2)))
 
 
-def test_flax_has_the_inputs_of_a_transposed_kernel_before_the_outputs() -> None:
+def test_flax_puts_the_inputs_of_a_transposed_kernel_before_the_outputs() -> None:
     flax = _values((3, 3, 8, 16), "jax", LayerKind.CONV_TRANSPOSE)
     torch = _values((8, 16, 3, 3), "torch", LayerKind.CONV_TRANSPOSE)
     assert canonical_shape((3, 3, 8, 16), "jax", LayerKind.CONV_TRANSPOSE) == (8, 16, 3, 3)
     assert np.array_equal(flax, np.moveaxis(torch, (0, 1), (-2, -1)))
 
 
-def test_an_embedding_has_one_layout() -> None:
+def test_an_embedding_has_the_same_layout_in_torch_and_keras() -> None:
     assert np.array_equal(_values((10, 4), "keras", LayerKind.EMBEDDING), _values((10, 4), "torch", LayerKind.EMBEDDING))

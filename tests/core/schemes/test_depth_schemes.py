@@ -1,4 +1,4 @@
-"""The rules for deep and wide networks, and those of one purpose: their numbers, what they need, what they report."""
+"""Schemes for deep and wide networks, and special-purpose schemes: standard deviations, required parameters, extras."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from service.files.formats import find_format
 Parameters = dict[str, Any]
 
 SHAPE = (256, 784)
-FAN_IN, FAN_OUT = 288, 576  # of the shape at which tests/core/test_schemes.py draws the rows of these tables
+FAN_IN, FAN_OUT = 288, 576  # of the shape that tests/core/schemes/test_schemes.py draws these rows with
 XAVIER = math.sqrt(2 / (FAN_IN + FAN_OUT))
 
 ENCODER_OF_6_AND_6 = {"architecture": "encoder_with_decoder", "encoder_layers": 6, "decoder_layers": 6}
@@ -33,7 +33,7 @@ def _uniform(limit: float) -> Any:
     return stats.uniform(-limit, 2 * limit)
 
 
-# scheme, parameters, the distribution as scipy has it
+# scheme, parameters, the distribution in scipy
 DRAWN: list[tuple[str, Parameters, Any]] = [
     ("gpt2_residual", {"num_layers": 12}, stats.norm(0, 0.02 / math.sqrt(24))),
     ("depth_init", {"layer_id": 3, "distribution": "truncated_normal"}, stats.truncnorm(-3, 3, scale=0.02 / math.sqrt(8))),
@@ -61,7 +61,7 @@ CONSTANT: list[tuple[str, Parameters, float]] = [
     ("fixup", {"position": "last"}, 0.0),
     ("fixup", {"position": "classifier"}, 0.0),
 ]
-# parameters with which each scheme that needs some can be asked for
+# scheme -> parameters that include the required ones
 REQUIRED: dict[str, Parameters] = {scheme: parameters for scheme, parameters, _ in reversed(DRAWN)}
 
 
@@ -92,7 +92,7 @@ def _stddev(scheme: str, parameters: Parameters, shape: tuple[int, ...] = SHAPE)
         ("t_fixup", {"stack": "decoder", "num_layers": 6, "role": "embedding", "d_model": 512}, 54**-0.25 * 512**-0.5),
     ],
 )
-def test_numbers_that_need_no_fans(scheme: str, parameters: Parameters, stddev: float) -> None:
+def test_standard_deviations_that_do_not_depend_on_the_fans(scheme: str, parameters: Parameters, stddev: float) -> None:
     assert _stddev(scheme, parameters) == pytest.approx(stddev, rel=2e-6)
 
 
@@ -106,17 +106,15 @@ def test_numbers_that_need_no_fans(scheme: str, parameters: Parameters, stddev: 
         (DECODER_OF_6, 2.0597671, 0.3432945),
     ],
 )
-def test_deepnorm_scales_values_outputs_and_feed_forward_by_beta_and_reports_alpha(
-    architecture: Parameters, alpha: float, beta: float
-) -> None:
+def test_deepnorm_scales_value_output_and_ffn_by_beta_and_reports_alpha(architecture: Parameters, alpha: float, beta: float) -> None:
     xavier = math.sqrt(2 / (256 + 784))
     for role, factor in {"query": 1, "key": 1, "value": beta, "output": beta, "ffn": beta}.items():
         assert _stddev("deepnorm", {**architecture, "role": role}) == pytest.approx(factor * xavier, rel=1e-6)
         assert _extras("deepnorm", {**architecture, "role": role}) == {"alpha": pytest.approx(alpha, rel=1e-6)}
 
 
-def test_deepnorm_meets_the_bound_that_its_constants_solve() -> None:
-    """Wang et al. 2022: M·v_d·w_d/α_d · 2N·(v_e² + w_e²)/α_e² is 1, and each stack's own updates add up to 1."""
+def test_deepnorm_constants_bring_the_bound_on_updates_to_1() -> None:
+    """Wang et al. 2022: M·v_d·w_d/α_d · 2N·(v_e² + w_e²)/α_e² is 1, and the updates of each stack add up to 1."""
     n, m, xavier = 18, 7, math.sqrt(2 / (256 + 784))
     encoder = {"architecture": "encoder_with_decoder", "encoder_layers": n, "decoder_layers": m, "role": "value"}
     decoder = {"architecture": "decoder_with_encoder", "decoder_layers": m, "role": "value"}
@@ -136,7 +134,7 @@ def test_deepnorm_meets_the_bound_that_its_constants_solve() -> None:
         (DECODER_OF_6, 1.7001093),
     ],
 )
-def test_sub_ln_scales_values_outputs_and_feed_forward(architecture: Parameters, gamma: float) -> None:
+def test_sub_ln_scales_value_output_and_ffn(architecture: Parameters, gamma: float) -> None:
     xavier = math.sqrt(2 / (256 + 784))
     for role, factor in {"query": 1, "key": 1, "value": gamma, "output": gamma, "ffn": gamma}.items():
         assert _stddev("magneto", {**architecture, "role": role}) == pytest.approx(factor * xavier, rel=1e-6)
@@ -159,17 +157,17 @@ def test_t_fixup_scales_by_stack_and_role() -> None:
 @pytest.mark.parametrize(
     ("shape", "stddev"), [((400, 100), 0.1), ((100, 100), 0.1), ((25, 100), 0.05)], ids=["widening", "square", "narrowing"]
 )
-def test_spectral_is_smaller_where_the_layer_narrows(shape: tuple[int, ...], stddev: float) -> None:
+def test_spectral_is_smaller_in_a_narrowing_layer(shape: tuple[int, ...], stddev: float) -> None:
     assert _stddev("spectral", {}, shape) == pytest.approx(stddev)
 
 
-def test_the_random_walk_is_corrected_where_layers_are_narrow() -> None:
+def test_random_walk_is_corrected_for_narrow_layers() -> None:
     assert _stddev("random_walk_relu", {}, (4, 4)) == pytest.approx(math.sqrt(2) * math.exp(1 / 3) / 2)
     assert _stddev("random_walk_linear", {}, (1, 1)) == pytest.approx(math.exp(0.5))
     assert _stddev("random_walk_relu", {}, (100, 100)) * 10 == pytest.approx(1.4317, abs=1e-4)
 
 
-def test_libraries_names_have_their_rules() -> None:
+def test_library_names_use_that_librarys_rule() -> None:
     assert initialize(LayerSpecification(SHAPE, scheme="tf1.uniform_unit_scaling")).distribution.bounds == pytest.approx(
         (-0.06185896, 0.06185896)
     )
@@ -207,7 +205,7 @@ def test_libraries_names_have_their_rules() -> None:
         ("random_walk", {}, "units"),
     ],
 )
-def test_what_a_rule_needs_is_asked_for_and_never_guessed(scheme: str, parameters: Parameters, missing: str) -> None:
+def test_requires_the_sizes_that_the_rule_depends_on(scheme: str, parameters: Parameters, missing: str) -> None:
     with pytest.raises(InvalidValue, match=f"^{missing}: expected .*{scheme}.*cannot do without it; .*Give {missing}: "):
         initialize(LayerSpecification(SHAPE, scheme=scheme, parameters=parameters))
 
@@ -231,12 +229,12 @@ def test_what_a_rule_needs_is_asked_for_and_never_guessed(scheme: str, parameter
         ("rezero", {"gain": 1.0}, "rezero takes no parameters"),
     ],
 )
-def test_domains(scheme: str, parameters: Parameters, message: str) -> None:
+def test_rejects_parameters_outside_their_domain(scheme: str, parameters: Parameters, message: str) -> None:
     with pytest.raises(InvalidValue, match=message):
         initialize(LayerSpecification(SHAPE, scheme=scheme, parameters=parameters))
 
 
-def test_the_deepest_networks_have_answers() -> None:
+def test_the_largest_depths_give_positive_standard_deviations() -> None:
     deep = {"encoder_layers": 2**53, "decoder_layers": 2**53}
     for architecture in ("encoder_only", "decoder_only", "encoder_with_decoder", "decoder_with_encoder"):
         for scheme in ("deepnorm", "sub_ln"):
@@ -244,8 +242,8 @@ def test_the_deepest_networks_have_answers() -> None:
 
 
 def _metadata(scheme: str, parameters: Parameters, shape: tuple[int, ...] = SHAPE) -> tuple[Parameters, Parameters]:
-    made = answer(InitRequest(shape=list(shape), scheme=scheme, seed=7, **parameters), find_format("safetensors"), Limits())
-    return made.metadata, made.provenance
+    result = answer(InitRequest(shape=list(shape), scheme=scheme, seed=7, **parameters), find_format("safetensors"), Limits())
+    return result.metadata, result.provenance
 
 
 def _extras(scheme: str, parameters: Parameters) -> Parameters:
@@ -260,9 +258,7 @@ def _extras(scheme: str, parameters: Parameters) -> Parameters:
         ("deepnorm", {"architecture": "decoder_only", "decoder_layers": 8, "role": "query"}, {"alpha": 2.0}),
     ],
 )
-def test_what_is_to_be_done_beside_the_tensor_is_in_the_metadata_but_not_in_the_file(
-    scheme: str, parameters: Parameters, extras: Parameters
-) -> None:
+def test_extras_are_in_the_metadata_but_not_in_the_file(scheme: str, parameters: Parameters, extras: Parameters) -> None:
     metadata, provenance = _metadata(scheme, parameters)
     assert metadata["extras"] == pytest.approx(extras)
     assert "extras" not in provenance
@@ -271,27 +267,27 @@ def test_what_is_to_be_done_beside_the_tensor_is_in_the_metadata_but_not_in_the_
 @pytest.mark.parametrize(
     ("scheme", "parameters"), [("he_normal", {}), ("mup", {"role": "hidden", **MUP}), ("gpt2_residual", {"num_layers": 12})]
 )
-def test_where_there_is_nothing_beside_the_tensor_nothing_is_said(scheme: str, parameters: Parameters) -> None:
+def test_metadata_has_no_extras_if_the_scheme_has_none(scheme: str, parameters: Parameters) -> None:
     assert "extras" not in _metadata(scheme, parameters)[0]
 
 
-def test_the_ntk_of_a_bias_has_no_multiplier() -> None:
+def test_ntk_has_no_forward_multiplier_for_a_bias() -> None:
     assert "extras" not in _metadata("ntk", {}, (7,))[0]
 
 
 @pytest.mark.parametrize("activation", [None, "relu", "tanh"])
 @pytest.mark.parametrize(("scheme", "parameters"), [row[:2] for row in [*DRAWN, *CONSTANT] if not SCHEMES[row[0]].judged])
-def test_a_deliberate_size_or_zero_is_not_warned_of(scheme: str, parameters: Parameters, activation: str | None) -> None:
+def test_does_not_warn_about_a_deliberate_scale_or_zero(scheme: str, parameters: Parameters, activation: str | None) -> None:
     chosen = initialize(LayerSpecification(SHAPE, scheme=scheme, parameters=parameters, activation=activate(activation)))
     assert warnings_for(chosen) == []
 
 
-def test_a_rule_scaled_to_nothing_is_warned_of() -> None:
+def test_warns_about_a_rule_scaled_to_zero() -> None:
     scaled = initialize(LayerSpecification(SHAPE, scheme="gpt2_residual", parameters={"num_layers": 12, "gain": 0.0}))
     assert scaled.distribution.draw is Draw.NORMAL
     assert "every unit of this layer computes the same" in warnings_for(scaled)[0]
 
 
-def test_caffes_xavier_is_judged_like_any_other() -> None:
+def test_warns_about_caffe_xavier_under_relu() -> None:
     chosen = initialize(LayerSpecification(SHAPE, scheme="caffe_xavier", activation=activate("relu")))
     assert "too small for relu" in warnings_for(chosen)[0]

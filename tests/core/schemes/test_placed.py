@@ -1,4 +1,4 @@
-"""Schemes whose elements differ by their place: patterns, copies, orthogonal matrices, sparsity."""
+"""Schemes whose elements differ by position: patterns, copies, orthogonal matrices, sparsity."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from service.core.tensors.rules import Whole
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
 from service.core.tensors.wholes import SharedWholes, orthogonal
 
-# scheme, parameters, a shape that it takes
+# scheme, parameters, a valid shape
 BUILT: list[tuple[str, dict[str, Any], Shape]] = [
     ("identity", {"gain": 0.5}, (4, 6)),
     ("dirac", {}, (6, 4, 3, 3)),
@@ -62,21 +62,21 @@ def tensor(
 
 
 def values(scheme: str, shape: Shape, **given: Any) -> npt.NDArray[Any]:
-    made = tensor(scheme, shape, **given)
-    return made.read().reshape(made.shape)
+    result = tensor(scheme, shape, **given)
+    return result.read().reshape(result.shape)
 
 
 @pytest.mark.parametrize(("scheme", "parameters", "shape"), BUILT, ids=[name for name, *_ in BUILT])
 @given(data=st.data())
-def test_any_range_equals_that_part_of_the_whole(scheme: str, parameters: dict[str, Any], shape: Shape, data: st.DataObject) -> None:
-    made = tensor(scheme, shape, dtype=data.draw(st.sampled_from(list(DTYPES))), **parameters)
-    start = data.draw(st.integers(0, made.size))
-    stop = data.draw(st.integers(start, made.size))
-    assert made.read(start, stop).tobytes() == made.read()[start:stop].tobytes()
+def test_any_range_equals_that_part_of_the_whole_tensor(scheme: str, parameters: dict[str, Any], shape: Shape, data: st.DataObject) -> None:
+    whole = tensor(scheme, shape, dtype=data.draw(st.sampled_from(list(DTYPES))), **parameters)
+    start = data.draw(st.integers(0, whole.size))
+    stop = data.draw(st.integers(start, whole.size))
+    assert whole.read(start, stop).tobytes() == whole.read()[start:stop].tobytes()
 
 
 @pytest.mark.parametrize(("scheme", "parameters", "shape"), [row for row in BUILT if len(row[2]) > 1], ids=lambda value: str(value)[:20])
-def test_layouts_and_slices_are_those_of_the_whole(scheme: str, parameters: dict[str, Any], shape: Shape) -> None:
+def test_layouts_and_slices_have_the_values_of_the_whole_tensor(scheme: str, parameters: dict[str, Any], shape: Shape) -> None:
     whole = values(scheme, shape, **parameters)
     keras = (*shape[2:], shape[1], shape[0])
     assert np.array_equal(values(scheme, shape, view=view_of(keras, "keras"), **parameters), np.moveaxis(whole, (0, 1), (-1, -2)))
@@ -84,7 +84,7 @@ def test_layouts_and_slices_are_those_of_the_whole(scheme: str, parameters: dict
 
 
 @pytest.mark.parametrize(("scheme", "parameters", "shape"), BUILT, ids=[name for name, *_ in BUILT])
-def test_low_precisions_are_the_float32_values_rounded(scheme: str, parameters: dict[str, Any], shape: Shape) -> None:
+def test_half_precision_values_are_the_rounded_float32_values(scheme: str, parameters: dict[str, Any], shape: Shape) -> None:
     single = values(scheme, shape, dtype="float32", **parameters)
     assert np.array_equal(values(scheme, shape, dtype="float16", **parameters), single.astype(np.float16))
     assert np.array_equal(values(scheme, shape, dtype="bfloat16", **parameters), single.astype(ml_dtypes.bfloat16))
@@ -92,7 +92,7 @@ def test_low_precisions_are_the_float32_values_rounded(scheme: str, parameters: 
 
 
 @pytest.mark.parametrize(("scheme", "parameters", "shape"), BUILT, ids=[name for name, *_ in BUILT])
-def test_values_stay_within_the_bounds_that_are_said(scheme: str, parameters: dict[str, Any], shape: Shape) -> None:
+def test_values_stay_within_the_stated_bounds(scheme: str, parameters: dict[str, Any], shape: Shape) -> None:
     rule = initialize(LayerSpecification(shape, scheme=scheme, parameters=parameters)).rule
     drawn = values(scheme, shape, **parameters)
     assert np.all(np.abs(drawn) <= rule.largest)
@@ -114,10 +114,10 @@ def test_orthogonal_is_orthogonal_in_every_dtype(shape: Shape, dtype: str) -> No
     assert np.abs(product - np.eye(len(product))).max() < 3 * epsilon
 
 
-def test_orthogonal_matrices_are_uniform_over_all_of_them() -> None:
-    """Without the signs of R's diagonal, the first entry of a 2×2 would be negative for every seed."""
+def test_orthogonal_matrices_are_uniformly_distributed() -> None:
+    """Without the signs of R's diagonal, the first entry of a 2×2 matrix would be negative for every seed."""
     first = [float(values("orthogonal", (2, 2), seed=seed)[0, 0]) for seed in range(400)]
-    # its distribution is the cosine of a uniform angle: symmetric; 400 signs have a standard error of 10
+    # the first entry is the cosine of a uniform angle, so its sign is symmetric; 400 signs have a standard error of 10
     assert abs(sum(value > 0 for value in first) - 200) < 50
     assert np.mean(np.square(first)) == pytest.approx(0.5, abs=5 * math.sqrt(1 / 8 / 400))
 
@@ -135,17 +135,17 @@ def test_sparse_has_the_exact_number_of_zeros_in_each_column(sparsity: float, ze
     matrix = values("sparse", (10, 200), sparsity=sparsity)
     assert np.all((matrix == 0).sum(axis=0) == zeros)
     if zeros < 10:
-        kept = matrix[matrix != 0]
-        assert kept.std() == pytest.approx(0.01, rel=5 / math.sqrt(2 * kept.size))
+        nonzero = matrix[matrix != 0]
+        assert nonzero.std() == pytest.approx(0.01, rel=5 / math.sqrt(2 * nonzero.size))
 
 
-def test_the_zeros_of_sparse_are_spread_evenly() -> None:
+def test_zeros_of_sparse_are_spread_evenly_over_the_rows() -> None:
     zero = values("sparse", (10, 4000), sparsity=0.3) == 0
-    # each row is among the 3 of 10 with probability 0.3: a standard error of √(4000·0.21) = 29
+    # each element is 0 with probability 0.3, so a row has a standard error of √(4000·0.21) = 29
     assert np.all(np.abs(zero.sum(axis=1) - 1200) < 5 * 29)
 
 
-def test_identity_dirac_and_hadamard() -> None:
+def test_identity_dirac_and_zero_hadamard_have_their_patterns() -> None:
     assert np.array_equal(values("identity", (2, 3), gain=2.0), [[2, 0, 0], [0, 2, 0]])
     signal = values("dirac", (4, 2, 3), layer=Layer(groups=2))
     assert np.array_equal(signal[:, :, 1], [[1, 0], [0, 1], [1, 0], [0, 1]])
@@ -155,7 +155,7 @@ def test_identity_dirac_and_hadamard() -> None:
 
 
 @pytest.mark.parametrize("k", [2, 3, 4, 5])
-def test_bilinear_is_the_filter_of_fully_convolutional_networks(k: int) -> None:
+def test_bilinear_is_the_interpolation_filter_of_fully_convolutional_networks(k: int) -> None:
     factor = (k + 1) // 2
     centre = factor - 1 if k % 2 else factor - 0.5
     line = 1 - np.abs(np.arange(k) - centre) / factor
@@ -165,29 +165,29 @@ def test_bilinear_is_the_filter_of_fully_convolutional_networks(k: int) -> None:
     assert np.allclose(values("bilinear", (2, 1, k, k))[1, 0], np.outer(line, line))
 
 
-def test_gate_biases_stand_where_torch_and_keras_have_the_gate() -> None:
+def test_gate_biases_follow_the_gate_order_of_torch_or_keras() -> None:
     assert values("lstm_bias", (8,)).tolist() == [0, 0, 1, 1, 0, 0, 0, 0]
     assert values("gru_bias", (6,)).tolist() == [0, 0, 1, 1, 0, 0]
     assert values("gru_bias", (6,), gate_order="keras", update=2.0).tolist() == [2, 2, 0, 0, 0, 0]
 
 
 def test_chrono_is_the_logarithm_of_a_uniform() -> None:
-    n, longest = 50_000, 200.0
-    bias = values("chrono", (4 * n,), t_max=longest).reshape(4, n)
+    n, t_max = 50_000, 200.0
+    bias = values("chrono", (4 * n,), t_max=t_max).reshape(4, n)
     assert np.array_equal(bias[0], -bias[1])
     assert not bias[2:].any()
     lengths = np.exp(bias[1])
     assert 1 <= lengths.min() < 1.1
-    assert longest - 1.1 < lengths.max() <= longest - 1 + 1e-9
-    assert lengths.mean() == pytest.approx(longest / 2, abs=5 * (longest - 2) / math.sqrt(12 * n))
+    assert t_max - 1.1 < lengths.max() <= t_max - 1 + 1e-9
+    assert lengths.mean() == pytest.approx(t_max / 2, abs=5 * (t_max - 2) / math.sqrt(12 * n))
 
 
-def test_our_logarithm_is_the_logarithm() -> None:
+def test_log64_matches_numpy() -> None:
     x = np.concatenate([np.linspace(0.5, 2, 1001), np.geomspace(1e-300, 1e300, 1001)])
     assert np.all(np.abs(log64(x) - np.log(x)) <= 2e-15 * np.maximum(1, np.abs(np.log(x))))
 
 
-def test_hippo_legs() -> None:
+def test_hippo_legs_is_the_matrix_of_the_paper() -> None:
     expected = -np.array([[1, 0, 0], [math.sqrt(3), 2, 0], [math.sqrt(5), math.sqrt(15), 3]])
     assert np.allclose(values("hippo_legs", (3, 3)), expected)
 
@@ -199,7 +199,7 @@ def test_icnr_repeats_each_sub_kernel() -> None:
     assert np.array_equal(groups[:, 0], values("xavier_uniform", (8, 8, 3, 3)))
 
 
-def test_icnr_repeats_an_orthogonal_sub_kernel_too() -> None:
+def test_icnr_repeats_an_orthogonal_sub_kernel() -> None:
     kernel = values("icnr", (32, 2, 3, 3), upscale=2, base="orthogonal").reshape(8, 4, 18)
     assert np.all(kernel == kernel[:, :1])
     assert np.allclose(kernel[:, 0] @ kernel[:, 0].T, np.eye(8), atol=1e-12)
@@ -212,7 +212,7 @@ def test_icnr_repeats_an_orthogonal_sub_kernel_too() -> None:
         ("dirac", {}, (3, 3), "rank 3 to 5 for dirac"),
         ("orthogonal", {}, (3,), "rank 2 to 16 for orthogonal"),
         ("delta_orthogonal", {}, (3, 4, 3), "no more inputs than outputs"),
-        ("hippo_legs", {}, (3, 4), "a square"),
+        ("hippo_legs", {}, (3, 4), "a square matrix"),
         ("lstm_bias", {}, (7,), "a multiple of 4"),
         ("gru_bias", {}, (3, 3), "rank 1 for gru_bias"),
         ("chrono", {}, (8,), "t_max.*cannot do without it"),
@@ -220,11 +220,13 @@ def test_icnr_repeats_an_orthogonal_sub_kernel_too() -> None:
         ("icnr", {"upscale": 2}, (6, 3, 3, 3), "upscale to the power of the kernel's rank"),
         ("icnr", {"upscale": 1.5}, (8, 3, 3), "an integer, at least 1"),
         ("icnr", {"upscale": 2, "base": "icnr"}, (8, 3, 3), "base: expected one of"),
-        ("sparse", {"sparsity": 1.5}, (8, 3), "a share, from 0 to 1"),
+        ("sparse", {"sparsity": 1.5}, (8, 3), "a fraction from 0 to 1"),
         ("sparse", {}, (8, 3), "sparsity.*cannot do without it"),
     ],
 )
-def test_what_does_not_fit_says_what_would(scheme: str, parameters: dict[str, Any], shape: Shape, message: str) -> None:
+def test_error_for_a_wrong_shape_or_parameter_says_what_is_expected(
+    scheme: str, parameters: dict[str, Any], shape: Shape, message: str
+) -> None:
     with pytest.raises(InvalidValue, match=message):
         initialize(LayerSpecification(shape, scheme=scheme, parameters=parameters))
 
@@ -241,28 +243,28 @@ def _slow(shape: Shape, calls: list[int], gate: threading.Event) -> Whole:
 def test_concurrent_requests_for_one_matrix_compute_it_once() -> None:
     wholes, calls, gate = SharedWholes(1 << 20), list[int](), threading.Event()
     whole, stream = _slow((4, 4), calls, gate), Stream.of(7)
-    found: list[npt.NDArray[Any]] = []
-    threads = [threading.Thread(target=lambda: found.append(wholes.get(whole, stream, np.dtype("f4")))) for _ in range(8)]
+    matrices: list[npt.NDArray[Any]] = []
+    threads = [threading.Thread(target=lambda: matrices.append(wholes.get(whole, stream, np.dtype("f4")))) for _ in range(8)]
     for thread in threads:
         thread.start()
     gate.set()
     for thread in threads:
         thread.join()
     assert len(calls) == 1
-    assert all(matrix is found[0] for matrix in found)
+    assert all(matrix is matrices[0] for matrix in matrices)
 
 
-def test_the_cache_is_bounded_and_drops_the_oldest() -> None:
+def test_cache_is_bounded_and_drops_the_least_recently_used() -> None:
     calls, gate = list[int](), threading.Event()
     gate.set()
     wholes = SharedWholes(2 * 4 * 16)
     whole = _slow((4, 4), calls, gate)
-    for seed in (1, 2, 1, 3, 1, 2):  # 3 drops 2; then 2 is computed again
+    for seed in (1, 2, 1, 3, 1, 2):  # 3 evicts 2, which is then computed again
         wholes.get(whole, Stream.of(seed), np.dtype("f4"))
     assert len(calls) == 4
 
 
-def test_one_that_is_larger_than_the_cache_stays_until_the_next() -> None:
+def test_a_matrix_larger_than_the_cache_stays_until_the_next_one() -> None:
     calls, gate = list[int](), threading.Event()
     gate.set()
     wholes = SharedWholes(1)
@@ -271,7 +273,7 @@ def test_one_that_is_larger_than_the_cache_stays_until_the_next() -> None:
     assert len(calls) == 2
 
 
-def test_a_failed_computation_is_not_kept() -> None:
+def test_cache_does_not_keep_a_failed_computation() -> None:
     def broken(_: Stream, __: np.dtype[Any]) -> npt.NDArray[Any]:
         raise MemoryError
 
@@ -283,13 +285,13 @@ def test_a_failed_computation_is_not_kept() -> None:
     assert np.array_equal(wholes.get(orthogonal((1, 1), 1.0), Stream.of(7), np.dtype("f8")) ** 2, [1.0])
 
 
-def test_slices_of_a_matrix_share_its_computation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slices_of_a_matrix_share_one_computation(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    real = wholes._orthonormal
+    original = wholes._orthonormal
 
     def counted(stream: Stream, rows: int, columns: int) -> npt.NDArray[np.float64]:
         calls.append(1)
-        return real(stream, rows, columns)
+        return original(stream, rows, columns)
 
     monkeypatch.setattr(wholes, "_orthonormal", counted)
     for text in ("0:4", "4:8", ":, 0"):

@@ -1,4 +1,4 @@
-"""Every scheme: its numbers, its moments, its shape, its names."""
+"""Every scheme: its parameters, moments, distribution and names."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from tests.core.schemes import test_depth_schemes as depth
 from tests.core.schemes import test_placed as placed
 
 N = 1 << 18
-SIGMAS = 5.5  # of a standard error: a false alarm in 2.6e7 checks, were the seeds not fixed
+SIGMAS = 5.5  # allowed standard errors: one false alarm in 2.6e7 checks if the seeds were not fixed
 SHAPE = (64, 32, 3, 3)  # fan_in 288, fan_out 576
 
-# scheme, parameters, the distribution as scipy has it; one row at least for each scheme that draws
+# scheme, parameters, the distribution in scipy; at least one row for each random scheme
 FAN_IN, FAN_OUT = 288, 576
 
 
@@ -72,7 +72,7 @@ CONSTANT: list[tuple[str, dict[str, Any], float]] = [
 
 
 def draw(values: Distribution, n: int = N, dtype: str = "float32") -> npt.NDArray[np.float64]:
-    """The first n elements, under a fixed seed."""
+    """Return the first n elements for a fixed seed."""
     tensor = VirtualTensor(TensorSpec(values, DTYPES[dtype], view_of((n,)), seed=20101208))
     return tensor.read().astype(np.float64)
 
@@ -82,7 +82,7 @@ def test_every_scheme_is_in_these_tables() -> None:
 
 
 @pytest.mark.parametrize(("scheme", "parameters", "exact"), DRAWN, ids=lambda value: str(value)[:60])
-def test_drawn_schemes_have_the_right_moments_shape_and_bounds(scheme: str, parameters: dict[str, Any], exact: Any) -> None:
+def test_random_schemes_have_the_right_moments_distribution_and_bounds(scheme: str, parameters: dict[str, Any], exact: Any) -> None:
     values = initialize(LayerSpecification(SHAPE, scheme=scheme, parameters=parameters)).distribution
     sample = draw(values)
     mean, stddev, kurtosis = exact.mean(), exact.std(), exact.stats("k")
@@ -93,14 +93,14 @@ def test_drawn_schemes_have_the_right_moments_shape_and_bounds(scheme: str, para
     assert abs(sample.var() / stddev**2 - 1) < SIGMAS * math.sqrt((kurtosis + 2) / N)
     assert stats.kstest(sample, exact.cdf).pvalue > 1e-7
     if values.bounds is not None:
-        # one rounding to float32 of the bound itself
+        # allows for rounding the bound itself to float32
         assert sample.min() >= np.float32(values.bounds[0]) - np.spacing(np.float32(abs(values.bounds[0])))
         assert sample.max() <= np.float32(values.bounds[1]) + np.spacing(np.float32(abs(values.bounds[1])))
         assert sample.max() == pytest.approx(values.bounds[1], abs=0.01 * stddev)
 
 
 @pytest.mark.parametrize(("scheme", "parameters", "value"), CONSTANT)
-def test_constant_schemes(scheme: str, parameters: dict[str, Any], value: float) -> None:
+def test_constant_schemes_have_one_value(scheme: str, parameters: dict[str, Any], value: float) -> None:
     values = initialize(LayerSpecification((3,), scheme=scheme, parameters=parameters)).distribution
     assert (values.draw, values.mean, values.stddev) == (Draw.CONSTANT, value, 0)
     assert np.all(draw(values, 10) == value)
@@ -117,11 +117,11 @@ def test_constant_schemes(scheme: str, parameters: dict[str, Any], value: float)
         ((50, 100), "torch.nn.Linear", 0.1 / math.sqrt(3)),
     ],
 )
-def test_known_standard_deviations(shape: tuple[int, ...], scheme: str, stddev: float) -> None:
+def test_known_standard_deviations_are_exact(shape: tuple[int, ...], scheme: str, stddev: float) -> None:
     assert initialize(LayerSpecification(shape, scheme=scheme)).distribution.stddev == pytest.approx(stddev, rel=1e-12)
 
 
-def test_known_limits() -> None:
+def test_known_bounds_are_exact() -> None:
     assert initialize(LayerSpecification((3, 5), scheme="glorot")).distribution.bounds == pytest.approx((-0.8660254, 0.8660254))
     assert initialize(LayerSpecification((50, 100), scheme="he_uniform")).distribution.bounds == pytest.approx((-0.24494897, 0.24494897))
     assert initialize(LayerSpecification((50, 100), scheme="torch.nn.Conv2d")).distribution.bounds == pytest.approx((-0.1, 0.1))
@@ -155,29 +155,29 @@ def test_known_limits() -> None:
         ("flax.linen.initializers.xavier_uniform", "xavier_uniform", 0.5),
     ],
 )
-def test_names_of_torch_keras_and_jax_answer_with_their_defaults(name: str, scheme: str, stddev: float) -> None:
+def test_library_names_use_that_librarys_defaults(name: str, scheme: str, stddev: float) -> None:
     initializer = initialize(LayerSpecification((3, 5), scheme=name))
     assert initializer.scheme.name == scheme
     assert initializer.distribution.stddev == pytest.approx(stddev, rel=1e-9)
 
 
 @pytest.mark.parametrize("name", ["keras.GlorotNormal", "keras.HeNormal", "jax.he_normal", "keras.VarianceScaling", "jax.lecun_normal"])
-def test_keras_and_jax_truncate_their_normals_and_correct_them(name: str) -> None:
+def test_keras_and_jax_names_draw_from_a_truncated_normal(name: str) -> None:
     values = initialize(LayerSpecification((3, 5), scheme=name)).distribution
     assert values.draw is Draw.TRUNCATED_NORMAL
     assert values.cut == (-2.0, 2.0)
 
 
-def test_keras_has_its_own_words_for_normal() -> None:
-    words = {"normal": Draw.TRUNCATED_NORMAL, "untruncated_normal": Draw.NORMAL, "truncated_normal": Draw.TRUNCATED_NORMAL}
-    for word, expected in words.items():
-        keras = initialize(LayerSpecification((3, 5), scheme="keras.VarianceScaling", parameters={"distribution": word}))
+def test_keras_names_translate_the_values_of_distribution() -> None:
+    translations = {"normal": Draw.TRUNCATED_NORMAL, "untruncated_normal": Draw.NORMAL, "truncated_normal": Draw.TRUNCATED_NORMAL}
+    for value, expected in translations.items():
+        keras = initialize(LayerSpecification((3, 5), scheme="keras.VarianceScaling", parameters={"distribution": value}))
         assert keras.distribution.draw is expected
     ours = initialize(LayerSpecification((3, 5), scheme="variance_scaling", parameters={"distribution": "normal"}))
     assert ours.distribution.draw is Draw.NORMAL
 
 
-def test_every_alias_resolves_to_its_own_row() -> None:
+def test_every_alias_resolves_to_its_scheme() -> None:
     for row in SCHEMES.values():
         for alias in row.aliases:
             assert find_scheme(alias.name) == (row, alias.presets)
@@ -187,7 +187,7 @@ def test_a_preset_can_be_overridden() -> None:
     assert initialize(LayerSpecification((3, 5), scheme="keras.RandomNormal", parameters={"stddev": 2.0})).distribution.stddev == 2.0
 
 
-def test_a_bare_family_takes_any_distribution() -> None:
+def test_a_bare_family_name_accepts_any_distribution() -> None:
     assert initialize(LayerSpecification((3, 5), scheme="kaiming", parameters={"distribution": "uniform"})).scheme.name == "he_uniform"
     assert initialize(LayerSpecification((3, 5), scheme="glorot", parameters={"distribution": "normal"})).scheme.name == "xavier_normal"
 
@@ -197,20 +197,20 @@ def test_a_bare_family_takes_any_distribution() -> None:
     [
         ("he", activate("leaky_relu", negative_slope=0.2), 2 / 104),
         ("he", activate("relu"), 2 / 100),
-        ("torch.kaiming_normal_", activate("leaky_relu", negative_slope=0.2), 2 / 100),  # torch passes a=0 whatever the activation
+        ("torch.kaiming_normal_", activate("leaky_relu", negative_slope=0.2), 2 / 100),  # torch passes a=0 for any activation
     ],
 )
-def test_he_takes_the_slope_of_the_activation(scheme: str, activation: ActivationWithParameters, variance: float) -> None:
-    made = initialize(LayerSpecification((3, 100), scheme=scheme, activation=activation))
-    assert made.distribution.stddev == pytest.approx(math.sqrt(variance))
+def test_he_uses_the_negative_slope_of_the_activation(scheme: str, activation: ActivationWithParameters, variance: float) -> None:
+    initializer = initialize(LayerSpecification((3, 100), scheme=scheme, activation=activation))
+    assert initializer.distribution.stddev == pytest.approx(math.sqrt(variance))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_auto_is_the_recommended_scheme(activation: str) -> None:
-    made = initialize(LayerSpecification((3, 5), activation=activate(activation)))
-    row, applied = made.recommended.recommendation, activate(activation)
+    initializer = initialize(LayerSpecification((3, 5), activation=activate(activation)))
+    row, applied = initializer.recommended.recommendation, activate(activation)
     named = LayerSpecification((3, 5), scheme=row.scheme, parameters=row.parameters(Circumstances(applied)), activation=applied)
-    assert made.distribution == initialize(named).distribution
+    assert initializer.distribution == initialize(named).distribution
 
 
 @pytest.mark.parametrize(
@@ -223,33 +223,37 @@ def test_auto_is_the_recommended_scheme(activation: str) -> None:
         ("normal", {"mean": "0"}, "mean.*received '0'"),
         ("normal", {"mean": 10**400}, "mean: expected a finite number"),
         ("normal", {"std": 1.0}, "normal takes gain, mean, stddev.*Did you mean 'stddev'"),
-        ("uniform", {"low": 1.0, "high": 0.0}, r"low: expected a number at most high \(0\); received 1.0"),
+        ("uniform", {"low": 1.0, "high": 0.0}, r"low: expected a number of at most high \(0\); received 1.0"),
         ("he_normal", {"gain": -1.0}, "gain"),
         ("he_normal", {"mode": "fan_inn"}, "mode: expected one of fan_in, fan_out, fan_avg"),
         ("constant", {}, "value.*cannot do without it"),
         ("truncated_normal", {"low": -1.0}, "high: expected both absolute bounds"),
-        ("truncated_normal", {"low": -1.0, "high": 1.0, "low_stddevs": -1.0}, "one kind of cut"),
+        ("truncated_normal", {"low": -1.0, "high": 1.0, "low_stddevs": -1.0}, "bounds of one kind"),
         ("truncated_normal", {"low_stddevs": 2.0, "high_stddevs": 1.0}, "low_stddevs: expected a number below high_stddevs"),
-        ("truncated_normal", {"low_stddevs": 5.0, "high_stddevs": 6.0}, "keeps at least 1.5e-5 of the normal"),
-        ("truncated_normal", {"low": 1.0, "high": 2.0, "stddev": 0.0}, "mean within low and high"),
-        ("truncated_normal", {"low": -1.0, "high": 1.0, "stddev": 0.6, "corrected": True}, "less than a uniform between the bounds"),
+        ("truncated_normal", {"low_stddevs": 5.0, "high_stddevs": 6.0}, "keep at least 1.5e-5 of the normal"),
+        ("truncated_normal", {"low": 1.0, "high": 2.0, "stddev": 0.0}, "mean between low and high"),
+        (
+            "truncated_normal",
+            {"low": -1.0, "high": 1.0, "stddev": 0.6, "corrected": True},
+            "less than the standard deviation of a uniform between the bounds",
+        ),
         ("truncated_normal", {"corrected": 1.0}, "corrected: expected true or false"),
     ],
 )
-def test_bad_parameters_say_what_was_expected(scheme: str, parameters: dict[str, Any], message: str) -> None:
+def test_error_for_an_invalid_parameter_says_what_is_expected(scheme: str, parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidValue, match=message):
         initialize(LayerSpecification((3, 5), scheme=scheme, parameters=parameters))
 
 
-def test_an_unknown_scheme_names_the_nearest() -> None:
+def test_unknown_scheme_error_suggests_the_nearest_name() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'he_normal'"):
         find_scheme("he_norml")
 
 
 @pytest.mark.parametrize("scheme", [row.name for row in SCHEMES.values() if row.needs_fans])
-def test_schemes_that_need_fans_refuse_a_bias_and_take_given_fans(scheme: str) -> None:
+def test_schemes_that_need_fans_reject_a_bias_unless_fans_are_given(scheme: str) -> None:
     given = depth.REQUIRED.get(scheme, {})
     with pytest.raises(InitError, match="Give fan_"):
         initialize(LayerSpecification((7,), scheme=scheme, parameters=given))
-    of_the_bias = initialize(LayerSpecification((7,), scheme=scheme, parameters=given, fan_in=10, fan_out=20))
-    assert of_the_bias.distribution == initialize(LayerSpecification((20, 10), scheme=scheme, parameters=given)).distribution
+    bias = initialize(LayerSpecification((7,), scheme=scheme, parameters=given, fan_in=10, fan_out=20))
+    assert bias.distribution == initialize(LayerSpecification((20, 10), scheme=scheme, parameters=given)).distribution

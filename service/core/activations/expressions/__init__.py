@@ -1,4 +1,4 @@
-"""Formulas in one variable, written by a user: read by a closed grammar, computed with their slope, never executed as code."""
+"""Formulas in one variable, written by a user. They are parsed by a closed grammar and never executed as code."""
 
 from service.core.activations.expressions.parser import MAX_CHARACTERS, parse
 from service.core.activations.expressions.tree import FUNCTIONS, MAX_KINKS, Node, kinks, value_and_slope

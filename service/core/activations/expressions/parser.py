@@ -1,13 +1,13 @@
-"""A formula's text becomes a tree, by recursive descent over this grammar and nothing else:
+"""Parses a formula into a tree, by recursive descent over this grammar:
 
     sum      = product { ("+" | "-") product }
     product  = signed { ("*" | "/") signed }
     signed   = { "-" | "+" } power
-    power    = atom [ ("^" | "**") signed ]                   so that -x^2 is -(x^2), and 2^3^2 is 2^(3^2)
+    power    = atom [ ("^" | "**") signed ]                   -x^2 is -(x^2), and 2^3^2 is 2^(3^2)
     atom     = number | "x" | "pi" | "e" | "(" sum ")" | function "(" sum { "," sum } ")"
-    function = exp log sqrt abs sin cos tanh sigmoid softplus erf relu, and max min of two
+    function = exp log sqrt abs sin cos tanh sigmoid softplus erf relu, and max min with two arguments
 
-No text is ever executed. The limits (characters, nesting, nodes) bound what a formula costs.
+The text is never executed. Limits on characters, nesting and nodes bound the cost of a formula.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _SUMS = {"+": ADD, "-": SUBTRACT}
 _PRODUCTS = {"*": MULTIPLY, "/": DIVIDE}
 _POWERS = ("^", "**")
 _END = "the end"
-_BLANKS = " \t\r\n"
-_HELP = f"Write it with x, numbers, pi, e, + - * / ^, parentheses and {', '.join(FUNCTIONS)}."
+_WHITESPACE = " \t\r\n"
+_HELP = f"Use x, numbers, pi, e, + - * / ^, parentheses and {', '.join(FUNCTIONS)}."
 _TOKEN = re.compile(
     r"""[ \t\r\n]*(?:(?P<number>([0-9]++\.?[0-9]*+|\.[0-9]++)(e[+-]?[0-9]++)?)
                |(?P<name>[a-z_][a-z0-9_]*)
@@ -54,11 +54,11 @@ _TOKEN = re.compile(
 class _Token:
     kind: str
     text: str
-    position: int  # of its first character, from 1
+    position: int  # of its first character, counted from 1
 
 
 def parse(text: str) -> Node:
-    """The tree of a formula in x. Raises InvalidValue, which names the position.
+    """Parse a formula in x into a tree. Raises InvalidValue, which names the position.
 
     >>> import numpy as np
     >>> from service.core.activations.expressions import value_and_slope
@@ -66,7 +66,7 @@ def parse(text: str) -> Node:
     (array([9.]), array([6.]))
     """
     if len(text) > MAX_CHARACTERS:
-        raise _refusal(f"at most {MAX_CHARACTERS} characters", f"{len(text)} characters")
+        raise _invalid(f"at most {MAX_CHARACTERS} characters", f"{len(text)} characters")
     parser = _Parser(_tokens(text))
     tree = parser.sum()
     parser.expect(_END)
@@ -74,23 +74,23 @@ def parse(text: str) -> Node:
 
 
 def _tokens(text: str) -> list[_Token]:
-    tokens, start, end = [], 0, len(text.rstrip(_BLANKS))
+    tokens, start, end = [], 0, len(text.rstrip(_WHITESPACE))
     while start < end:
-        found = _TOKEN.match(text, start)
-        if found is None or found.lastgroup is None:
-            wrong = text[start:end].lstrip(_BLANKS)
-            raise _refusal(f"a sign of the grammar at position {end - len(wrong) + 1}", wrong[0])
-        tokens.append(_Token(found.lastgroup, found[found.lastgroup].lower(), found.start(found.lastgroup) + 1))
-        start = found.end()
+        token = _TOKEN.match(text, start)
+        if token is None or token.lastgroup is None:
+            rest = text[start:end].lstrip(_WHITESPACE)
+            raise _invalid(f"a symbol of the grammar at position {end - len(rest) + 1}", rest[0])
+        tokens.append(_Token(token.lastgroup, token[token.lastgroup].lower(), token.start(token.lastgroup) + 1))
+        start = token.end()
     return [*tokens, _Token("end", _END, end + 1)]
 
 
-def _refusal(expected: str, received: object, action: str = _HELP) -> InvalidValue:
+def _invalid(expected: str, received: object, action: str = _HELP) -> InvalidValue:
     return InvalidValue(FIELD, expected=expected, received=received, action=action)
 
 
 class _Parser:
-    """One method a rule of the grammar; each takes its tokens off the front and returns their tree."""
+    """A recursive-descent parser, one method per rule. Each method consumes its tokens and returns their tree."""
 
     def __init__(self, tokens: list[_Token]) -> None:
         self._tokens = tokens
@@ -99,7 +99,7 @@ class _Parser:
         self._nodes = 0
 
     def sum(self) -> Node:
-        """sum = product { ("+" | "-") product }."""
+        """Parse sum = product { ("+" | "-") product }."""
         tree = self._product()
         while operator := _SUMS.get(self._token.text):
             self._take()
@@ -107,7 +107,7 @@ class _Parser:
         return tree
 
     def expect(self, text: str) -> None:
-        """Take this token. Raises InvalidValue when the next is another."""
+        """Consume this token. Raises InvalidValue if the next token is a different one."""
         if self._token.text != text:
             raise self._unexpected("an operator or the end" if text == _END else f"'{text}'")
         self._take()
@@ -122,7 +122,7 @@ class _Parser:
     def _signed(self) -> Node:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise _refusal(f"at most {MAX_DEPTH} levels of nesting", f"more at position {self._token.position}", "Write it flatter.")
+            raise _invalid(f"at most {MAX_DEPTH} levels of nesting", f"more at position {self._token.position}", "Reduce the nesting.")
         if self._token.text in _SUMS:
             negative = self._take().text == "-"
             operand = self._signed()
@@ -144,7 +144,7 @@ class _Parser:
             case "number":
                 return self._number()
             case "name":
-                return self._named()
+                return self._identifier()
         if self._token.text != "(":
             raise self._unexpected("x, a number, a function or '('")
         self._take()
@@ -159,7 +159,7 @@ class _Parser:
         self._take()
         return self._node(Constant(value))
 
-    def _named(self) -> Node:
+    def _identifier(self) -> Node:
         name = self._token.text
         if name in FUNCTIONS:
             return self._call()
@@ -180,7 +180,7 @@ class _Parser:
         self.expect(")")
         if len(operands) != operator.arity:
             arguments = f"{operator.arity} {'argument' if operator.arity == 1 else 'arguments'}"
-            raise _refusal(f"{arguments} of {function.text} at position {function.position}", len(operands))
+            raise _invalid(f"{arguments} for {function.text} at position {function.position}", len(operands))
         return self._node(Operation(operator, tuple(operands)))
 
     @property
@@ -195,8 +195,10 @@ class _Parser:
     def _node(self, node: Node) -> Node:
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            raise _refusal(f"at most {MAX_NODES} numbers, names and operations", f"more at position {self._token.position}", "Shorten it.")
+            raise _invalid(
+                f"at most {MAX_NODES} numbers, names and operations", f"more at position {self._token.position}", "Shorten the formula."
+            )
         return node
 
     def _unexpected(self, expected: str, action: str = _HELP) -> InvalidValue:
-        return _refusal(f"{expected} at position {self._token.position}", self._token.text, action)
+        return _invalid(f"{expected} at position {self._token.position}", self._token.text, action)

@@ -1,6 +1,6 @@
 """A formula as a tree: its value, its exact slope (forward-mode differentiation) and its kinks.
 
-Adding a function is adding a row to `FUNCTIONS`; the parser takes its names from there.
+To add a function, add a row to `FUNCTIONS`. The parser takes its names from there.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 Float64s = npt.NDArray[np.float64]
 
-MAX_KINKS = 2000  # beyond, no more are looked for
-_BISECTIONS = 60  # from a step of a grid to neighbouring float64
+MAX_KINKS = 2000  # the search stops beyond this
+_BISECTIONS = 60  # enough to narrow a step of the grid down to neighbouring float64 values
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Variable:
-    """x."""
+    """The variable x."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ Node = Constant | Variable | Operation
 
 @dataclass(frozen=True)
 class Operator:
-    """How an operation is computed. A partial derivative takes the operands and, last, the operation's value.
+    """An operator: its value and its partial derivatives. A partial derivative takes the operands, and last the operation's value.
 
-    `kinked`: the slope jumps where the operand changes sign, or the difference of the two operands does.
+    `kinked`: the slope jumps where the operand, or the difference of the two operands, changes sign.
     """
 
     value: Callable[..., Float64s]
@@ -59,12 +59,12 @@ class Operator:
 
 
 def erf(z: Float64s) -> Float64s:
-    """The error function, which NumPy lacks."""
+    """Return the error function, which NumPy lacks."""
     return np.array([math.erf(x) for x in z.ravel().tolist()]).reshape(z.shape)
 
 
 def sigmoid(z: Float64s) -> Float64s:
-    """1/(1 + exp(-z)), without overflow."""
+    """Return 1/(1 + exp(-z)) without overflow."""
     return 0.5 * (1 + np.tanh(z / 2))
 
 
@@ -93,14 +93,14 @@ FUNCTIONS: dict[str, Operator] = {
 
 
 def value_and_slope(node: Node, x: Float64s) -> tuple[Float64s, Float64s]:
-    """f(x) and f'(x); nan or inf, and no warning, where they are not finite numbers."""
+    """Return f(x) and f'(x). Where they are not finite they are nan or inf, without a warning."""
     with np.errstate(all="ignore"):
         value, slope = _dual(node, x)
     return value, np.zeros_like(x) if slope is None else slope
 
 
 def _dual(node: Node, x: Float64s) -> tuple[Float64s, Float64s | None]:
-    """The value and the slope; None for the slope of what does not depend on x."""
+    """Return the value and the slope. The slope is None if the node does not depend on x."""
     match node:
         case Constant(value):
             return np.full_like(x, value), None
@@ -111,7 +111,7 @@ def _dual(node: Node, x: Float64s) -> tuple[Float64s, Float64s | None]:
             values = [value for value, _ in duals]
             result = operator.value(*values)
             parts = [
-                np.where(slope == 0, 0, partial(*values, result) * slope)  # an operand that stands still adds nothing, not inf·0
+                np.where(slope == 0, 0, partial(*values, result) * slope)  # a constant operand adds 0, not inf·0
                 for partial, (_, slope) in zip(operator.partials, duals, strict=True)
                 if slope is not None
             ]
@@ -119,25 +119,25 @@ def _dual(node: Node, x: Float64s) -> tuple[Float64s, Float64s | None]:
 
 
 def kinks(node: Node, grid: Float64s) -> tuple[float, ...]:
-    """Where the slope may jump: the changes of sign, between neighbours of `grid`, of what abs, relu, max and min look at.
+    """Return the points where the slope may jump: where an argument of abs, relu, max or min changes sign between neighbours of `grid`.
 
-    The kinks of an inner operation refine the grid for the outer ones. Two changes of sign within one step of it are missed.
+    The kinks of an inner operation refine the grid for the outer ones. Two sign changes within one step of the grid are missed.
     """
-    found: list[float] = []
+    points: list[float] = []
     with np.errstate(all="ignore"):
-        for looked_at in dict.fromkeys(_looked_at(node)):
-            found += _sign_changes(looked_at, np.union1d(grid, found))
-            if len(found) > MAX_KINKS:
+        for argument in dict.fromkeys(_kink_arguments(node)):
+            points += _sign_changes(argument, np.union1d(grid, points))
+            if len(points) > MAX_KINKS:
                 break
-    return tuple(sorted(set(found)))
+    return tuple(sorted(set(points)))
 
 
-def _looked_at(node: Node) -> Iterator[Node]:
-    """What the kinked operations compare with 0, the inner ones first."""
+def _kink_arguments(node: Node) -> Iterator[Node]:
+    """Yield the expressions that the kinked operations compare with 0, the inner ones first."""
     if not isinstance(node, Operation):
         return
     for operand in node.operands:
-        yield from _looked_at(operand)
+        yield from _kink_arguments(operand)
     if node.operator.kinked:
         yield node.operands[0] if node.operator.arity == 1 else Operation(SUBTRACT, node.operands)
 
