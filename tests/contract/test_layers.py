@@ -78,7 +78,7 @@ def test_init_and_recommend_apply_the_same_distribution(distribution: str) -> No
         ({"layer": "glu_down"}, "activation: expected the activation of the gate"),
         ({"num_layers": 12}, "num_layers: expected a layer whose size depends on the depth.*Give layer"),
         ({"layer": "residual_output", "num_layers": 12, "shape": [768]}, "shape: expected a weight of rank 2 or more.*layer=bias"),
-        ({"layer": "embedding", "distribution": "uniform"}, "distribution: expected no distribution beside normal"),
+        ({"layer": "embedding", "distribution": "uniform"}, "distribution: expected no distribution, because the recommended normal has its own"),
         ({"layer": "recurrent", "gain": "forward", "activation": "tanh"}, "gain: expected a finite number"),
     ],
     ids=str,
@@ -89,7 +89,7 @@ def test_an_error_says_what_the_layer_needs(fields: dict[str, Any], message: str
 
 
 def test_recommend_rejects_a_distribution_that_the_scheme_does_not_support() -> None:
-    with pytest.raises(InvalidValue, match="distribution: expected no distribution beside orthogonal"):
+    with pytest.raises(InvalidValue, match="distribution: expected no distribution, because the recommended orthogonal has its own"):
         advice(layer="recurrent", distribution="uniform")
 
 

@@ -204,7 +204,7 @@ INVALID: list[tuple[str, str, str]] = [
     ('{"shape": [3, 5], "scheme": "normal", "stddev": -1}', "stddev", "at least 0 for normal; received -1"),
     ('{"shape": [3, 5], "scheme": "normal", "stddev": Infinity}', "stddev", "received inf"),
     ('{"shape": [3, 5], "scheme": "normal", "stddev": [1]}', "stddev", "received [1]"),
-    ('{"shape": [3, 5], "scheme": "uniform", "low": 2}', "low", "Exchange low and high"),
+    ('{"shape": [3, 5], "scheme": "uniform", "low": 2}', "low", "Swap low and high"),
     ('{"shape": [3], "activation": "relu"}', "fan_in", "Give fan_in"),
     ('{"shape": [3, 5], "activation": "rulu"}', "activation", "Did you mean"),
     ('{"shape": [3, 5], "activation": "relu", "negative_slope": 0.1}', "negative_slope", "auto takes"),

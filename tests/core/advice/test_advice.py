@@ -143,13 +143,13 @@ def test_does_not_warn_about_the_forward_gain(activation: str) -> None:
 @pytest.mark.parametrize(
     ("parameters", "activation", "message"),
     [
-        ({"gain": "forward"}, None, "gain: expected an activation, whose forward gain to take"),
+        ({"gain": "forward"}, None, "gain: expected an activation to take the forward gain from"),
         ({"gain": "forward"}, "softmax", r"a gain of softmax \(it has none\)"),
         ({"gain": "torch"}, "gelu", r"a gain of gelu \(forward, backward\)"),
         ({"gain": "backward"}, "swiglu", r"a gain of swiglu \(forward\)"),
         ({"gain": "sideways"}, "relu", "a finite number, at least 0, or one of forward, backward, torch for he_normal"),
         ({"gain": -1.0}, "relu", "at least 0, or one of"),
-        ({"gain": "forward", "negative_slope": 0.2}, "relu", "no other slope than the activation's"),
+        ({"gain": "forward", "negative_slope": 0.2}, "relu", "no slope other than the activation's"),
     ],
 )
 def test_rejects_a_gain_that_does_not_exist(parameters: dict[str, Any], activation: str | None, message: str) -> None:
