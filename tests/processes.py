@@ -1,4 +1,4 @@
-"""A server in a process of its own, and waiting for what it does."""
+"""Runs the service in a process of its own, and waits for conditions."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from pathlib import Path
 
 import httpx
 
-PATIENCE_S = 60
+TIMEOUT_S = 60
 
 
 class Process:
-    """`weight-init serve`, its log and what the system says of it."""
+    """A process of `weight-init serve`, with its log and its resources."""
 
     def __init__(self, **settings: object) -> None:
         command = [sys.executable, "-m", "service", "serve", "--port", "0"]
@@ -35,7 +35,7 @@ class Process:
             raise
 
     def _await_start(self) -> None:
-        until(lambda: "running on" in self.log and "startup complete" in self.log)  # of several workers the first
+        until(lambda: "running on" in self.log and "startup complete" in self.log)  # with several workers, by the first of them
         self.port = int(re.findall(r"running on http://127\.0\.0\.1:(\d+)", self.log)[0])
         until(lambda: httpx.get(f"{self.url}/readyz").status_code == 200)
 
@@ -53,16 +53,16 @@ class Process:
         return "".join(self._lines)
 
     def asked(self, path: str) -> socket.socket:
-        """A connection on which a GET was sent."""
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
+        """Send a GET on a new connection, and return the connection."""
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT_S)
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         return connection
 
     def status(self, field: str) -> int:
-        """A number of /proc/<pid>/status: Threads, VmRSS in kB."""
-        found = re.search(rf"{field}:\s+(\d+)", Path(f"/proc/{self._process.pid}/status").read_text())
-        assert found is not None
-        return int(found[1])
+        """Return a number from /proc/<pid>/status, such as Threads, or VmRSS in kB."""
+        match = re.search(rf"{field}:\s+(\d+)", Path(f"/proc/{self._process.pid}/status").read_text())
+        assert match is not None
+        return int(match[1])
 
     def open_sockets(self) -> int:
         return sum(
@@ -76,9 +76,9 @@ class Process:
         self.signal(signal.SIGTERM)
 
     def end(self) -> None:
-        """With its workers, if it has any."""
+        """End the process, and its workers if it has any."""
         self.terminate()
-        self._process.wait(PATIENCE_S)
+        self._process.wait(TIMEOUT_S)
         self.kill()
 
     def has_ended(self) -> bool:
@@ -92,9 +92,9 @@ class Process:
         self._process.stderr.close()
 
 
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for a condition."""
-    end = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < end, "waited in vain"
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
+    end = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < end, f"the condition does not hold after {TIMEOUT_S} s"
         time.sleep(0.02)
