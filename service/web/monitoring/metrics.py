@@ -160,7 +160,7 @@ def set_engine() -> None:
 
 
 async def get_metrics(_: Request) -> Response:
-    """Return the metrics, if they have no port of their own."""
+    """Return the metrics. This route exists only if they have no port of their own."""
     content = await run_in_threadpool(generate_latest, registry())
     return Response(content, headers={"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE_LATEST})
 

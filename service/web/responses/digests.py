@@ -92,7 +92,7 @@ async def _field(algorithm: str, blocks: Blocks) -> str:
 
 
 class DigestedResponse(StreamedResponse):
-    """A streamed response with a Repr-Digest, which is computed first. When the client disconnects, the computation stops."""
+    """A streamed response with a Repr-Digest, which is computed first. If the client disconnects meanwhile, nothing is sent."""
 
     def __init__(
         self, field: Callable[[], Coroutine[Any, Any, str]], blocks: Blocks, status_code: int, headers: Mapping[str, str], media_type: str

@@ -39,7 +39,7 @@ def accepted_format(accept: str | None) -> Format:
 
 
 def _quality(row: Format, ranges: list[_MediaRange]) -> float:
-    """Return the quality of the most specific range that matches, or 0. Other names of the format match only themselves, no wildcard."""
+    """Return the quality of the most specific range that matches, or 0. The other names of a format must match exactly."""
     matching = [item for item in ranges if item.matches(row.media_type) or item.media_type in row.also_accepts]
     return max(matching, key=lambda item: item.specificity).quality if matching else 0.0
 

@@ -259,5 +259,5 @@ def test_the_dashboard_shows_every_metric(http: httpx.Client, server_url: str) -
         http.get(path, headers={"Want-Repr-Digest": "sha-256=10"})
     panels = json.loads(DASHBOARD.read_text("utf-8"))["panels"]
     shown = {name for panel in panels for target in panel["targets"] for name in re.findall(r"weight_init_\w+", target["expr"])}
-    assert len(shown) == 10, "all of the metrics"
+    assert len(shown) == 10, "all metrics of the service"
     until(lambda: shown <= counts(server_url).names)

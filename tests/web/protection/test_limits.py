@@ -153,11 +153,11 @@ def test_equal_computations_share_one_permit(release: threading.Event) -> None:
 def test_a_cancelled_computation_keeps_its_permit_until_it_ends() -> None:
     async def scenario() -> None:
         computations, go_on = Computations(1), threading.Event()
-        asking = asyncio.create_task(computations.run("one", go_on.wait, TIMEOUT_S))
+        waiting = asyncio.create_task(computations.run("one", go_on.wait, TIMEOUT_S))
         await asyncio.sleep(0)
-        asking.cancel()
+        waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asking
+            await waiting
         with pytest.raises(HttpProblem, match="computations: expected at most 1 at once"):
             await computations.run("two", int)
         go_on.set()
@@ -254,7 +254,7 @@ def test_two_processes_share_their_counts_in_redis(redis_url: str) -> None:
         assert [httpx.get(url + SMALL).status_code for url in (one, other, one, other)] == [200, 200, 429, 429]
 
 
-def test_refuses_nobody_without_the_store_and_logs_it_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_limits_no_rate_without_the_store_and_logs_it_once(caplog: pytest.LogCaptureFixture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with serving(settings(rate="1/hour", rate_store=f"redis://127.0.0.1:{port}")) as url:

@@ -22,7 +22,7 @@ def whole(http: httpx.Client) -> httpx.Response:
     return http.get(URL)
 
 
-def ask(http: httpx.Client, method: str, **headers: str) -> httpx.Response:
+def send(http: httpx.Client, method: str, **headers: str) -> httpx.Response:
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     return http.request(method, URL if method != "POST" else "/init", json=SPEC if method == "POST" else None, headers=sent)
 
@@ -59,7 +59,7 @@ def parts_of(response: httpx.Response) -> list[tuple[dict[str, str], bytes]]:
     ],
 )
 def test_returns_the_requested_range(http: httpx.Client, whole: httpx.Response, method: str, header: str, start: int, stop: int) -> None:
-    response = ask(http, method, Range=header)
+    response = send(http, method, Range=header)
     assert response.status_code == 206
     assert response.headers["Content-Range"] == f"bytes {start}-{stop - 1}/{NBYTES}"
     assert response.headers["Content-Type"] == whole.headers["Content-Type"]
@@ -67,7 +67,7 @@ def test_returns_the_requested_range(http: httpx.Client, whole: httpx.Response, 
 
 
 def test_a_range_has_the_headers_of_the_whole_file(http: httpx.Client, whole: httpx.Response) -> None:
-    response = ask(http, "GET", Range="bytes=5-9")
+    response = send(http, "GET", Range="bytes=5-9")
     for name in ("ETag", "Weight-Init", "Cache-Control", "Vary", "Accept-Ranges", "Content-Disposition"):
         assert response.headers[name] == whole.headers[name]
 
@@ -75,7 +75,7 @@ def test_a_range_has_the_headers_of_the_whole_file(http: httpx.Client, whole: ht
 @pytest.mark.parametrize("header", ["bytes=20128-", "bytes=99999-100000", "bytes=-0", "bytes=20128-,-0", "bytes=" + "9" * 50 + "-"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_refuses_ranges_past_the_end_and_reports_the_length(http: httpx.Client, method: str, header: str) -> None:
-    response = ask(http, method, Range=header)
+    response = send(http, method, Range=header)
     assert response.status_code == 416
     assert response.headers["Content-Range"] == "bytes */20128"
     assert response.headers["Content-Type"] == "application/problem+json"
@@ -129,7 +129,7 @@ def test_ignores_an_invalid_range(http: httpx.Client, whole: httpx.Response, hea
 def test_returns_each_of_several_ranges_as_a_part(
     http: httpx.Client, whole: httpx.Response, method: str, header: str, ranges: list[tuple[int, int]]
 ) -> None:
-    response = ask(http, method, Range=header)
+    response = send(http, method, Range=header)
     assert response.status_code == 206
     assert "Content-Range" not in response.headers
     assert response.headers["Content-Length"] == str(len(response.content))
@@ -176,7 +176,7 @@ def test_returns_parts_of_a_terabyte_quickly(http: httpx.Client) -> None:
     ],
 )
 def test_returns_ranges_that_join_into_one_as_one(http: httpx.Client, whole: httpx.Response, header: str, start: int, stop: int) -> None:
-    response = ask(http, "GET", Range=header)
+    response = send(http, "GET", Range=header)
     assert response.status_code == 206
     assert response.headers["Content-Range"] == f"bytes {start}-{stop - 1}/{NBYTES}"
     assert response.content == whole.content[start:stop]
@@ -190,8 +190,8 @@ def test_returns_the_whole_file_for_too_many_ranges(http: httpx.Client, whole: h
     def listed(count: int) -> str:
         return "bytes=" + ",".join(f"{2 * at}-{2 * at}" for at in range(count))
 
-    assert len(parts_of(ask(http, "GET", Range=listed(MAX_RANGES)))) == MAX_RANGES
-    response = ask(http, "GET", Range=listed(MAX_RANGES + 1))
+    assert len(parts_of(send(http, "GET", Range=listed(MAX_RANGES)))) == MAX_RANGES
+    response = send(http, "GET", Range=listed(MAX_RANGES + 1))
     assert response.status_code == 200
     assert response.content == whole.content
 
@@ -223,7 +223,7 @@ def test_the_body_is_a_file_that_can_be_read_at_any_position(data: st.DataObject
 
 @pytest.mark.parametrize("header", ["bytes=5-9", "bytes=-1", "bytes=0-1,5-6", "bytes=20128-", "bytes=5-2"])
 def test_head_has_the_headers_of_get(http: httpx.Client, header: str) -> None:
-    head, get = (ask(http, method, Range=header, X_Request_Id="the-same") for method in ("HEAD", "GET"))
+    head, get = (send(http, method, Range=header, X_Request_Id="the-same") for method in ("HEAD", "GET"))
     assert head.content == b""
     assert head.status_code == get.status_code
     assert {**head.headers, "date": ""} == {**get.headers, "date": ""}
@@ -232,17 +232,17 @@ def test_head_has_the_headers_of_get(http: httpx.Client, header: str) -> None:
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 def test_if_range_prevents_parts_of_another_file(http: httpx.Client, whole: httpx.Response, method: str) -> None:
     etag = whole.headers["ETag"]
-    same = ask(http, method, Range="bytes=0-9", If_Range=etag)
+    same = send(http, method, Range="bytes=0-9", If_Range=etag)
     assert (same.status_code, same.headers["Content-Length"]) == (206, "10")
     for other in ('"other"', f"W/{etag}", etag.strip('"'), "Wed, 21 Oct 2015 07:28:00 GMT", ""):
-        response = ask(http, method, Range="bytes=0-9", If_Range=other)
+        response = send(http, method, Range="bytes=0-9", If_Range=other)
         assert (response.status_code, response.headers["Content-Length"]) == (200, str(NBYTES))
-    beyond = ask(http, method, Range="bytes=99999-", If_Range='"other"')
+    beyond = send(http, method, Range="bytes=99999-", If_Range='"other"')
     assert beyond.status_code == 200
 
 
 def test_answers_304_to_a_range_of_a_file_that_the_client_has(http: httpx.Client, whole: httpx.Response) -> None:
-    assert ask(http, "GET", Range="bytes=0-9", If_None_Match=whole.headers["ETag"]).status_code == 304
+    assert send(http, "GET", Range="bytes=0-9", If_None_Match=whole.headers["ETag"]).status_code == 304
 
 
 @pytest.mark.parametrize(
