@@ -126,7 +126,7 @@ class Connection(HttpToolsProtocol):
         if self._overhead_bytes > self._limits.max_head_bytes:
             self._refuse_head()
         else:
-            detail = "request: expected an HTTP/1.1 request; received something else. Check the client's protocol."
+            detail = "request: expected HTTP/1.1; received something else. Check the client's protocol."
             self._refuse(HTTPStatus.BAD_REQUEST, detail)
 
     @override
