@@ -1,4 +1,4 @@
-"""A server in a separate process, and a way to wait for a condition."""
+"""Runs the service in a process of its own, and waits for conditions."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from pathlib import Path
 
 import httpx
 
-PATIENCE_S = 60
+TIMEOUT_S = 60
 
 
 class Process:
-    """`weight-init serve`, its log, and its state as the system reports it."""
+    """A process of `weight-init serve`, with its log and its resources."""
 
     def __init__(self, **settings: object) -> None:
         command = [sys.executable, "-m", "service", "serve", "--port", "0"]
@@ -35,7 +35,7 @@ class Process:
             raise
 
     def _await_start(self) -> None:
-        until(lambda: "running on" in self.log and "startup complete" in self.log)  # if there are several workers, the first has started
+        until(lambda: "running on" in self.log and "startup complete" in self.log)  # with several workers, by the first of them
         self.port = int(re.findall(r"running on http://127\.0\.0\.1:(\d+)", self.log)[0])
         until(lambda: httpx.get(f"{self.url}/readyz").status_code == 200)
 
@@ -53,8 +53,8 @@ class Process:
         return "".join(self._lines)
 
     def asked(self, path: str) -> socket.socket:
-        """Open a connection and send a GET request."""
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
+        """Send a GET on a new connection, and return the connection."""
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT_S)
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         return connection
 
@@ -78,7 +78,7 @@ class Process:
     def end(self) -> None:
         """End the process, and its workers if it has any."""
         self.terminate()
-        self._process.wait(PATIENCE_S)
+        self._process.wait(TIMEOUT_S)
         self.kill()
 
     def has_ended(self) -> bool:
@@ -92,9 +92,9 @@ class Process:
         self._process.stderr.close()
 
 
-def until(holds: Callable[[], bool]) -> None:
+def until(condition: Callable[[], bool]) -> None:
     """Wait until a condition holds."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, "timed out"
+    end = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < end, f"the condition does not hold after {TIMEOUT_S} s"
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""A real server for tests, on a real socket, in a thread of the test process."""
+"""Runs a real server for tests, in a thread of the test process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.web.protection.connections import protocol_under
 
 @contextmanager
 def serving(settings: Settings, *, lifespan: Literal["on", "off"] = "off") -> Iterator[str]:
-    """Serve on a free port. The value is the address. `lifespan`: on to load the kernels too."""
+    """Serve on a free port, and yield the URL. The kernels are loaded only if `lifespan` is on."""
     config = uvicorn.Config(
         create_app(settings), port=0, log_level="critical", lifespan=lifespan, http=protocol_under(settings), proxy_headers=False
     )

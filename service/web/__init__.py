@@ -1,11 +1,11 @@
-"""HTTP. Imports everything below; nothing below imports it.
+"""The HTTP interface. Only service.cli imports it.
 
 app           the application and its routes
-body          reads the body of a request
-problems      errors as RFC 9457 problems
-startup       loads the kernels, and says when the service is ready
-responses/    from an answer to the bytes on the wire
+body          reads request bodies
+problems      errors as RFC 9457 problem details
+startup       loads the kernels, and tracks readiness
+responses/    turns an answer into an HTTP response
 protection/   keys, limits and connections
 monitoring/   metrics and logs
-openapi/      the document of the interface
+openapi/      the OpenAPI document
 """

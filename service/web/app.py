@@ -1,4 +1,4 @@
-"""The application: its routes, and nothing that a route does."""
+"""The application and its routes. What the routes do is in other modules."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ from service.web.protection.headers import CORS, SecurityHeaders
 from service.web.protection.limits import Computations, Permits, Rate
 from service.web.responses.digests import Digests
 from service.web.responses.negotiation import accepted_format
-from service.web.responses.tensor import answered, json_response
+from service.web.responses.tensor import json_response, tensor_response
 from service.web.startup import Readiness, lifespan
 
 
 class DirectRoute(APIRoute):
-    """A route whose endpoint takes the request and makes the response: FastAPI has nothing to resolve, to check, to write or to close."""
+    """A route whose endpoint takes the request and returns the response, without FastAPI's dependencies, validation and serialization."""
 
     def __init__(self, path: str, endpoint: Callable[[Request], Coroutine[Any, Any, Response]], **kwargs: Any) -> None:
         super().__init__(path, endpoint, **kwargs)
-        self.app = _direct(endpoint)
+        self.app = _asgi_app(endpoint)
 
 
-def _direct(endpoint: Callable[[Request], Coroutine[Any, Any, Response]]) -> ASGIApp:
+def _asgi_app(endpoint: Callable[[Request], Coroutine[Any, Any, Response]]) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         response = await endpoint(Request(scope, receive, send))
         await response(scope, receive, send)
@@ -59,19 +59,19 @@ def _direct(endpoint: Callable[[Request], Coroutine[Any, Any, Response]]) -> ASG
     return app
 
 
-# their names are what generated clients call their methods
+# The names of the routes become method names in generated clients.
 routes = APIRouter(route_class=DirectRoute, generate_unique_id_function=lambda route: route.name)
 
 _DESCRIPTION = (
-    "Initialized weights for neural networks, from any language: **the same bytes for the same request**, on every machine, in every"
-    " dtype, layout and slice. Ask `/init` for a tensor, `/recommend` for the scheme that fits an activation."
+    "Initialized weights for neural networks, for any language. **The same request returns the same bytes** on every machine, in every"
+    " dtype, layout and slice. `/init` returns a tensor. `/recommend` returns the scheme that fits an activation."
 )
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The service under `settings`, by default those of the environment."""
+    """Return the application. `settings` default to those of the environment."""
     app = FastAPIOffline(
-        routes=routes.routes,  # not included as a router, which would be searched twice
+        routes=routes.routes,  # not with include_router, which would search for each route twice
         redoc_url=None,
         lifespan=lifespan,
         title="weight-init",
@@ -83,33 +83,33 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings or Settings()
     app.state.digests = Digests()
     app.state.readiness = Readiness()
-    app.state.streams = Permits(app.state.settings.max_streams, "answers being sent", "WEIGHT_INIT_MAX_STREAMS")
+    app.state.streams = Permits(app.state.settings.max_streams, "streams", "WEIGHT_INIT_MAX_STREAMS")
     app.state.computations = Computations(app.state.settings.max_computations)
     if app.state.settings.metrics_port is None:
-        app.add_route(metrics.PATH, metrics.answer_metrics, include_in_schema=False)
+        app.add_route(metrics.PATH, metrics.get_metrics, include_in_schema=False)
     app.state.routes = routes.routes
     app.state.paths = frozenset(route.path for route in app.routes if isinstance(route, Route))
     metrics.set_engine()
     problems.install(app)
     complete(app, needs_key=bool(app.state.settings.key_digests))
-    _install_layers(app, app.state.settings)
+    _add_middleware(app, app.state.settings)
     return app
 
 
 def _telemetry() -> TelemetryConfig:
-    """FastAPI's own: traces go to OTEL_EXPORTER_OTLP_ENDPOINT. Where nothing of the kind is set, no request asks whether it is."""
+    """Return FastAPI's telemetry settings. Without any OTEL_ variable telemetry is off, so that requests do not check for it."""
     if any(name.startswith("OTEL_") for name in os.environ):
         return {"auto_configure": True}
     return {"tracing": False, "metrics": False, "logs": False}
 
 
-def _install_layers(app: FastAPI, settings: Settings) -> None:
-    """The last one added is the outermost. What is not wanted is not there, and costs nothing."""
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """Add the middleware that the settings need, innermost first."""
     if settings.rate is not None:
         app.add_middleware(Rate, rate=settings.rate, store=settings.rate_store)
     if settings.key_digests:
         app.add_middleware(Access, digests=settings.key_digests)
-    if settings.cors_origins:  # outside Access, since a browser asks whether it may send a key without sending it
+    if settings.cors_origins:  # outside Access, because a browser's preflight request carries no key
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(Watch)
     app.add_middleware(SecurityHeaders)
@@ -117,7 +117,7 @@ def _install_layers(app: FastAPI, settings: Settings) -> None:
 
 @routes.post("/init", tags=["weights"], summary="Initialize a tensor", openapi_extra=POST_INIT)
 async def post_init(request: Request) -> Response:
-    """A tensor from a JSON specification."""
+    """Return the tensor that a JSON object specifies."""
     body = await json_body(request, request.app.state.settings)
     return await _init(request, read_json(InitRequest, body))
 
@@ -125,23 +125,23 @@ async def post_init(request: Request) -> Response:
 @routes.head("/init", include_in_schema=False)
 @routes.get("/init", tags=["weights"], summary="Initialize a tensor", openapi_extra=GET_INIT)
 async def get_init(request: Request) -> Response:
-    """The same from a query: a plain URL, which can be cached, resumed and shared. The scheme's parameters stand beside the fields."""
+    """Return the tensor that a query specifies. The URL can be cached, resumed and shared. Scheme parameters are query fields too."""
     return await _init(request, read_text(InitRequest, request.query_params.multi_items()))
 
 
-async def _init(request: Request, wanted: InitRequest) -> Response:
+async def _init(request: Request, fields: InitRequest) -> Response:
     headers = request.headers
-    file_format = accepted_format(headers.get("accept")) if wanted.format is None else find_format(wanted.format)
-    await _gains(request, wanted)
-    made = answer(wanted, file_format, request.app.state.settings.limits)
-    request.scope[ANSWER] = made
-    return answered(made, request)
+    file_format = accepted_format(headers.get("accept")) if fields.format is None else find_format(fields.format)
+    await _compute_gains(request, fields)
+    tensor_answer = answer(fields, file_format, request.app.state.settings.limits)
+    request.scope[ANSWER] = tensor_answer
+    return tensor_response(tensor_answer, request)
 
 
-async def _gains(request: Request, wanted: InitRequest | RecommendRequest) -> None:
-    """Those of a formula that a user wrote take up to a second, in which others are served; then they are known."""
-    if isinstance(wanted.activation, Expression):
-        formula = wanted.activation.expression
+async def _compute_gains(request: Request, fields: InitRequest | RecommendRequest) -> None:
+    """Compute and cache the gains of a user's formula, which takes up to a second, without blocking other requests."""
+    if isinstance(fields.activation, Expression):
+        formula = fields.activation.expression
         await request.app.state.computations.run(formula, expressed, formula)
 
 
@@ -155,10 +155,10 @@ async def _gains(request: Request, wanted: InitRequest | RecommendRequest) -> No
     openapi_extra=GET_RECOMMEND,
 )
 async def get_recommend(request: Request) -> Response:
-    """The scheme that fits an activation, why, and what else may serve; with the fans, its standard deviation and bound too."""
-    wanted = read_text(RecommendRequest, request.query_params.multi_items())
-    await _gains(request, wanted)
-    return json_response(recommendation_of(wanted))
+    """Return the scheme that fits an activation or a layer, the reason, and alternatives. With the fans, also the standard deviation."""
+    fields = read_text(RecommendRequest, request.query_params.multi_items())
+    await _compute_gains(request, fields)
+    return json_response(recommendation_of(fields))
 
 
 @routes.head("/schemes", include_in_schema=False)
@@ -170,7 +170,7 @@ async def get_recommend(request: Request) -> Response:
     response_description=documents.SchemeCatalogue.__doc__ or "",
 )
 async def get_schemes(_: Request) -> Response:
-    """Every scheme: its names, parameters, formula and reference."""
+    """Return every scheme with its names, parameters, formula and reference."""
     return json_response(catalogue.schemes())
 
 
@@ -183,7 +183,7 @@ async def get_schemes(_: Request) -> Response:
     response_description=documents.ActivationCatalogue.__doc__ or "",
 )
 async def get_activations(_: Request) -> Response:
-    """Every activation: its names, parameters, gains and recommended scheme."""
+    """Return every activation with its names, parameters, gains and recommended scheme."""
     return json_response(catalogue.activations())
 
 
@@ -191,12 +191,12 @@ async def get_activations(_: Request) -> Response:
 @routes.get(
     "/healthz",
     tags=["operation"],
-    summary="Is the process alive?",
+    summary="Check liveness",
     response_model=documents.Health,
     response_description=documents.Health.__doc__ or "",
 )
 async def get_healthz(_: Request) -> Response:
-    """Always 200 while the process can answer."""
+    """Return 200 as long as the process responds."""
     return json_response({"status": "ok", "version": __version__}, cache=False)
 
 
@@ -204,19 +204,19 @@ async def get_healthz(_: Request) -> Response:
 @routes.get(
     "/readyz",
     tags=["operation"],
-    summary="May it get requests?",
+    summary="Check readiness",
     response_model=documents.Readiness,
     response_description=documents.Readiness.__doc__ or "",
     responses=NOT_READY,
 )
 async def get_readyz(request: Request) -> Response:
-    """200 when requests are welcome; 503 while the kernels are being loaded, and before the end. Requests are answered then too."""
-    if obstacle := request.app.state.readiness.obstacle:
-        raise HttpProblem(HTTPStatus.SERVICE_UNAVAILABLE, obstacle, {"Retry-After": "1"})
+    """Return 503 while the kernels load and while the server shuts down, else 200. Other requests are answered in either case."""
+    if reason := request.app.state.readiness.reason_not_ready:
+        raise HttpProblem(HTTPStatus.SERVICE_UNAVAILABLE, reason, {"Retry-After": "1"})
     return json_response({"status": "ready", "engine": engines.current().name}, cache=False)
 
 
 @routes.get("/", include_in_schema=False)
 async def get_root(_: Request) -> Response:
-    """A person with a browser wants the documentation."""
+    """Redirect people with a browser to the documentation."""
     return RedirectResponse("/docs")

@@ -1,4 +1,4 @@
-"""Reading a request's body: its type and its length are checked before it is parsed."""
+"""Reads request bodies, and checks their type and length before they are parsed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.web.problems import HttpProblem
 
 
 async def json_body(request: Request, settings: Settings) -> bytes:
-    """The body, if it is declared as JSON, and neither too long nor too late. Raises HttpProblem 408, 413, 415."""
+    """Return the body if it is declared as JSON, short enough and in time. Raises HttpProblem 408, 413 or 415."""
     _check_type(request)
     first = await request.receive()
     body = bytearray(first.get("body", b""))
@@ -21,18 +21,18 @@ async def json_body(request: Request, settings: Settings) -> bytes:
     if first.get("more_body"):
         try:
             async with asyncio.timeout(settings.head_timeout_s):
-                await _read_on(request, body, settings.max_body_bytes)
+                await _read_rest(request, body, settings.max_body_bytes)
         except TimeoutError:
             raise HttpProblem(
                 HTTPStatus.REQUEST_TIMEOUT,
-                f"body: expected the whole of it within {settings.head_timeout_s:g} s (WEIGHT_INIT_HEAD_TIMEOUT_S); received a part."
-                " Send it at once.",
+                f"body: expected all of it within {settings.head_timeout_s:g} s (WEIGHT_INIT_HEAD_TIMEOUT_S); received a part."
+                " Send it without pauses.",
                 {"Connection": "close"},
             ) from None
     return bytes(body)
 
 
-async def _read_on(request: Request, body: bytearray, max_bytes: int) -> None:
+async def _read_rest(request: Request, body: bytearray, max_bytes: int) -> None:
     more = True
     while more:
         message = await request.receive()
@@ -56,7 +56,7 @@ def _check_type(request: Request) -> None:
     if coding is not None and coding.strip().casefold() != "identity":
         raise HttpProblem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"Content-Encoding: expected none; received {coding}. Send the JSON as it is: it is short, and a few bytes could hold a lot.",
+            f"Content-Encoding: expected none; received {coding}. Send the JSON uncompressed.",
             {"Accept-Encoding": "identity"},
         )
 
@@ -65,6 +65,6 @@ def _check_length(body: bytearray, max_bytes: int) -> None:
     if len(body) > max_bytes:
         raise HttpProblem(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"body: expected at most {max_bytes} bytes (WEIGHT_INIT_MAX_BODY_BYTES); received more. A specification is never so long.",
+            f"body: expected at most {max_bytes} bytes (WEIGHT_INIT_MAX_BODY_BYTES); received more. Send a shorter body.",
             {"Connection": "close"},
         )

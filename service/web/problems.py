@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problems: one shape for every status, and one table from exceptions to statuses."""
+"""Errors as RFC 9457 problem details: one shape for every status, and one table from exceptions to statuses."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _STATUS_OF: dict[type[InitError], HTTPStatus] = {
 
 _ADVICE = {
     HTTPStatus.NOT_FOUND: "The routes are /init, /recommend, /schemes, /activations, /healthz, /readyz and /docs.",
-    HTTPStatus.METHOD_NOT_ALLOWED: "Use a method that the Allow header names.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "Use one of the methods in the Allow header.",
 }
 
 
 class HttpProblem(Exception):
-    """An error that only HTTP has: a body too large, a type not acceptable, a range outside the file."""
+    """An error that only HTTP has, such as a body that is too large or a range outside the file."""
 
     def __init__(self, status: HTTPStatus, detail: str, headers: dict[str, str] | None = None) -> None:
         self.status = status
@@ -42,7 +42,7 @@ class HttpProblem(Exception):
 
 
 def problem(status: HTTPStatus, detail: str, *, errors: list[FieldError] | None = None, headers: dict[str, str] | None = None) -> Response:
-    """The response of a problem."""
+    """Return the response for a problem."""
     content: dict[str, Any] = {
         "type": f"urn:weight-init:problem:{status.name.lower().replace('_', '-')}",
         "title": status.phrase,
@@ -60,7 +60,7 @@ def problem(status: HTTPStatus, detail: str, *, errors: list[FieldError] | None 
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of `app` with a problem; those that are no answer to a request are Watch's."""
+    """Answer every known error of `app` with a problem. The middleware Watch handles unexpected exceptions."""
     app.add_exception_handler(InitError, _on_init_error)
     app.add_exception_handler(InvalidRequest, _on_invalid_request)
     app.add_exception_handler(HttpProblem, _on_http_problem)
@@ -92,15 +92,15 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> str:
-    """The methods of every route of the path; the router itself names only those of the first."""
+    """Return the methods of every route with this path. The router itself reports only those of the first."""
     routes = (route for route in request.app.state.routes if route.path == request.url.path)
     return ", ".join(sorted({method for route in routes for method in route.methods}))
 
 
 async def on_bug(request: Request, error: Exception) -> Response:
-    """The answer to what should not happen, and the only place that logs it."""
+    """Log an unexpected exception, which nothing else logs, and return its response."""
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
-        "This is a defect of the service, not of the request. It is in the service's log; please report it.",
+        "The service has a defect; the request is not the cause. The log of the service has a traceback. Please report it.",
     )

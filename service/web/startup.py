@@ -1,4 +1,4 @@
-"""What happens before the first request and after the last one is welcome, and how `/readyz` knows of it."""
+"""Loads the kernels at the start, drains requests before the end, and tells `/readyz` about both."""
 
 from __future__ import annotations
 
@@ -22,64 +22,67 @@ _log = logging.getLogger("weight_init")
 
 @dataclass
 class Readiness:
-    """Whether requests are welcome."""
+    """Whether the service is ready for requests."""
 
     is_loading: bool = False
-    is_ending: bool = False
+    is_shutting_down: bool = False
 
     @property
-    def obstacle(self) -> str:
-        """Why they are not; nothing when they are."""
-        if self.is_ending:
-            return "This server is ending. Ask another one."
-        return "The kernels are being loaded. Ask again in a second." if self.is_loading else ""
+    def reason_not_ready(self) -> str:
+        """Why the service is not ready; empty when it is."""
+        if self.is_shutting_down:
+            return "This server is shutting down. Send requests to another one."
+        return "The kernels are loading. Try again in a second." if self.is_loading else ""
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Load the kernels: with the engine `numba` before anything is served, with `auto` while the reference serves already."""
+    """Load the kernels at the start and drain requests at the end.
+
+    With engine `numba`, nothing is served until the kernels are loaded. With `auto`, the reference engine serves meanwhile.
+    """
     settings: Settings = app.state.settings
     readiness: Readiness = app.state.readiness
     readiness.is_loading = True
     loading = asyncio.create_task(_load(settings, readiness))
     if settings.engine == "numba":
         await loading
-    with _drained(readiness, settings.drain_delay):
+    with _draining_on_sigterm(readiness, settings.drain_delay):
         yield
-    await loading  # a thread that compiles cannot be interrupted
+    await loading  # the thread that compiles them cannot be interrupted
 
 
 async def _load(settings: Settings, readiness: Readiness) -> None:
     try:
         if settings.engine != "numpy":
             await asyncio.to_thread(engines.load_kernels, settings.kernel_cache)
-    except Exception:  # whatever it is, the reference gives the same bytes
+    except Exception:  # any failure: the reference engine gives the same bytes
         if settings.engine == "numba":
             raise
-        _log.exception("the kernels cannot be loaded: the reference engine serves, more slowly")
+        _log.exception("failed to load the kernels: the reference engine serves instead, more slowly")
     metrics.set_engine()
     readiness.is_loading = False
 
 
 @contextmanager
-def _drained(readiness: Readiness, delay_s: float) -> Iterator[None]:
-    """On SIGTERM say first that no more requests are welcome, for so long that who balances the load has heard of it; then let it end.
+def _draining_on_sigterm(readiness: Readiness, delay_s: float) -> Iterator[None]:
+    """On SIGTERM, report 503 at `/readyz` for `delay_s`, so that load balancers notice. Then let uvicorn shut down.
 
-    A second signal ends it at once.
+    A second SIGTERM ends the delay. Uvicorn then accepts no more connections, and finishes the responses it is sending.
     """
-    if threading.current_thread() is not threading.main_thread():  # only there are signals heard
+    if threading.current_thread() is not threading.main_thread():  # Python handles signals only in the main thread
         yield
         return
     loop = asyncio.get_running_loop()
-    end = signal.getsignal(signal.SIGTERM)  # uvicorn's, which stops listening
+    shut_down = signal.getsignal(signal.SIGTERM)  # uvicorn's handler
 
     def drain(number: int, frame: FrameType | None) -> None:
-        readiness.is_ending = True
-        signal.signal(signal.SIGTERM, end)
+        readiness.is_shutting_down = True
+        signal.signal(signal.SIGTERM, shut_down)
         loop.call_soon_threadsafe(loop.call_later, delay_s, signal.raise_signal, number)
 
     signal.signal(signal.SIGTERM, drain)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, end)
+        signal.signal(signal.SIGTERM, shut_down)

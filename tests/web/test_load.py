@@ -1,4 +1,4 @@
-"""Under load and after it, briefly; `make load` does the same for a minute, with more of everything."""
+"""Briefly tests the server under load. `make load` does the same for a minute, with more of everything."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def server() -> Iterator[Server]:
         yield process
 
 
-def test_whatever_is_served_under_load_is_right_and_nothing_stays(server: Server) -> None:
-    found, before, after = under_load(server, connections=50, duration_s=3)
-    assert not found.wrong
-    assert found.refused == 0, "fewer connections than streams that are allowed"
-    assert all(found.seconds[kind] for kind in KINDS)
+def test_serves_the_right_bytes_under_load_and_leaks_nothing(server: Server) -> None:
+    result, before, after = under_load(server, connections=50, duration_s=3)
+    assert not result.wrong
+    assert result.refused == 0, "there are fewer connections than permitted streams"
+    assert all(result.seconds[kind] for kind in KINDS)
     assert after.threads <= before.threads
     assert after.sockets <= before.sockets
-    assert after.resident_bytes - before.resident_bytes < 50 * 3 * MIB, "what the allocator keeps is used again"
+    assert after.resident_bytes - before.resident_bytes < 50 * 3 * MIB, "the allocator reuses the memory that it keeps"
 
 
-def test_clients_that_vanish_leave_nothing_behind(server: Server) -> None:
+def test_leaks_nothing_when_clients_disconnect(server: Server) -> None:
     before, after = vanished(server, clients=150)
     assert after.threads <= before.threads
     assert after.sockets <= before.sockets
-    assert after.resident_bytes - before.resident_bytes < 150 * MIB, "less than one block for each"
+    assert after.resident_bytes - before.resident_bytes < 150 * MIB, "less than one block for each client"

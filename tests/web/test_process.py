@@ -1,4 +1,4 @@
-"""One true server process, driven over a socket: `weight-init serve`."""
+"""Runs `weight-init serve` as a process and uses it over a socket."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ def process() -> Iterator[tuple[subprocess.Popen[str], str]]:
         assert server.stderr is not None
         address = None
         for line in server.stderr:
-            if found := re.search(r"running on (http://127\.0\.0\.1:\d+)", line):
-                address = found[1]
+            if match := re.search(r"running on (http://127\.0\.0\.1:\d+)", line):
+                address = match[1]
                 break
-        assert address, "the server ended before it said where it listens"
+        assert address, "the server ended before it reported its address"
         yield server, address
         server.kill()
 
 
-def test_it_serves_golden_bytes(process: tuple[subprocess.Popen[str], str]) -> None:
+def test_serves_golden_bytes(process: tuple[subprocess.Popen[str], str]) -> None:
     row = next(row for row in GOLDEN if row["request"].get("format") == "safetensors")
     body = httpx.post(f"{process[1]}/init", json=row["request"]).content
     assert hashlib.sha256(body).hexdigest() == row["answer"]["file_sha256"]
 
 
-def test_it_does_not_say_what_it_is_made_of(process: tuple[subprocess.Popen[str], str]) -> None:
+def test_sends_no_server_header(process: tuple[subprocess.Popen[str], str]) -> None:
     assert "Server" not in httpx.get(f"{process[1]}/healthz").headers
 
 
-def test_a_client_that_leaves_in_mid_stream_harms_nobody(process: tuple[subprocess.Popen[str], str]) -> None:
+def test_serves_other_clients_after_some_disconnect_mid_stream(process: tuple[subprocess.Popen[str], str]) -> None:
     host, port = process[1].removeprefix("http://").split(":")
     for _ in range(5):
-        with socket.create_connection((host, int(port))) as leaving:
-            leaving.sendall(b"GET /init?shape=1048576,1024&scheme=normal&seed=1 HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert leaving.recv(1000).startswith(b"HTTP/1.1 200")
-    # were their gigabytes still being computed, this would wait for minutes
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(b"GET /init?shape=1048576,1024&scheme=normal&seed=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.recv(1000).startswith(b"HTTP/1.1 200")
+    # this would take minutes if the gigabytes of those clients were still being computed
     assert httpx.get(f"{process[1]}/init?shape=1000,100&seed=1&format=raw", timeout=20).status_code == 200
 
 
-def test_a_taken_port_is_an_error_and_not_a_traceback(process: tuple[subprocess.Popen[str], str]) -> None:
+def test_reports_a_taken_port_without_a_traceback(process: tuple[subprocess.Popen[str], str]) -> None:
     port = process[1].rpartition(":")[2]
     done = subprocess.run([sys.executable, "-m", "service", "serve", "--port", port], capture_output=True, text=True, check=False)
     assert done.returncode != 0
@@ -61,6 +61,6 @@ def test_a_taken_port_is_an_error_and_not_a_traceback(process: tuple[subprocess.
     assert "Traceback" not in done.stderr
 
 
-def test_it_ends_when_told(process: tuple[subprocess.Popen[str], str]) -> None:
+def test_ends_on_sigterm(process: tuple[subprocess.Popen[str], str]) -> None:
     process[0].send_signal(signal.SIGTERM)
     assert process[0].wait(20) in (0, -signal.SIGTERM)

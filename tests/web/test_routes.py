@@ -1,4 +1,4 @@
-"""The other routes, and the documentation with its examples."""
+"""The routes besides /init, and the OpenAPI document with its examples."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def document(http: httpx.Client) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", ["/recommend?activation=relu", "/schemes", "/activations", "/healthz", "/readyz"])
-def test_head_has_the_headers_of_get(http: httpx.Client, path: str) -> None:
+def test_head_has_the_length_of_get_and_no_body(http: httpx.Client, path: str) -> None:
     head, get = http.head(path), http.get(path)
     assert (head.status_code, get.status_code) == (200, 200)
     assert head.content == b""
     assert head.headers["Content-Length"] == str(len(get.content))
 
 
-def test_recommend_explains(http: httpx.Client) -> None:
+def test_recommend_returns_a_scheme_with_its_numbers_and_reference(http: httpx.Client) -> None:
     advice = http.get("/recommend?activation=relu&fan_in=784&fan_out=256").json()
     assert advice["scheme"] == "he_normal"
     assert advice["gain"] == {"forward": 1.414213562, "backward": 1.414213562, "variance": 1.71285855, "torch": 2**0.5}
@@ -39,28 +39,28 @@ def test_recommend_explains(http: httpx.Client) -> None:
     assert "He, Zhang, Ren, Sun (2015)" in advice["reference"]
 
 
-def test_recommend_takes_the_activations_parameters(http: httpx.Client) -> None:
+def test_recommend_accepts_parameters_of_the_activation(http: httpx.Client) -> None:
     advice = http.get("/recommend?activation=leaky_relu&negative_slope=0.2&fan_in=100").json()
     assert advice["stddev"] == pytest.approx((2 / 104) ** 0.5)
 
 
-def test_recommend_refuses_what_it_does_not_know(http: httpx.Client) -> None:
+def test_recommend_rejects_an_unknown_activation_and_an_empty_query(http: httpx.Client) -> None:
     assert http.get("/recommend?activation=rulu").status_code == 422
     assert http.get("/recommend").status_code == 422
 
 
-def test_the_catalogues_list_every_row(http: httpx.Client) -> None:
+def test_catalogues_list_every_scheme_and_activation(http: httpx.Client) -> None:
     assert [row["name"] for row in http.get("/schemes").json()["schemes"]] == list(SCHEMES)
     assert [row["name"] for row in http.get("/activations").json()["activations"]] == list(ACTIVATIONS)
 
 
-def test_probes_are_never_kept(http: httpx.Client) -> None:
+def test_probes_are_never_cached(http: httpx.Client) -> None:
     assert http.get("/healthz").json()["status"] == "ok"
     assert http.get("/readyz").json()["status"] == "ready"
     assert http.get("/readyz").headers["Cache-Control"] == "no-store"
 
 
-def test_the_root_leads_to_the_documentation_which_needs_no_other_host(http: httpx.Client) -> None:
+def test_root_redirects_to_documentation_that_needs_no_other_host(http: httpx.Client) -> None:
     page = http.get("/", follow_redirects=True)
     assert page.url.path == "/docs"
     assert "//" not in page.text.replace("window.location.protocol + '//'", "").replace("// ", "").split("<script>")[0]
@@ -69,7 +69,7 @@ def test_the_root_leads_to_the_documentation_which_needs_no_other_host(http: htt
 
 
 @pytest.mark.parametrize("example", INIT_EXAMPLES)
-def test_the_examples_of_post_run(http: httpx.Client, document: dict[str, Any], example: str) -> None:
+def test_every_example_of_post_runs(http: httpx.Client, document: dict[str, Any], example: str) -> None:
     body = document["paths"]["/init"]["post"]["requestBody"]["content"]["application/json"]
     response = http.post("/init", json=body["examples"][example]["value"])
     assert response.status_code == 200
@@ -77,12 +77,12 @@ def test_the_examples_of_post_run(http: httpx.Client, document: dict[str, Any], 
 
 
 @pytest.mark.parametrize("path", ["/init", "/recommend"])
-def test_the_examples_of_get_run(http: httpx.Client, document: dict[str, Any], path: str) -> None:
+def test_every_example_of_get_runs(http: httpx.Client, document: dict[str, Any], path: str) -> None:
     rows = document["paths"][path]["get"]["parameters"]
     assert http.get(path, params={row["name"]: row["example"] for row in rows if "example" in row}).status_code == 200
 
 
-def test_the_document_describes_every_field_and_parameter(document: dict[str, Any]) -> None:
+def test_document_describes_every_field_and_parameter(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     body = document["paths"]["/init"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body == {"$ref": "#/components/schemas/InitRequest"}
@@ -95,21 +95,21 @@ def test_the_document_describes_every_field_and_parameter(document: dict[str, An
     assert [row["properties"]["name"]["const"] for row in objects] == list(SCHEMES)
 
 
-def test_no_field_of_a_request_has_a_default_which_generated_clients_would_send(document: dict[str, Any]) -> None:
+def test_no_request_field_has_a_default_that_generated_clients_would_send(document: dict[str, Any]) -> None:
     schemas = [*document["components"]["schemas"].values()]
     fields = {name: row for schema in schemas for name, row in schema.get("properties", {}).items() if "default" in row}
-    assert set(fields) == {"name"}, "that of a scheme or an activation, which is constant"
+    assert set(fields) == {"name"}, "only the name of a scheme or an activation has one, and it is constant"
 
 
-def test_bytes_come_before_json_for_generated_clients_which_take_the_first_that_they_know(document: dict[str, Any]) -> None:
+def test_bytes_come_before_json_because_generated_clients_use_the_first_type_they_know(document: dict[str, Any]) -> None:
     for method in ("get", "post"):
         types = list(document["paths"]["/init"][method]["responses"]["200"]["content"])
         assert types.index("application/octet-stream") < types.index("application/json")
-        assert types[0] == "application/x-npy", "what /docs asks for"
+        assert types[0] == "application/x-npy", "the type that /docs requests"
 
 
 @pytest.mark.parametrize("request_", GOLDEN, ids=lambda request: request.get("scheme", "auto"))
-def test_the_document_knows_all_of_the_metadata(http: httpx.Client, document: dict[str, Any], request_: dict[str, Any]) -> None:
+def test_document_describes_all_metadata(http: httpx.Client, document: dict[str, Any], request_: dict[str, Any]) -> None:
     metadata = json.loads(http.post("/init", json=request_).headers["Weight-Init"])
     schema = {"$ref": "#/components/schemas/Metadata", "components": document["components"]}
     jsonschema_rs.validator_for(schema).validate(metadata)
@@ -119,14 +119,14 @@ def test_the_document_knows_all_of_the_metadata(http: httpx.Client, document: di
 def test_every_reference_in_the_document_resolves(document: dict[str, Any]) -> None:
     def references(node: Any) -> list[str]:
         if isinstance(node, list):
-            return [found for item in node for found in references(item)]
+            return [reference for item in node for reference in references(item)]
         if isinstance(node, dict):
-            return ([node["$ref"]] if "$ref" in node else []) + [found for item in node.values() for found in references(item)]
+            return ([node["$ref"]] if "$ref" in node else []) + [inner for item in node.values() for inner in references(item)]
         return []
 
-    found = references(document)
-    assert found
-    for reference in found:
+    all_references = references(document)
+    assert all_references
+    for reference in all_references:
         target: Any = document
         for part in reference.removeprefix("#/").split("/"):
             target = target[part]

@@ -1,6 +1,6 @@
-"""The OpenAPI document, held against the service: requests made from it, right and wrong, are answered as it says.
+"""Tests the service against its OpenAPI document: valid and invalid requests, generated from it, get the responses that it declares.
 
-FUZZ_EXAMPLES says how many are made up for each operation, beside those that the document's constraints and examples give: `make fuzz`.
+FUZZ_EXAMPLES sets how many are generated for each operation, besides those from the document's constraints and examples: `make fuzz`.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from tests.serving import serving
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
-# answers are small, so that thousands of them take less than a minute; the document's own examples are within it
+# Small limits, so that thousands of responses take less than a minute. The examples of the document are within them.
 SMALL = Settings(engine="numpy", max_tensor_bytes=1 << 20, max_json_elements=1 << 12, max_structured_elements=1 << 12)
 
 
 @pytest.mark.timeout(0 if "FUZZ_EXAMPLES" in os.environ else 240)
-def test_every_answer_is_as_the_document_says(tmp_path: Path) -> None:
+def test_every_response_matches_the_document(tmp_path: Path) -> None:
     program = (sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIGURATION), "run")
     options = ("--checks", "all", "--seed", "7", "--max-examples", str(EXAMPLES), "--continue-on-failure", "--no-color")
     with serving(SMALL) as url:
         done = subprocess.run([*program, f"{url}/openapi.json", *options], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    made = re.search(r"(\d+) generated", done.stdout)
-    assert made is not None
-    assert int(made[1]) >= max(2000, 3 * EXAMPLES), "three operations have parameters"
+    match = re.search(r"(\d+) generated", done.stdout)
+    assert match is not None
+    assert int(match[1]) >= max(2000, 3 * EXAMPLES), "three operations have parameters"

@@ -1,4 +1,4 @@
-"""What computes when: before the kernels are loaded, afterwards, and where there are none."""
+"""Which engine computes: before the kernels are loaded, afterwards, and if Numba is missing."""
 
 from __future__ import annotations
 
@@ -19,58 +19,58 @@ REQUEST = {"shape": [300, 200], "activation": "relu", "seed": 7, "format": "raw"
 
 
 @pytest.fixture(autouse=True)
-def _reference() -> Iterator[None]:
+def _use_reference_engine() -> Iterator[None]:
     engines.use_numpy()
     yield
     engines.use_numpy()
 
 
 @contextmanager
-def starting(engine: Literal["auto", "numpy", "numba"]) -> Iterator[httpx.Client]:
+def started(engine: Literal["auto", "numpy", "numba"]) -> Iterator[httpx.Client]:
     with serving(Settings(engine=engine), lifespan="on") as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 
 
-def when_ready(client: httpx.Client) -> dict[str, str]:
+def wait_until_ready(client: httpx.Client) -> dict[str, str]:
     while (answer := client.get("/readyz")).status_code == 503:
         time.sleep(0.05)
     content: dict[str, str] = answer.json()
     return content
 
 
-def test_with_auto_the_reference_serves_until_the_kernels_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_serves_with_the_reference_until_the_kernels_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     load, may_load = engines.load_kernels, threading.Event()
     monkeypatch.setattr(engines, "load_kernels", lambda cache: may_load.wait(60) and load(cache))
-    with starting("auto") as client:
+    with started("auto") as client:
         try:
             waiting = client.get("/readyz")
             early = client.post("/init", json=REQUEST).content
         finally:
             may_load.set()
         assert (waiting.status_code, waiting.headers["Retry-After"]) == (503, "1")
-        assert when_ready(client) == {"status": "ready", "engine": "numba"}
+        assert wait_until_ready(client) == {"status": "ready", "engine": "numba"}
         assert client.post("/init", json=REQUEST).content == early
 
 
-def test_with_numpy_nothing_is_loaded() -> None:
-    with starting("numpy") as client:
-        assert when_ready(client)["engine"] == "numpy"
+def test_numpy_loads_no_kernels() -> None:
+    with started("numpy") as client:
+        assert wait_until_ready(client)["engine"] == "numpy"
 
 
 def _fail(_: object) -> None:
     raise ImportError("No module named 'numba'")
 
 
-def test_where_there_is_no_numba_auto_serves_and_says_so(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_auto_logs_that_numba_is_missing_and_serves(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(engines, "load_kernels", _fail)
-    with starting("auto") as client:
-        assert when_ready(client)["engine"] == "numpy"
+    with started("auto") as client:
+        assert wait_until_ready(client)["engine"] == "numpy"
         assert client.post("/init", json=REQUEST).status_code == 200
     assert "the reference engine serves" in caplog.text
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # the server's thread ends with the error
-def test_where_there_is_no_numba_the_engine_numba_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engine_numba_does_not_start_if_numba_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "load_kernels", _fail)
-    with pytest.raises(AssertionError, match="ended before it started"), starting("numba"):
+    with pytest.raises(AssertionError, match="ended before it started"), started("numba"):
         pass

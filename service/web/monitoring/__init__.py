@@ -1,7 +1,7 @@
 """What the operator sees.
 
-watch      the outermost layer of the application: each request is measured once
-exchange   one request and its response, as they look from outside
-metrics    counters for Prometheus
-logs       one line for each request
+watch      measures each request once
+exchange   the measurements of one request and its response
+metrics    metrics for Prometheus
+logs       one log line for each request
 """

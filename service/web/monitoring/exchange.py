@@ -1,4 +1,4 @@
-"""One request and its answer, as they look from outside: what is measured of them, and by which names they are found again."""
+"""One request and its response: what is measured of them, and the ids under which the log records them."""
 
 from __future__ import annotations
 
@@ -11,49 +11,49 @@ from time import perf_counter
 
 from starlette.types import Message, Scope, Send
 
-ANSWER = "weight_init.answer"  # where a route leaves in the scope what it answers
+ANSWER = "weight_init.answer"  # scope key under which a route stores its answer, for the metrics
 
-_CLIENT_LEFT = 499  # as nginx calls it when no status was sent
-_REQUEST_ID = re.compile(rb"[!-~]{1,128}")  # what a proxy or a client may call a request: nothing that could look like another line
+_CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that disconnects before the response begins
+_REQUEST_ID = re.compile(rb"[!-~]{1,128}")  # printable ASCII, so that no id can forge a line of the log
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
 
 
 @dataclass(frozen=True)
-class Names:
-    """What a request is called: its own id, and that of the trace it is a part of, if any."""
+class RequestIds:
+    """The id of a request, and the id of its trace if it has one."""
 
     request_id: str
     trace_id: str | None
 
 
-# in each task the names of the request that it serves, for whatever is logged meanwhile
-current_names: ContextVar[Names | None] = ContextVar("current_names", default=None)
+# The ids of the request that the current task serves, for everything it logs.
+current_ids: ContextVar[RequestIds | None] = ContextVar("current_ids", default=None)
 
 
-def names_in(headers: Iterable[tuple[bytes, bytes]]) -> Names:
-    """From `X-Request-Id`, if it is sane, else a fresh one; and `traceparent`, which is ignored if it is not valid."""
+def request_ids(headers: Iterable[tuple[bytes, bytes]]) -> RequestIds:
+    """Return the id in `X-Request-Id`, or a fresh one if it is missing or invalid, and the trace id of a valid `traceparent`."""
     request_id = trace_id = None
     for name, value in headers:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             request_id = value.decode("ascii")
-        elif name == b"traceparent" and (found := _TRACEPARENT.fullmatch(value)):
-            trace_id = found[1].decode("ascii")
-    return Names(request_id or secrets.token_hex(8), trace_id)
+        elif name == b"traceparent" and (match := _TRACEPARENT.fullmatch(value)):
+            trace_id = match[1].decode("ascii")
+    return RequestIds(request_id or secrets.token_hex(8), trace_id)
 
 
 class Exchange:
-    """What is measured between a request and the end of its answer. `send` stands between the application and the server.
+    """Measures one request from its first byte to the end of its response. Pass `send` to the application in place of the server's.
 
-    `on_stream` is called when an answer turns out to come in several pieces.
+    `on_stream` is called when a response has more than one block.
     """
 
     def __init__(self, scope: Scope, send: Send, on_stream: Callable[[], None]) -> None:
         self._send, self._on_stream = send, on_stream
-        self._began = perf_counter()
+        self._start_s = perf_counter()
         self.scope = scope
         self.path: str = scope["path"]
-        self.names = names_in(scope["headers"])
-        self.status = _CLIENT_LEFT  # until there is an answer
+        self.ids = request_ids(scope["headers"])
+        self.status = _CLIENT_CLOSED_REQUEST  # until the response begins
         self.first_byte_s: float | None = None
         self.duration_s = 0.0
         self.sent_bytes = 0
@@ -62,15 +62,15 @@ class Exchange:
 
     @property
     def has_begun(self) -> bool:
-        """Whether a status was sent."""
+        """Whether the status has been sent."""
         return self.first_byte_s is not None
 
     async def send(self, message: Message) -> None:
-        """Pass it on, and note it."""
+        """Forward a message of the response, and measure it."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            self.first_byte_s = perf_counter() - self._began
-            message["headers"] = [*message["headers"], (b"x-request-id", self.names.request_id.encode("ascii"))]
+            self.first_byte_s = perf_counter() - self._start_s
+            message["headers"] = [*message["headers"], (b"x-request-id", self.ids.request_id.encode("ascii"))]
             await self._send(message)
             return
         more = message.get("more_body", False)
@@ -78,10 +78,10 @@ class Exchange:
             self.is_streamed = True
             self._on_stream()
         await self._send(message)
-        if self.scope["method"] != "HEAD":  # whose content the server keeps back
+        if self.scope["method"] != "HEAD":  # the server drops the body of a HEAD response
             self.sent_bytes += len(message.get("body", b""))
         self.is_whole = not more
 
     def end(self) -> None:
-        """Nothing more will be sent."""
-        self.duration_s = perf_counter() - self._began
+        """Record the duration. Nothing more is sent."""
+        self.duration_s = perf_counter() - self._start_s

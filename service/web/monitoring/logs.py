@@ -1,4 +1,4 @@
-"""What the server logs, and how: uvicorn's messages and this program's, each one line on stderr, with the names of its request."""
+"""The log on stderr: one line for each message of uvicorn and of the service, with the ids of its request."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ import re
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from service.web.monitoring.exchange import Exchange, current_names
+from typing_extensions import override
+
+from service.web.monitoring.exchange import Exchange, current_ids
 
 Format = Literal["pretty", "json"]
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # what ends a line, or talks to a terminal
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # line breaks, and characters that control a terminal
 
 _access = logging.getLogger("weight_init.access")
 
 
 def logging_config(log_format: Format = "pretty", level: str = "info") -> dict[str, Any]:
-    """For uvicorn's `log_config`. Its access log is not in it: `access` takes its place."""
+    """Return a configuration for uvicorn's `log_config`. `log_access` replaces uvicorn's access log."""
     logger = {"handlers": ["stderr"], "level": level.upper(), "propagate": False}
     return {
         "version": 1,
@@ -29,8 +31,8 @@ def logging_config(log_format: Format = "pretty", level: str = "info") -> dict[s
     }
 
 
-def access(exchange: Exchange) -> None:
-    """One line for an exchange that has ended."""
+def log_access(exchange: Exchange) -> None:
+    """Log one line for a finished exchange."""
     if not _access.isEnabledFor(logging.INFO):
         return
     client = exchange.scope["client"]
@@ -46,37 +48,38 @@ def access(exchange: Exchange) -> None:
 
 
 class Pretty(logging.Formatter):
-    """For people: the time, the level, the message, the names of the request; a traceback on lines of its own."""
+    """Formats records for people: time, level, message and ids on one line, and a traceback on the lines below."""
 
+    @override
     def format(self, record: logging.LogRecord) -> str:
-        """The line. What a client sent cannot begin another one, nor colour a terminal."""
         message = record.getMessage()
-        # uvicorn's messages hold nothing of a client, but may hold the traceback of a start that failed
+        # A client must not be able to forge a line or control the terminal. Uvicorn's messages contain nothing from clients, but may
+        # contain the traceback of a failed start, which keeps its lines.
         if not message.isprintable() and not record.name.startswith("uvicorn"):
-            message = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), message)
-        names = "".join(f" {name}={value}" for name, value in _names().items())
+            message = _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), message)
+        ids = "".join(f" {name}={value}" for name, value in _ids().items())
         traceback = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
-        return f"{_time(record)} {record.levelname:<8} {message.rstrip()}{names}{traceback}"
+        return f"{_time(record)} {record.levelname:<8} {message.rstrip()}{ids}{traceback}"
 
 
 class Json(logging.Formatter):
-    """For machines: one object a line, in ASCII, a traceback in a field of its own."""
+    """Formats records for programs: a JSON object in ASCII on each line, with a traceback in its own field."""
 
+    @override
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
         facts = {"time": _time(record), "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage().rstrip()}
         traceback = {"traceback": self.formatException(record.exc_info)} if record.exc_info else {}
-        return json.dumps(facts | _names() | getattr(record, "facts", {}) | traceback)
+        return json.dumps(facts | _ids() | getattr(record, "facts", {}) | traceback)
 
 
 _FORMATTERS: dict[Format, type[logging.Formatter]] = {"pretty": Pretty, "json": Json}
 
 
-def _names() -> dict[str, str]:
-    names = current_names.get()
-    if names is None:
+def _ids() -> dict[str, str]:
+    ids = current_ids.get()
+    if ids is None:
         return {}
-    return {"request_id": names.request_id} | ({"trace_id": names.trace_id} if names.trace_id else {})
+    return {"request_id": ids.request_id} | ({"trace_id": ids.trace_id} if ids.trace_id else {})
 
 
 def _time(record: logging.LogRecord) -> str:

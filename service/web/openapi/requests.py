@@ -1,6 +1,6 @@
-"""The schemas of requests: fields and parameters as the registry has them.
+"""The schemas of requests: their fields and parameters, from the registries.
 
-No field has a `default`: generators would send it, or demand it, for one that is left out. The description says it instead.
+No field has a `default`, because generated clients would send or require it. The description states it instead.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ def _one_of(choices: Iterable[str]) -> Schema:
     return {"type": "string", "enum": [str(choice) for choice in choices]}
 
 
-# the choices of fields, and of parameters that stand beside the fields
+# The choices of fields, and of parameters that can be fields.
 _ENUMERATIONS: dict[str, Schema] = {
-    "Layer": described(_one_of(ROLES), "what a weight is in the network"),
-    "FanConvention": described(_one_of(FanConvention), "who counts the fans"),
+    "Layer": described(_one_of(ROLES), "what the weight is in the network"),
+    "FanConvention": described(_one_of(FanConvention), "whose way to count the fans"),
     "Layout": described(_one_of(LAYOUTS), "the order of the axes"),
     "Dtype": described(_one_of(DTYPES), "the type of the elements"),
     "Format": described(_one_of(FORMATS), "the format of the file"),
-    "NamedGain": described(_one_of(choices_of("gain")), "a gain of the activation"),
+    "NamedGain": described(_one_of(choices_of("gain")), "one of the gains of the activation"),
 } | {
     _pascal(name): described(_one_of(choices_of(name)), described_parameter(name))
     for name in PARAMETER_NAMES
@@ -82,14 +82,14 @@ def _with_default(description: str, default: object) -> str:
         case None:
             return description
         case bool():
-            return f"{description}; left out, {str(default).lower()}"
+            return f"{description} (default: {str(default).lower()})"
         case float():
-            return f"{description}; left out, {default:g}"
-    return f"{description}; left out, {default}"
+            return f"{description} (default: {default:g})"
+    return f"{description} (default: {default})"
 
 
-def _named(name: str, rows: tuple[Parameter, ...], description: str) -> Schema:
-    """The object of a name and parameters."""
+def _object(name: str, rows: tuple[Parameter, ...], description: str) -> Schema:
+    """Return the schema of an object with a name and parameters."""
     return {
         "type": "object",
         "description": description,
@@ -100,8 +100,8 @@ def _named(name: str, rows: tuple[Parameter, ...], description: str) -> Schema:
     }
 
 
-_SCHEMES = {f"{_pascal(row.name)}Scheme": _named(row.name, row.parameters, row.summary) for row in SCHEMES.values()}
-_ACTIVATIONS = {f"{_pascal(row.name)}Activation": _named(row.name, row.parameters, row.formula) for row in ACTIVATIONS.values()}
+_SCHEMES = {f"{_pascal(row.name)}Scheme": _object(row.name, row.parameters, row.summary) for row in SCHEMES.values()}
+_ACTIVATIONS = {f"{_pascal(row.name)}Activation": _object(row.name, row.parameters, row.formula) for row in ACTIVATIONS.values()}
 _ACTIVATIONS["Expression"] = {
     "type": "object",
     "description": f"a formula in x: numbers, pi, e, + - * / ^, parentheses and {', '.join(FUNCTIONS)}",
@@ -111,8 +111,8 @@ _ACTIVATIONS["Expression"] = {
 }
 
 _NAMES: dict[str, Schema] = {
-    "scheme": {"type": "string", "description": "a scheme's name or one of its aliases", "examples": list(SCHEMES)},
-    "activation": {"type": "string", "description": "an activation's name or one of its aliases", "examples": list(ACTIVATIONS)},
+    "scheme": {"type": "string", "description": "the name of a scheme, or an alias", "examples": list(SCHEMES)},
+    "activation": {"type": "string", "description": "the name of an activation, or an alias", "examples": list(ACTIVATIONS)},
 }
 _OBJECTS = {"scheme": _SCHEMES, "activation": _ACTIVATIONS}
 
@@ -125,10 +125,10 @@ _SEED: Schema = {
 
 
 def _fields(model: type[Request]) -> dict[str, Schema]:
-    """The fields of a request, in full, and the parameters that may stand beside them."""
+    """Return the fields of a request, and the parameters that can stand beside them."""
     generated = model.model_json_schema(ref_template="#/{model}")["properties"]
     fields = {name: described(_field(name, generated[name], model), _description(name, model)) for name in model.model_fields}
-    return fields | {name: described(_beside(name), described_parameter(name)) for name in model.parameter_names()}
+    return fields | {name: described(_flat_parameter(name), described_parameter(name)) for name in model.parameter_names()}
 
 
 def _description(name: str, model: type[Request]) -> str:
@@ -149,8 +149,8 @@ def _field(name: str, generated: Schema, model: type[Request]) -> Schema:
     return {"type": kinds[0]["type"]}
 
 
-def _beside(name: str) -> Schema:
-    """Whoever has it: with the lowest of the minimums, if all have one."""
+def _flat_parameter(name: str) -> Schema:
+    """Return the schema of a parameter beside the fields: with the lowest of its minimums, if every scheme and activation has one."""
     row = parameter_row(name)
     if row.kind is Kind.CHOICE:
         return ref(_pascal(name))
@@ -160,12 +160,12 @@ def _beside(name: str) -> Schema:
 
 
 def query(model: type[Request], examples: dict[str, Any]) -> list[Schema]:
-    """The same fields as query parameters."""
+    """Return the fields of a request as query parameters."""
     return [_query_parameter(name, schema, model, examples) for name, schema in _fields(model).items()]
 
 
 def _query_parameter(name: str, schema: Schema, model: type[Request], examples: dict[str, Any]) -> Schema:
-    """With the description in both places: pages show the one, generators the other."""
+    """Return one query parameter. Its description is in both places: documentation shows one, generated clients the other."""
     field = model.model_fields.get(name)
     text = _as_text(name, schema)
     parameter: Schema = {
@@ -179,12 +179,12 @@ def _query_parameter(name: str, schema: Schema, model: type[Request], examples: 
 
 
 def _as_text(name: str, schema: Schema) -> Schema:
-    """A name without an object; and a shape as one text, since not every client joins the items of a list with commas."""
+    """Return the schema for a query. A scheme is a name, and a shape is a string, because not every client joins lists with commas."""
     if name in _NAMES:
         return described(_NAMES[name], schema["description"])
     if name == "shape":
         text = {"type": "string", "pattern": rf"^(\(\)|[1-9][0-9]*(,[1-9][0-9]*){{0,{MAX_RANK - 1}}})$"}
-        return described(text, f"{schema['description']}; with commas between them, as 256,784")
+        return described(text, f"{schema['description']}; separated by commas, such as 256,784")
     return schema
 
 

@@ -1,4 +1,4 @@
-"""The words in which the OpenAPI document is written."""
+"""Building blocks of the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ Schema = dict[str, Any]
 
 
 def ref(name: str) -> Schema:
-    """A schema of the document by its name."""
+    """Return a reference to a schema of the document."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 def described(schema: Schema, description: str) -> Schema:
-    """The schema, and what it means where it stands."""
+    """Return the schema with a description."""
     return schema | {"description": description}

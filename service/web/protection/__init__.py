@@ -1,7 +1,7 @@
-"""What clients may do, and how much of it.
+"""Who may use the service, and how much of it.
 
 access        API keys
-limits        permits, computations and rates
-connections   deadlines and sizes below the application
+limits        concurrent streams and computations, and request rates
+connections   deadlines and sizes, below the application
 headers       what browsers may do with a response
 """

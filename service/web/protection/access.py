@@ -1,4 +1,4 @@
-"""Who may ask: those who know one of the keys, where there are any."""
+"""API keys. If the service has any, requests must carry one of them."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.web.problems import problem
 
-CLIENT = "weight_init.client"  # where the scope says whose key it was: a part of its digest
-PROBES = frozenset({"/healthz", "/readyz"})  # asked by machines that have no key, and often
+CLIENT = "weight_init.client"  # scope key for the client: the first digits of its key's digest
+PROBES = frozenset({"/healthz", "/readyz"})  # requested often, by programs without a key
 
-# the documentation is the same for everybody, and a browser can send no key before it shows the page
-_OPEN = PROBES | {"/", "/docs", "/docs/oauth2-redirect", "/openapi.json"}
-_OPEN_FILES = "/static-offline-docs/"
+# The documentation is public: a browser cannot send a key before it shows the page.
+_PUBLIC_PATHS = PROBES | {"/", "/docs", "/docs/oauth2-redirect", "/openapi.json"}
+_PUBLIC_FILES = "/static-offline-docs/"
 
 _REFUSAL = (
-    "Authorization: expected `Bearer <key>` with a key of this service; received {received}."
-    " Send the header Authorization: Bearer <key>; the operator has the keys."
+    "Authorization: expected one header `Bearer <key>` with a valid key; received {received}."
+    " Ask the operator for a key, and send the header Authorization: Bearer <key>."
 )
 
 
 class Access:
-    """ASGI middleware: a request needs `Authorization: Bearer <key>`. Of the keys only SHA-256 digests are known."""
+    """ASGI middleware that requires `Authorization: Bearer <key>`. It has only the SHA-256 digests of the keys."""
 
     def __init__(self, app: ASGIApp, *, digests: Collection[bytes]) -> None:
         self._app = app
         self._digests = tuple(digests)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, unless it needs a key and has none."""
-        if scope["type"] != "http" or scope["path"] in _OPEN or scope["path"].startswith(_OPEN_FILES):
+        """Serve the request if its path is public or its key is valid. Otherwise answer 401."""
+        if scope["type"] != "http" or scope["path"] in _PUBLIC_PATHS or scope["path"].startswith(_PUBLIC_FILES):
             await self._app(scope, receive, send)
             return
         given = [value for name, value in scope["headers"] if name == b"authorization"]
         digest = _digest(given[0]) if len(given) == 1 else None
-        if digest is not None and self._is_known(digest):
+        if digest is not None and self._is_valid(digest):
             scope[CLIENT] = digest.hex()[:16]
             await self._app(scope, receive, send)
             return
-        received = "none" if not given else "one that is not" if len(given) == 1 else f"{len(given)} of them"
+        received = "none" if not given else "an invalid one" if len(given) == 1 else f"{len(given)} headers"
         headers = {"WWW-Authenticate": 'Bearer realm="weight-init"' + (', error="invalid_token"' if given else "")}
         refusal = problem(HTTPStatus.UNAUTHORIZED, _REFUSAL.format(received=received), headers=headers)
         await refusal(scope, receive, send)
 
-    def _is_known(self, digest: bytes) -> bool:
-        """Compared with all, each in constant time, so that the time does not tell which, or how much of it, was right."""
-        return sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
+    def _is_valid(self, digest: bytes) -> bool:
+        """Compare with every key, each in constant time, so that the time reveals nothing about the keys."""
+        return sum(hmac.compare_digest(digest, valid) for valid in self._digests) > 0
 
 
 def _digest(authorization: bytes) -> bytes | None:

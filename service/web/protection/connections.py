@@ -1,6 +1,7 @@
-"""What a connection may do: uvicorn's own protocol, with limits where it has none, and problems where it sends plain text.
+"""Limits on connections: uvicorn's HTTP protocol, with the limits that it lacks, and with problems instead of its plain text.
 
-Below the application, since there is no request yet: heads that are long or never end, answers that are never read.
+They are below the application, because they apply without a complete request: to a head (the request line and headers) that is
+too long or never ends, and to a response that is never read.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
+from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.settings import Settings
@@ -28,7 +30,7 @@ _log = logging.getLogger("weight_init.web")
 
 
 def _queued_bytes(sending: socket.socket) -> int:
-    """What the system has not yet brought to the other side; 0 where it does not say so."""
+    """Return how many bytes the system has not yet delivered to the client; 0 if it does not say."""
     if sys.platform != "linux":
         return 0
     try:
@@ -39,7 +41,7 @@ def _queued_bytes(sending: socket.socket) -> int:
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """Of one connection, but for `max_connections`."""
+    """Limits of one connection, and the number of connections."""
 
     max_connections: int
     max_head_bytes: int
@@ -48,102 +50,103 @@ class ConnectionLimits:
 
 
 def protocol_under(settings: Settings) -> type[asyncio.Protocol]:
-    """For uvicorn's `http`."""
+    """Return a protocol class for uvicorn's `http` setting."""
     limits = ConnectionLimits(settings.max_connections, settings.max_head_bytes, settings.head_timeout_s, settings.reader_timeout_s)
-    return cast(type[asyncio.Protocol], partial(Connection, limits=limits))  # uvicorn does no more than call it
+    return cast(type[asyncio.Protocol], partial(Connection, limits=limits))  # uvicorn only calls it
 
 
 class Connection(HttpToolsProtocol):
-    """One connection under `limits`.
+    """A connection with `limits`.
 
-    Its request is in one of two states: its head is awaited (from the last request on), or its body is.
+    It awaits either the head of the next request or the body of the current one.
     """
 
     def __init__(self, *args: Any, limits: ConnectionLimits, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._limits = limits
         self._awaits_head = True
-        self._besides = 0  # bytes of heads, chunk sizes and trailers since the last that was content
+        self._overhead_bytes = 0  # heads, chunk sizes and trailers since the last byte of a body
         self._head_deadline: TimerHandle | None = None
         self._reader_deadline: TimerHandle | None = None
 
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """A client has connected."""
+    @override
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # uvicorn narrows the type, too
         super().connection_made(transport)
         if len(self.connections) > self._limits.max_connections:
-            most = self._limits.max_connections
-            detail = f"busy: expected at most {most} connections (WEIGHT_INIT_MAX_CONNECTIONS); there are more. Connect again in a second."
+            limit = self._limits.max_connections
+            detail = f"connections: expected at most {limit} (WEIGHT_INIT_MAX_CONNECTIONS); received another. Try again in a second."
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": "1"})
             return
         self._await_head()
 
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is closed."""
         self._stop_awaiting_head()
         self._stop_awaiting_reader()
         super().connection_lost(exc)
 
+    @override
     def data_received(self, data: bytes) -> None:
-        """Bytes of requests."""
         if self.transport.is_closing():
             return
-        self._besides += len(data)
+        self._overhead_bytes += len(data)
         super().data_received(data)
         if self.transport.is_closing():
             return
-        if self._besides > self._limits.max_head_bytes:
+        if self._overhead_bytes > self._limits.max_head_bytes:
             self._refuse_head()
         elif self._awaits_head and self._head_deadline is None and not self._is_answering:
             self._await_head()
 
+    @override
     def on_headers_complete(self) -> None:
-        """The head of a request is there."""
         self._stop_awaiting_head()
         self._awaits_head = False
-        # what was received may hold the body, and other requests, too
-        if self._besides > self._limits.max_head_bytes:
-            self._besides = len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
-            if self._besides > self._limits.max_head_bytes:
-                raise ValueError("a head too long")  # ends the parser, which ends in send_400_response
-        self._besides = 0
+        # The received bytes may include the body and further requests, so count those of the head alone.
+        if self._overhead_bytes > self._limits.max_head_bytes:
+            self._overhead_bytes = len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
+            if self._overhead_bytes > self._limits.max_head_bytes:
+                raise ValueError("head too long")  # stops the parser, which calls send_400_response
+        self._overhead_bytes = 0
         super().on_headers_complete()
 
+    @override
     def on_body(self, body: bytes) -> None:
-        """A part of a body."""
-        self._besides = 0
+        self._overhead_bytes = 0
         super().on_body(body)
 
+    @override
     def on_message_complete(self) -> None:
-        """The request is whole."""
         self._awaits_head = True
-        self._besides = 0
+        self._overhead_bytes = 0
         super().on_message_complete()
 
+    @override
     def send_400_response(self, msg: str) -> None:
-        """A request that is not HTTP, or whose head is too long."""
-        if self._besides > self._limits.max_head_bytes:
+        if self._overhead_bytes > self._limits.max_head_bytes:
             self._refuse_head()
         else:
-            self._refuse(HTTPStatus.BAD_REQUEST, "request: expected a request of HTTP/1.1; received what is none. Send it anew.")
+            detail = "request: expected HTTP/1.1; received something else. Check the client's protocol."
+            self._refuse(HTTPStatus.BAD_REQUEST, detail)
 
+    @override
     def pause_writing(self) -> None:
-        """The client does not read as fast as it is sent to."""
         super().pause_writing()
         self._await_reader()
 
+    @override
     def resume_writing(self) -> None:
-        """It has read."""
         self._stop_awaiting_reader()
         super().resume_writing()
 
+    @override
     def timeout_keep_alive_handler(self) -> None:
-        """The client asks for nothing more; what it has not read of the last answer is still kept for it."""
         super().timeout_keep_alive_handler()
-        self._await_reader()
+        self._await_reader()  # the closing transport keeps the unread rest of the response for the client
 
     @property
     def _is_answering(self) -> bool:
-        return bool(self.cycle) and not self.cycle.response_complete  # there is none before the first request
+        return bool(self.cycle) and not self.cycle.response_complete  # no cycle before the first request
 
     def _await_head(self) -> None:
         self._head_deadline = self.loop.call_later(self._limits.head_timeout_s, self._head_is_late)
@@ -155,40 +158,49 @@ class Connection(HttpToolsProtocol):
 
     def _head_is_late(self) -> None:
         limit_s = self._limits.head_timeout_s
-        detail = f"head: expected the whole of it within {limit_s:g} s (WEIGHT_INIT_HEAD_TIMEOUT_S); received a part. Send it at once."
+        detail = (
+            f"headers: expected all of them within {limit_s:g} s (WEIGHT_INIT_HEAD_TIMEOUT_S); received an incomplete request."
+            " Send it without pauses."
+        )
         self._refuse(HTTPStatus.REQUEST_TIMEOUT, detail)
 
     def _await_reader(self) -> None:
         unread = self._unread_bytes()
         if unread and self._reader_deadline is None:
-            self._reader_deadline = self.loop.call_later(self._limits.reader_timeout_s, self._look_at_reader, unread)
+            self._reader_deadline = self.loop.call_later(self._limits.reader_timeout_s, self._check_reader, unread)
 
     def _stop_awaiting_reader(self) -> None:
         if self._reader_deadline is not None:
             self._reader_deadline.cancel()
             self._reader_deadline = None
 
-    def _look_at_reader(self, unread_before: int) -> None:
-        """However slow it is, it may stay while it reads at all."""
+    def _check_reader(self, unread_before: int) -> None:
+        """Disconnect a client that has read nothing since the last check. A slow one may stay."""
         self._reader_deadline = None
         if self._unread_bytes() < unread_before:
             self._await_reader()
             return
         limit_s = self._limits.reader_timeout_s
-        _log.warning("a client read nothing for %g s (WEIGHT_INIT_READER_TIMEOUT_S): disconnected", limit_s)
-        self.transport.abort()  # to close it would wait until the client has read the rest
+        _log.warning("disconnected a client that read nothing for %g s (WEIGHT_INIT_READER_TIMEOUT_S)", limit_s)
+        self.transport.abort()  # close() would wait until the client has read the rest
 
     def _unread_bytes(self) -> int:
-        """Here and in the system, whose buffer takes more only when much of it is empty: of a slow reader nothing is seen here for long."""
+        """Return the number of unread bytes, here and in the system's buffer.
+
+        The bytes here do not show a slow reader, because the system takes more of them only when much of its buffer is empty.
+        """
         return self.transport.get_write_buffer_size() + _queued_bytes(self.transport.get_extra_info("socket"))
 
     def _refuse_head(self) -> None:
-        most = self._limits.max_head_bytes
-        detail = f"head: expected at most {most} bytes (WEIGHT_INIT_MAX_HEAD_BYTES); received more. Send a body, or fewer headers."
+        limit = self._limits.max_head_bytes
+        detail = (
+            f"URL and headers: expected at most {limit} bytes (WEIGHT_INIT_MAX_HEAD_BYTES); received more."
+            " Send the fields in the body of a POST, or fewer headers."
+        )
         self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
 
     def _refuse(self, status: HTTPStatus, detail: str, headers: dict[str, str] | None = None) -> None:
-        """Answer with a problem and close; in the midst of another answer only close, lest this one be taken for a part of it."""
+        """Send a problem and close. During another response only close, because the client would take the problem for a part of that."""
         if self.transport.is_closing():
             return
         if self.pipeline or (self._is_answering and self.cycle.response_started):

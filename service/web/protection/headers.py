@@ -1,4 +1,4 @@
-"""Headers that every answer has, which tell a browser what it may not do with it."""
+"""Headers of every response, which restrict what a browser may do with it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 
-# what pages of the origins that were named may send and read
+# What pages of the allowed origins may send and read.
 CORS: dict[str, Any] = {
     "allow_methods": ("GET", "HEAD", "POST"),
     "allow_headers": (
@@ -19,40 +19,40 @@ CORS: dict[str, Any] = {
     ),
 }  # fmt: skip
 
-_NOTHING = b"default-src 'none'; frame-ancestors 'none'"
+_API_POLICY = b"default-src 'none'; frame-ancestors 'none'"
 
-# Swagger UI, from this server alone: a script and styles in the page itself, in which there is nothing of a request
-_OF_THE_PAGES = (
+# Swagger UI comes from this server alone. Its page has an inline script and inline styles, which contain nothing from a request.
+_DOCS_POLICY = (
     b"default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
     b" connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-_PAGES = frozenset({"/docs", "/docs/oauth2-redirect"})
+_DOCS_PATHS = frozenset({"/docs", "/docs/oauth2-redirect"})
 
 
-def _with(policy: bytes) -> RawHeaders:
+def _headers_with(policy: bytes) -> RawHeaders:
     return (
         (b"x-content-type-options", b"nosniff"),
         (b"content-security-policy", policy),
         (b"referrer-policy", b"no-referrer"),
-        (b"cross-origin-resource-policy", b"same-origin"),  # a page that CORS allows may fetch it all the same
+        (b"cross-origin-resource-policy", b"same-origin"),  # pages that CORS allows can still fetch it
     )
 
 
-_ORDINARY, _PAGE = _with(_NOTHING), _with(_OF_THE_PAGES)
+_API_HEADERS, _DOCS_HEADERS = _headers_with(_API_POLICY), _headers_with(_DOCS_POLICY)
 
 
 class SecurityHeaders:
-    """ASGI middleware: adds them to every answer, errors included."""
+    """ASGI middleware that adds these headers to every response, including errors."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request, and add the headers to its response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        added = _PAGE if scope["path"] in _PAGES else _ORDINARY
+        added = _DOCS_HEADERS if scope["path"] in _DOCS_PATHS else _API_HEADERS
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

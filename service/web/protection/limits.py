@@ -1,4 +1,4 @@
-"""How much may happen at once, and how often one client may ask. Who is refused hears it at once, and when to ask again."""
+"""Limits on concurrent work and on request rates. A request beyond a limit is refused at once, and told when to try again."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _log = logging.getLogger("weight_init.web")
 
 
 class Permits:
-    """So many at once. A permit is tried, never awaited: who waits holds a connection, and cannot go to another replica."""
+    """A limited number of permits. Nobody waits for one: a waiting client would hold a connection instead of trying another replica."""
 
-    def __init__(self, most: int, what: str, setting: str) -> None:
-        self._free = threading.BoundedSemaphore(most)
-        self._refusal = f"busy: expected at most {most} {what} at once ({setting}); all are in use. Ask again in a second."
+    def __init__(self, limit: int, name: str, setting: str) -> None:
+        self._free = threading.BoundedSemaphore(limit)
+        self._refusal = f"{name}: expected at most {limit} at once ({setting}); received another. Try again in a second."
 
     def __enter__(self) -> None:
-        """Take one. Raises HttpProblem 503."""
+        """Take a permit. Raises HttpProblem 503 if none is free."""
         if not self._free.acquire(blocking=False):
             raise HttpProblem(HTTPStatus.SERVICE_UNAVAILABLE, self._refusal, {"Retry-After": "1"})
 
@@ -43,17 +43,17 @@ class Permits:
 
 
 class Computations:
-    """What must be computed before an answer can begin: on threads of its own, so that blocks of other answers do not wait for it."""
+    """Computations that a response must wait for. They have their own threads, so that they do not delay the blocks of other responses."""
 
-    def __init__(self, most: int) -> None:
-        self._permits = Permits(most, "computations", "WEIGHT_INIT_MAX_COMPUTATIONS")
-        self._pool = ThreadPoolExecutor(most, thread_name_prefix="weight-init-computation")
+    def __init__(self, limit: int) -> None:
+        self._permits = Permits(limit, "computations", "WEIGHT_INIT_MAX_COMPUTATIONS")
+        self._pool = ThreadPoolExecutor(limit, thread_name_prefix="weight-init-computation")
         self._in_progress: SingleFlight[Any] = SingleFlight()
 
     async def run(self, key: Hashable, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Do the work, once for all who ask for the same `key` meanwhile. Raises HttpProblem 503, and what the work raises.
+        """Run `work`, once for all concurrent callers with the same `key`. Raises HttpProblem 503, and what `work` raises.
 
-        It cannot be interrupted. When those who asked have left, it still holds its permit until it ends.
+        The work cannot be interrupted. It keeps its permit until it ends, even if all its callers are cancelled.
         """
 
         def start() -> Future[R]:
@@ -66,50 +66,50 @@ class Computations:
 
 
 class Rate:
-    """ASGI middleware: each client may ask so often, such as 100/second. A client is its API key, else its address."""
+    """ASGI middleware that limits the request rate of each client, for example to 100/second. A client is its API key, else its address."""
 
     def __init__(self, app: ASGIApp, *, rate: str, store: str | None) -> None:
-        # only here: most installations count nothing
+        # imported here, because most services do not limit rates
         import limits
         from limits.aio.storage import MemoryStorage, RedisStorage
         from limits.aio.strategies import SlidingWindowCounterRateLimiter
         from limits.errors import StorageError
 
-        patience: dict[str, Any] = {"socket_timeout": _STORE_TIMEOUT_S, "socket_connect_timeout": _STORE_TIMEOUT_S}
-        storage = RedisStorage(f"async+{store}", wrap_exceptions=True, implementation="redispy", **patience) if store else MemoryStorage()
+        timeouts: dict[str, Any] = {"socket_timeout": _STORE_TIMEOUT_S, "socket_connect_timeout": _STORE_TIMEOUT_S}
+        storage = RedisStorage(f"async+{store}", wrap_exceptions=True, implementation="redispy", **timeouts) if store else MemoryStorage()
         self._app = app
         self._rate = limits.parse(rate)
         self._limiter = SlidingWindowCounterRateLimiter(storage)
-        self._lost_store: type[Exception] = StorageError
-        self._is_lost = False
+        self._store_error: type[Exception] = StorageError
+        self._is_store_unreachable = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, unless its client asks too often."""
+        """Serve the request, or answer 429 if its client sends too many."""
         wait_s = await self._wait_s(scope) if scope["type"] == "http" and scope["path"] not in PROBES else None
         if wait_s is None:
             await self._app(scope, receive, send)
             return
-        detail = f"rate: expected at most {self._rate} of one client (WEIGHT_INIT_RATE); received more. Ask again in {wait_s} s."
+        detail = f"rate: expected at most {self._rate} from one client (WEIGHT_INIT_RATE); received more. Try again in {wait_s} s."
         refusal = problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers={"Retry-After": str(wait_s)})
         await refusal(scope, receive, send)
 
     async def _wait_s(self, scope: Scope) -> int | None:
-        """The seconds to wait; None when it may go on. Without its store it may: a tensor is worth more than a count."""
+        """Return the seconds that the client must wait, or None. While the store is unreachable, no client has to wait."""
         client = client_of(scope)
         try:
             is_within = await self._limiter.hit(self._rate, client)
-            again_at = 0.0 if is_within else (await self._limiter.get_window_stats(self._rate, client)).reset_time
-        except self._lost_store as error:
-            if not self._is_lost:
-                _log.warning("the store of rates cannot be reached: nobody is refused until it can: %s", error)
-            self._is_lost = True
+            reset_at = 0.0 if is_within else (await self._limiter.get_window_stats(self._rate, client)).reset_time
+        except self._store_error as error:
+            if not self._is_store_unreachable:
+                _log.warning("cannot reach the store of request rates; until it is back, rates are not limited: %s", error)
+            self._is_store_unreachable = True
             return None
-        self._is_lost = False
-        return None if is_within else max(1, math.ceil(again_at - time.time()))
+        self._is_store_unreachable = False
+        return None if is_within else max(1, math.ceil(reset_at - time.time()))
 
 
 def client_of(scope: Scope) -> str:
-    """Who asks: the digest of an API key, else an address; of IPv6 the network, since a client has 2^64 addresses in it.
+    """Return the client: its key's digest, else its address. For IPv6 it is the /64 network, since one client has all its addresses.
 
     >>> client_of({"client": ("2001:db8:0:1:2:3:4:5", 50000)})
     '2001:db8:0:1::/64'

@@ -1,9 +1,9 @@
-"""From an answer to the bytes on the wire.
+"""Turns an answer into an HTTP response.
 
-negotiation   which format the client accepts
+negotiation   the format that the client accepts
 tensor        status, headers and body of a tensor
 ranges        parts of a file
-streaming     blocks, computed a little ahead of the socket
+streaming     blocks, computed a few ahead of the socket
 digests       Repr-Digest, computed before the response begins
-memory        returns memory to the system after a rush
+memory        returns memory to the system after a load peak
 """

@@ -1,5 +1,7 @@
-"""Giving memory back after a rush. What blocks leave free between smaller things, glibc's allocator keeps, and the next rush adds
-to it; asked for it, it gives whole free pages back (malloc_trim(3)). Other allocators are not asked.
+"""Returns memory to the system after a load peak.
+
+Blocks leave free memory between smaller allocations. glibc's allocator keeps it, and the next peak adds to it. malloc_trim(3) returns
+whole free pages. On other allocators nothing is done.
 """
 
 from __future__ import annotations
@@ -9,18 +11,18 @@ import ctypes
 from collections.abc import Callable
 from concurrent.futures import Executor
 
-_REST_S = 1.0  # what the last answers used is free by then
+_DELAY_S = 1.0  # by then the memory of the last responses is free
 
 
-def give_back_soon(executor: Executor) -> None:
-    """Give it back after a rest, on a thread: it takes some milliseconds. Within a running event loop."""
+def release_soon(executor: Executor) -> None:
+    """Return memory after a delay, on a thread because it takes some milliseconds. Call it within a running event loop."""
     trim = _malloc_trim()
     if trim is not None:
-        asyncio.get_running_loop().call_later(_REST_S, executor.submit, trim, 0)
+        asyncio.get_running_loop().call_later(_DELAY_S, executor.submit, trim, 0)
 
 
 def _malloc_trim() -> Callable[[int], int] | None:
-    """glibc's; None where the C library has none."""
+    """Return glibc's malloc_trim, or None if the C library has none."""
     try:
         trim: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
     except (OSError, TypeError, AttributeError):

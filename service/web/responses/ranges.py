@@ -1,4 +1,4 @@
-"""Ranges of a file (RFC 9110, sections 14 and 15.3.7): which of them a request asks for, and the file that answers it."""
+"""Range requests (RFC 9110, sections 14 and 15.3.7): the ranges of a Range header, and the body of the response."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from typing_extensions import override
+
 from service.files.virtual import Buffer, Literal, Segment, VirtualFile
 from service.web.problems import HttpProblem
 
@@ -14,34 +16,34 @@ MAX_RANGES = 64
 
 Range = tuple[int, int]
 
-# more digits than any file needs, and few enough for int()
+# 100 digits are more than any file needs, and few enough for int().
 _RANGE = re.compile(r"(\d{1,100})-(\d{0,100})|-(\d{1,100})", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Excerpt:
-    """Bytes `start` to `stop` of another file, as a segment."""
+class Excerpt(Segment):
+    """A segment: bytes `start` to `stop` of another file."""
 
     file: VirtualFile
     start: int
     stop: int
 
     @property
+    @override
     def nbytes(self) -> int:
-        """How many bytes there are."""
         return self.stop - self.start
 
+    @override
     def read(self, start: int, stop: int) -> Buffer:
-        """Bytes `start` to `stop` of the excerpt."""
         return self.file.read(self.start + start, self.start + stop)
 
 
 def requested_ranges(header: str | None, nbytes: int) -> list[Range]:
-    """The ranges [start, stop) of a file of `nbytes` that a Range header asks for; none for the whole file.
+    """Return the ranges [start, stop) of a file of `nbytes` that a Range header requests; an empty list means the whole file.
 
-    Ranges that overlap or touch become one, so that no byte is sent twice; otherwise they are answered in the order in which
-    they were asked for. Those behind the end are left out. A header that cannot be read is ignored, and so is one of more than
-    MAX_RANGES ranges, which no downloader sends. Raises HttpProblem 416 when every range begins behind the end.
+    Ranges that overlap or touch are joined, so that no byte is sent twice. Otherwise they keep the order of the header. Those past the
+    end are left out. An invalid header is ignored. So is one with more than MAX_RANGES ranges, which no downloader sends. Raises
+    HttpProblem 416 if every range begins past the end.
     """
     unit, _, listed = (header or "").partition("=")
     items = [item.strip(" \t") for item in listed.split(",") if item.strip(" \t")]
@@ -49,22 +51,22 @@ def requested_ranges(header: str | None, nbytes: int) -> list[Range]:
         return []
     ranges: list[Range] = []
     for item in items:
-        found = _within(item, nbytes)
-        if found is None:
+        part = _range_within(item, nbytes)
+        if part is None:
             return []
-        ranges.append(found)
+        ranges.append(part)
     satisfiable = [(start, stop) for start, stop in ranges if start < stop]
     if not satisfiable:
         raise HttpProblem(
             HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
-            f"Range: expected a range within the {nbytes} bytes of the file; received {header!r}. Ask for bytes=0-{nbytes - 1} or less.",
+            f"Range: expected a range within the {nbytes} bytes of the file; received {header!r}. Request a part of bytes=0-{nbytes - 1}.",
             {"Content-Range": f"bytes */{nbytes}"},
         )
-    return _coalesced(satisfiable)
+    return _joined(satisfiable)
 
 
-def _within(item: str, nbytes: int) -> Range | None:
-    """What a range comes to in a file of `nbytes`, empty when it begins behind the end; None when it is not a range."""
+def _range_within(item: str, nbytes: int) -> Range | None:
+    """Return a range of a file of `nbytes`, empty if it begins past the end, or None if `item` is not a range."""
     match = _RANGE.fullmatch(item)
     if match is None:
         return None
@@ -76,8 +78,8 @@ def _within(item: str, nbytes: int) -> Range | None:
     return int(first), min(nbytes, int(last) + 1) if last else nbytes
 
 
-def _coalesced(ranges: Sequence[Range]) -> list[Range]:
-    """The same bytes, each once: ranges that overlap or touch are joined, and stand where the first of them stood."""
+def _joined(ranges: Sequence[Range]) -> list[Range]:
+    """Join ranges that overlap or touch. The result takes the place of the first of them."""
     joined: list[Range] = []
     for start, stop in sorted(ranges):
         if joined and start <= joined[-1][1]:
@@ -88,14 +90,14 @@ def _coalesced(ranges: Sequence[Range]) -> list[Range]:
 
 
 def partial_content(file: VirtualFile, ranges: Sequence[Range], *, media_type: str, boundary: str) -> tuple[VirtualFile, dict[str, str]]:
-    """The body of a 206, itself a virtual file, and the headers that describe it.
+    """Return the body of a 206, itself a virtual file, and the headers that describe it.
 
-    One range is its bytes; several are multipart/byteranges. `boundary` must not occur in the file: a hash that it cannot
-    know, and that is the same for the same file, so that the body is too.
+    One range is sent as it is, several as multipart/byteranges. `boundary` must not occur in the file, and must be the same for the same
+    file, so that the body is too: a hash that the file does not contain.
     """
     if len(ranges) == 1:
-        described = {"Content-Type": media_type, "Content-Range": _content_range(ranges[0], file)}
-        return VirtualFile((Excerpt(file, *ranges[0]),)), described
+        headers = {"Content-Type": media_type, "Content-Range": _content_range(ranges[0], file)}
+        return VirtualFile((Excerpt(file, *ranges[0]),)), headers
     segments: list[Segment] = []
     for part in ranges:
         head = f"--{boundary}\r\nContent-Type: {media_type}\r\nContent-Range: {_content_range(part, file)}\r\n\r\n"

@@ -1,4 +1,4 @@
-"""An answer as an HTTP response: status, headers, and the part of the file that was asked for."""
+"""The HTTP response for an answer: its status, its headers, and the requested part of the file."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from service.web.responses.digests import DigestedResponse, wanted_algorithm
 from service.web.responses.ranges import Range, partial_content, requested_ranges
 from service.web.responses.streaming import Blocks, StreamedResponse, file_blocks, stream_blocks
 
-_FOR_EVER = "public, max-age=31536000, immutable"
-_UNTIL_THE_NEXT_RELEASE = "public, max-age=3600"
-_NEVER = "no-store"
-_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")  # a file name that needs no quoting
+_IMMUTABLE = "public, max-age=31536000, immutable"
+_ONE_HOUR = "public, max-age=3600"  # a new release may change the content
+_NO_STORE = "no-store"
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")  # a file name that needs no quoting
 _QUICK_BYTES = 32 << 10
-_QUICK_OPERATIONS = 10**8  # some 10 ms
-_QUICK_SEGMENTS = 2  # those of a plain file; each part of a multipart answer is computed by itself
+_QUICK_OPERATIONS = 10**8  # about 10 ms
+_QUICK_SEGMENTS = 2  # a whole file has two; each part of a multipart response is computed separately
 
 
 def json_response(content: Mapping[str, Any], *, cache: bool = True) -> Response:
-    """A small JSON document."""
-    headers = {"Cache-Control": _UNTIL_THE_NEXT_RELEASE if cache else _NEVER}
+    """Return a response with a small JSON document."""
+    headers = {"Cache-Control": _ONE_HOUR if cache else _NO_STORE}
     return Response(orjson.dumps(content), headers=headers, media_type="application/json")
 
 
-def answered(answer: Answer, request: Request) -> Response:
-    """The response for an answer: 200, 206 for ranges of it, or 304 when the client has it already. Raises HttpProblem 416."""
+def tensor_response(answer: Answer, request: Request) -> Response:
+    """Return the response for an answer: 200, 206 for ranges, or 304 if the client already has the file. Raises HttpProblem 416."""
     headers = _headers(answer)
     if request.method != "POST" and answer.repeatable and _already_has(request.headers, headers["ETag"]):
         return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Cache-Control", "Vary")})
@@ -46,23 +46,23 @@ def answered(answer: Answer, request: Request) -> Response:
         ranges = _ranges(answer, request.headers, headers, content)
         if ranges:
             boundary = headers["ETag"].strip('"')
-            content, described = partial_content(content, ranges, media_type=answer.format.media_type, boundary=boundary)
-            headers, status = headers | described, 206
+            content, range_headers = partial_content(content, ranges, media_type=answer.format.media_type, boundary=boundary)
+            headers, status = headers | range_headers, 206
         headers["Content-Length"] = str(content.nbytes)
-    algorithm = _digest_wanted(answer, request)
+    algorithm = _requested_digest(answer, request)
     if algorithm is None and isinstance(content, VirtualFile) and _is_quick(answer, content):
         return Response(bytes(content.read()), status, headers)
     computations = request.app.state.computations
     response = (_blocks(content, answer.tensor, computations), status, headers, headers["Content-Type"])
     if algorithm is None:
         return StreamedResponse(*response)
-    # opened once more, since a stream can be read but once
+    # opened again, because a stream can be read only once
     whole = _blocks(answer.format.open(answer.tensor, answer.provenance, answer.metadata), answer.tensor, computations)
     return DigestedResponse(lambda: request.app.state.digests.field(algorithm, whole, headers.get("ETag", "")), *response)
 
 
 def _is_quick(answer: Answer, content: VirtualFile) -> bool:
-    """Whether it takes no longer to compute than to hand it to a thread: its bytes are few, and so is what they need."""
+    """Return whether the content is cheap enough to compute on the event loop, without a thread."""
     return content.nbytes <= _QUICK_BYTES and len(content.segments) <= _QUICK_SEGMENTS and not answer.tensor.computes_whole
 
 
@@ -74,18 +74,18 @@ def _blocks(content: VirtualFile | Iterator[Buffer], tensor: VirtualTensor, comp
     if rule is None or rule.operations <= _QUICK_OPERATIONS:
         return blocks
 
-    async def blocks_after_the_whole() -> AsyncGenerator[Buffer, None]:
+    async def blocks_after_whole() -> AsyncGenerator[Buffer, None]:
         key = (rule, tensor.spec.seed, tensor.spec.name, tensor.dtype.draws_in.str)
-        await computations.run(key, tensor.read, 0, min(1, tensor.size))  # any element needs the whole, which is then kept
-        async with aclosing(blocks()) as following:
-            async for block in following:
+        await computations.run(key, tensor.read, 0, min(1, tensor.size))  # one element computes the whole, which is then cached
+        async with aclosing(blocks()) as content_blocks:
+            async for block in content_blocks:
                 yield block
 
-    return blocks_after_the_whole
+    return blocks_after_whole
 
 
-def _digest_wanted(answer: Answer, request: Request) -> str | None:
-    """The algorithm of the digest to send; none for a tensor above the limit, as the wish for one may be ignored (RFC 9530)."""
+def _requested_digest(answer: Answer, request: Request) -> str | None:
+    """Return the algorithm of the digest to send, or None. A request for a digest may be ignored (RFC 9530), as it is above the limit."""
     if "want-repr-digest" not in request.headers:
         return None
     if answer.tensor.nbytes > request.app.state.settings.max_digest_bytes:
@@ -97,26 +97,26 @@ def _headers(answer: Answer) -> dict[str, str]:
     headers = {
         "Content-Type": answer.format.media_type,
         "Weight-Init": answer.metadata_text,
-        "Cache-Control": _FOR_EVER if answer.repeatable else _NEVER,
+        "Cache-Control": _IMMUTABLE if answer.repeatable else _NO_STORE,
         "Vary": "Accept",
         "Accept-Ranges": "bytes" if _has_ranges(answer) else "none",
         "Content-Disposition": _disposition(answer.file_name, inline=answer.format.name == "json"),
     }
     if answer.repeatable:
-        # a strong validator promises equal bytes, which not every machine gives
+        # a strong validator promises equal bytes, which some schemes do not have on every machine
         headers["ETag"] = f'"{answer.etag}"' if answer.bitwise else f'W/"{answer.etag}"'
     return headers
 
 
 def _has_ranges(answer: Answer) -> bool:
-    """Whether parts of it, fetched at different times from different replicas, fit together."""
+    """Return whether ranges of the file fit together if they come from different replicas at different times."""
     return isinstance(answer.file, VirtualFile) and answer.repeatable and answer.bitwise
 
 
 def _disposition(file_name: str, *, inline: bool) -> str:
-    """The name to save under, for old clients in plain ASCII and for all others whole (RFC 6266)."""
+    """Return a Content-Disposition with the file name in plain ASCII for old clients, and in full for all others (RFC 6266)."""
     plain = whole = file_name
-    if not _PLAIN.fullmatch(file_name):
+    if not _PLAIN_NAME.fullmatch(file_name):
         plain = re.sub(r"[^A-Za-z0-9._-]", "_", file_name).lstrip(".") or "weight"
         whole = quote(file_name.replace("/", "_"), safe="")
     kind = "inline" if inline else "attachment"
@@ -124,13 +124,14 @@ def _disposition(file_name: str, *, inline: bool) -> str:
 
 
 def _already_has(headers: Mapping[str, str], etag: str) -> bool:
-    given = headers.get("if-none-match", "")
-    tags = {tag.strip().removeprefix("W/") for tag in given.split(",")}
+    tags = {tag.strip().removeprefix("W/") for tag in headers.get("if-none-match", "").split(",")}
     return "*" in tags or etag.removeprefix("W/") in tags
 
 
-def _ranges(answer: Answer, sent: Mapping[str, str], headers: Mapping[str, str], file: VirtualFile) -> list[Range]:
-    """The parts that were asked for; none when the whole was, or when a part of it would not fit what the client has."""
-    if "range" not in sent or not _has_ranges(answer) or sent.get("if-range", headers["ETag"]) != headers["ETag"]:
+def _ranges(answer: Answer, request_headers: Mapping[str, str], headers: Mapping[str, str], file: VirtualFile) -> list[Range]:
+    """Return the requested ranges. The list is empty for the whole file, also if a range would not fit what the client has."""
+    if "range" not in request_headers or not _has_ranges(answer):
         return []
-    return requested_ranges(sent["range"], file.nbytes)
+    if request_headers.get("if-range", headers["ETag"]) != headers["ETag"]:
+        return []
+    return requested_ranges(request_headers["range"], file.nbytes)

@@ -1,4 +1,4 @@
-"""/metrics: what was asked and answered is counted once, by few labels, however many processes serve."""
+"""/metrics: every request is counted once, with few labels, by any number of processes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DASHBOARD = Path(__file__).parents[3] / "deploy" / "grafana.json"
 
 
 class Counts:
-    """The values at /metrics; `of` adds up those whose labels are as given."""
+    """The samples at /metrics. `of` returns the sum of those with the given labels."""
 
     def __init__(self, text: str) -> None:
         self.samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
@@ -47,7 +47,7 @@ def counts(url: str) -> Counts:
 
 @contextmanager
 def counted(url: str, more: float, name: str, **labels: str) -> Iterator[None]:
-    """That what happens within counts for so much; an exchange is counted when it has ended, a moment after its last byte."""
+    """Check that the block adds `more` to a metric. A request is counted when it has ended, a moment after its last byte."""
     before = counts(url).of(name, **labels)
     yield
     until(lambda: counts(url).of(name, **labels) == before + more)
@@ -65,28 +65,28 @@ def counted(url: str, more: float, name: str, **labels: str) -> Iterator[None]:
         ("GET", "/docs", {"route": "/docs", "method": "GET", "status": "200"}),
     ],
 )
-def test_a_request_is_counted_by_route_method_and_status(
+def test_counts_requests_by_route_method_and_status(
     http: httpx.Client, server_url: str, method: str, path: str, labels: dict[str, str]
 ) -> None:
     with counted(server_url, 1, "requests_total", **labels):
         http.request(method, path)
 
 
-def test_what_a_client_makes_up_is_no_label(http: httpx.Client, server_url: str) -> None:
+def test_clients_cannot_create_labels(http: httpx.Client, server_url: str) -> None:
     http.request("PROPFIND", "/made/up/0")
     before = len(counts(server_url).samples)
     for number in range(1, 50):
         http.request("SEARCH", f"/made/up/{number}", params={"scheme": number})
         http.get("/init", params={"shape": "3,5", "scheme": f"made_up_{number}", "name": str(number)})
     more = len(counts(server_url).samples) - before
-    assert more < 49, "a series for each would fill the memory of whoever keeps them"
+    assert more < 49, "a series for each would fill the memory of Prometheus"
 
 
 @pytest.mark.parametrize(
     ("path", "headers", "nbytes"),
     [(URL, {}, NBYTES), (URL, {"Range": "bytes=0-399"}, 400), (URL, {"Range": "bytes=-4000"}, 4000)],
 )
-def test_bytes_and_elements_are_those_that_were_sent(
+def test_counts_the_bytes_and_elements_that_were_sent(
     http: httpx.Client, server_url: str, path: str, headers: dict[str, str], nbytes: int
 ) -> None:
     with (
@@ -97,7 +97,7 @@ def test_bytes_and_elements_are_those_that_were_sent(
 
 
 @pytest.mark.parametrize("url", [URL, "/init?shape=3,5&seed=7"])
-def test_no_elements_are_sent_to_who_wants_none_or_has_them(http: httpx.Client, server_url: str, url: str) -> None:
+def test_head_and_304_send_no_elements(http: httpx.Client, server_url: str, url: str) -> None:
     etag = http.head(url).headers["ETag"]
     with (
         counted(server_url, 0, "elements_total"),
@@ -109,7 +109,7 @@ def test_no_elements_are_sent_to_who_wants_none_or_has_them(http: httpx.Client, 
         assert http.get(url, headers={"If-None-Match": etag}).status_code == 304
 
 
-def test_an_alias_counts_for_its_scheme(http: httpx.Client, server_url: str) -> None:
+def test_an_alias_counts_as_its_scheme(http: httpx.Client, server_url: str) -> None:
     with counted(server_url, 15, "elements_total", scheme="he_normal"):
         http.post("/init", json={"shape": [3, 5], "scheme": "torch.nn.init.kaiming_normal_", "format": "json"})
 
@@ -118,12 +118,12 @@ def test_an_alias_counts_for_its_scheme(http: httpx.Client, server_url: str) -> 
     ("path", "reason"),
     [("/init?shape=1048577,1048576", "request_entity_too_large"), ("/init?shape=x", "unprocessable_entity"), ("/nowhere", "not_found")],
 )
-def test_a_refusal_is_counted_by_its_reason(http: httpx.Client, server_url: str, path: str, reason: str) -> None:
+def test_counts_refusals_by_reason(http: httpx.Client, server_url: str, path: str, reason: str) -> None:
     with counted(server_url, 1, "refused_total", reason=reason):
         http.get(path)
 
 
-def test_both_latencies_are_counted_and_the_first_byte_comes_first(http: httpx.Client, server_url: str) -> None:
+def test_the_first_byte_takes_less_time_than_the_whole_response(http: httpx.Client, server_url: str) -> None:
     names = ("first_byte_seconds", "request_seconds")
     before = counts(server_url)
     with counted(server_url, 1, "first_byte_seconds_count", route="/init"), counted(server_url, 1, "request_seconds_count", route="/init"):
@@ -133,19 +133,19 @@ def test_both_latencies_are_counted_and_the_first_byte_comes_first(http: httpx.C
     assert 0 < first < whole
 
 
-def test_a_stream_is_active_until_its_client_left(server_url: str) -> None:
+def test_a_stream_is_active_until_its_client_disconnects(server_url: str) -> None:
     host, port = server_url.removeprefix("http://").split(":")
     with (
         counted(server_url, 0, "streams"),
         counted(server_url, 1, "clients_left_total"),
-        socket.create_connection((host, int(port))) as leaving,
+        socket.create_connection((host, int(port))) as client,
         counted(server_url, 1, "streams"),
     ):
-        leaving.sendall(f"GET {LARGE} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        assert leaving.recv(15) == b"HTTP/1.1 200 OK"
+        client.sendall(f"GET {LARGE} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert client.recv(15) == b"HTTP/1.1 200 OK"
 
 
-def test_caches_count_what_they_knew(http: httpx.Client, server_url: str) -> None:
+def test_caches_count_hits_and_misses(http: httpx.Client, server_url: str) -> None:
     url = "/init?shape=17,1009&activation=relu&seed=7"
     http.get(url, headers={"Want-Repr-Digest": "sha-256=10"})
     with (
@@ -160,7 +160,7 @@ def test_caches_count_what_they_knew(http: httpx.Client, server_url: str) -> Non
         http.get(f"{url}&gain=1.0625", headers={"Want-Repr-Digest": "sha-256=10"})
 
 
-def test_a_matrix_that_is_made_whole_is_made_once(http: httpx.Client, server_url: str) -> None:
+def test_an_orthogonal_matrix_is_computed_once(http: httpx.Client, server_url: str) -> None:
     url = "/init?shape=33,31&scheme=orthogonal&seed=1009&format=raw"
     with counted(server_url, 1, "cache_lookups_total", cache="wholes", result="miss"):
         http.get(url)
@@ -168,20 +168,20 @@ def test_a_matrix_that_is_made_whole_is_made_once(http: httpx.Client, server_url
         http.get(url)
 
 
-def test_the_engine_in_use(http: httpx.Client, server_url: str) -> None:
+def test_reports_the_engine_in_use(http: httpx.Client, server_url: str) -> None:
     engine = http.get("/readyz").json()["engine"]
-    found = counts(server_url)
-    assert found.of("engine", engine=engine) == 1
-    assert found.of("engine") == 1
+    current = counts(server_url)
+    assert current.of("engine", engine=engine) == 1
+    assert current.of("engine") == 1
 
 
-def test_a_defect_is_counted_as_one(http: httpx.Client, server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_an_unexpected_exception_as_500(http: httpx.Client, server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.contract.catalogue.schemes", lambda: 1 / 0)
     with counted(server_url, 1, "requests_total", route="/schemes", status="500"):
         assert http.get("/schemes").status_code == 500
 
 
-def test_it_is_never_kept_and_not_a_part_of_the_contract(http: httpx.Client) -> None:
+def test_metrics_are_not_cached_and_not_in_the_openapi_document(http: httpx.Client) -> None:
     answer = http.get("/metrics")
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
@@ -207,7 +207,7 @@ def started(**settings: object) -> Iterator[Process]:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_on_a_port_of_their_own_they_are_nowhere_else(workers: int) -> None:
+def test_metrics_with_a_port_of_their_own_are_only_there(workers: int) -> None:
     port = free_port()
     with started(metrics_port=port, workers=workers) as server:
         assert httpx.get(f"{server.url}/metrics").status_code == 404
@@ -215,49 +215,49 @@ def test_on_a_port_of_their_own_they_are_nowhere_else(workers: int) -> None:
             httpx.get(f"{server.url}{URL}")
 
 
-def test_without_weight_init_serve_a_port_of_their_own_only_takes_them_away() -> None:
+def test_the_application_alone_serves_no_metrics_if_they_have_a_port() -> None:
     with serving(Settings(metrics_port=free_port())) as url:
         assert httpx.get(f"{url}/metrics").status_code == 404
 
 
-def test_a_taken_port_is_an_error_and_not_a_traceback() -> None:
+def test_reports_a_taken_port_without_a_traceback() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
         command = [sys.executable, "-m", "service", "serve", "--port", "0"]
         environment = os.environ | {"WEIGHT_INIT_METRICS_PORT": str(port)}
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 1
-    assert done.stderr == f"weight-init: the metrics' port {port}: Address already in use.\n"
+    assert done.stderr == f"weight-init: metrics port {port}: Address already in use.\n"
 
 
 # several processes
 
 
-def when_served_by(url: str, processes: int) -> None:
+def wait_for_processes(url: str, processes: int) -> None:
     until(lambda: counts(url).of("engine") == processes)
 
 
-def test_processes_count_together_and_what_one_counted_survives_it() -> None:
+def test_processes_are_counted_together_and_counts_survive_their_process() -> None:
     with started(workers=2) as server:
-        when_served_by(server.url, 2)
+        wait_for_processes(server.url, 2)
         with counted(server.url, 40, "requests_total", route="/init"), counted(server.url, 40 * 15, "elements_total"):
-            for seed in range(40):  # each on a connection of its own, which either of them takes
+            for seed in range(40):  # each on a connection of its own, which either process may accept
                 assert httpx.get(f"{server.url}/init?shape=3,5&seed={seed}").status_code == 200
         worker = int(re.findall(r"Started server process \[(\d+)\]", server.log)[0])
         before = counts(server.url).of("requests_total", route="/init")
         os.kill(worker, signal.SIGKILL)
         until(lambda: server.log.count("Started server process") == 3)
-        when_served_by(server.url, 2)
+        wait_for_processes(server.url, 2)
         assert counts(server.url).of("requests_total", route="/init") == before
 
 
 # the dashboard
 
 
-def test_the_dashboard_shows_what_there_is(http: httpx.Client, server_url: str) -> None:
+def test_the_dashboard_shows_every_metric(http: httpx.Client, server_url: str) -> None:
     for path in (URL, "/nowhere"):
         http.get(path, headers={"Want-Repr-Digest": "sha-256=10"})
     panels = json.loads(DASHBOARD.read_text("utf-8"))["panels"]
     shown = {name for panel in panels for target in panel["targets"] for name in re.findall(r"weight_init_\w+", target["expr"])}
-    assert len(shown) == 10, "all that is counted"
+    assert len(shown) == 10, "all metrics of the service"
     until(lambda: shown <= counts(server_url).names)

@@ -1,4 +1,4 @@
-"""What somebody might send who means harm, over a real socket: each time a refusal or an ordinary answer, and the others are served."""
+"""Hostile requests over a real socket. Each gets a refusal or an ordinary response, and other clients are served."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ import service
 
 JSON = {"Content-Type": "application/json"}
 POST = b"POST /init HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-PATIENCE_S = 30
+TIMEOUT_S = 30
 
 
 @contextmanager
 def connected(url: str) -> Iterator[socket.socket]:
     host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as connection:
+    with socket.create_connection((host, int(port)), timeout=TIMEOUT_S) as connection:
         yield connection
 
 
-def everything(connection: socket.socket) -> bytes:
-    """All that comes until the server closes."""
+def receive_all(connection: socket.socket) -> bytes:
+    """Receive until the server closes the connection."""
     received = b""
     try:
         while part := connection.recv(1 << 16):
             received += part
     except ConnectionResetError:
-        pass  # closed with something of ours unread
+        pass  # the server closed before it had read everything
     return received
 
 
@@ -48,11 +48,11 @@ def is_refused(response: httpx.Response, *statuses: int) -> bool:
     return response.status_code in statuses
 
 
-# ---- what stands in a name comes back in headers
+# ---- names, which responses repeat in headers
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r", "\x00", "\u2028", "\x85", "\u202e"])
-def test_no_name_ends_a_header(http: httpx.Client, end: str) -> None:
+def test_a_name_cannot_inject_a_header(http: httpx.Client, end: str) -> None:
     response = http.post("/init", json={"shape": [2], "scheme": "normal", "seed": 1, "name": f"a{end}Set-Cookie: b=c"})
     assert is_refused(response, 422)
     assert "Set-Cookie" not in response.headers
@@ -61,7 +61,7 @@ def test_no_name_ends_a_header(http: httpx.Client, end: str) -> None:
 @pytest.mark.parametrize(
     "name", ['a"; filename="b.exe', "a\\", "a;b", "a%0d%0ab", "Gewicht ä", "重み", "𝕎", "'", "a,b", "..", ".", "~", "*"]
 )
-def test_any_printable_name_is_quoted(http: httpx.Client, name: str) -> None:
+def test_quotes_any_printable_name(http: httpx.Client, name: str) -> None:
     response = http.post("/init", json={"shape": [2], "scheme": "normal", "seed": 1, "name": name})
     assert response.status_code == 200
     disposition = response.headers["Content-Disposition"]
@@ -72,7 +72,7 @@ def test_any_printable_name_is_quoted(http: httpx.Client, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..\\..\\boot.ini", "a/../../b", "....//"])
-def test_no_name_is_a_path(http: httpx.Client, name: str) -> None:
+def test_a_name_never_becomes_a_path(http: httpx.Client, name: str) -> None:
     disposition = http.post("/init", json={"shape": [2], "scheme": "normal", "seed": 1, "name": name}).headers["Content-Disposition"]
     assert not re.search(r"[/\\]|%2f|filename=\"\.", disposition, re.IGNORECASE)
 
@@ -87,10 +87,10 @@ def test_no_name_is_a_path(http: httpx.Client, name: str) -> None:
         "/%00",
     ],
 )
-def test_no_path_leads_out_of_the_service(http: httpx.Client, path: str) -> None:
+def test_a_path_cannot_leave_the_service(http: httpx.Client, path: str) -> None:
     with connected(str(http.base_url).rstrip("/")) as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-        received = everything(connection)
+        received = receive_all(connection)
     assert received.startswith((b"HTTP/1.1 404 ", b"HTTP/1.1 400 "))
     assert b"root:" not in received
 
@@ -99,14 +99,14 @@ def test_no_path_leads_out_of_the_service(http: httpx.Client, path: str) -> None
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "GZIP", "identity, gzip"])
-def test_a_compressed_body_is_refused_and_not_inflated(http: httpx.Client, coding: str) -> None:
+def test_refuses_a_compressed_body_without_decompressing_it(http: httpx.Client, coding: str) -> None:
     bomb = gzip.compress(b"[" * 10_000_000)
     response = http.post("/init", content=bomb, headers={**JSON, "Content-Encoding": coding})
     assert is_refused(response, 415)
     assert response.headers["Accept-Encoding"] == "identity"
 
 
-def test_identity_is_no_compression(http: httpx.Client) -> None:
+def test_accepts_the_encoding_identity(http: httpx.Client) -> None:
     assert http.post("/init", content=b'{"shape": [3, 5]}', headers={**JSON, "Content-Encoding": "identity"}).status_code == 200
 
 
@@ -115,18 +115,18 @@ HUGE = ["1e400", "-1e400", "1" + "0" * 5000, "-1" + "0" * 5000, "0." + "1" * 500
 
 @pytest.mark.parametrize("number", HUGE)
 @pytest.mark.parametrize("field", ["seed", "shape", "gain", "groups", "packed", "fan_in"])
-def test_a_huge_number_is_a_problem_of_its_field(http: httpx.Client, field: str, number: str) -> None:
+def test_a_huge_number_is_a_problem(http: httpx.Client, field: str, number: str) -> None:
     value = f"[{number}]" if field == "shape" else number
     shape = "" if field == "shape" else '"shape": [4, 4], '
     response = http.post("/init", content=f'{{{shape}"scheme": "he_normal", "{field}": {value}}}'.encode(), headers=JSON)
-    # so small a gain is 0 to every reader, and a gain may be 0.1111
+    # 1e-5000 is read as 0, and 0.1111… is an ordinary gain
     assert is_refused(response, 400, 413, 422) if response.status_code != 200 else field == "gain"
     response = http.get(f"/init?{'' if field == 'shape' else 'shape=4,4&'}scheme=he_normal&{field}={number}")
     assert is_refused(response, 413, 422) if response.status_code != 200 else field == "gain"
 
 
 @pytest.mark.parametrize("part", ["1" + "0" * 500, f"0:1{'0' * 500}", f"::-1{'0' * 500}", "9" * 1000, "1e400", "," * 1000, "[" * 1000])
-def test_a_huge_slice_is_a_problem_of_the_slice(http: httpx.Client, part: str) -> None:
+def test_a_huge_slice_is_a_problem(http: httpx.Client, part: str) -> None:
     response = http.post("/init", json={"shape": [4, 4], "scheme": "normal", "slice": part})
     assert response.status_code == 200 or is_refused(response, 422)
 
@@ -134,7 +134,7 @@ def test_a_huge_slice_is_a_problem_of_the_slice(http: httpx.Client, part: str) -
 @pytest.mark.parametrize("field", ["shape", "scheme", "activation", "gain", "name", "unknown"])
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
 @pytest.mark.parametrize("depth", [300, 10_000])
-def test_deep_json_is_a_problem(http: httpx.Client, field: str, opening: str, closing: str, depth: int) -> None:
+def test_deeply_nested_json_is_a_problem(http: httpx.Client, field: str, opening: str, closing: str, depth: int) -> None:
     nested = opening * depth + "1" + closing * depth
     assert is_refused(http.post("/init", content=f'{{"{field}": {nested}}}'.encode(), headers=JSON), 400, 413, 422)
     assert is_refused(http.get("/init", params={"shape": "3,5", field: nested[:5000]}), 422)
@@ -148,18 +148,18 @@ def test_deep_json_is_a_problem(http: httpx.Client, field: str, opening: str, cl
         '{"shape": [3, 5], "scheme": {"name": "zeros", "name": "ones"}}',
     ],
 )
-def test_of_two_equal_keys_neither_wins(http: httpx.Client, body: str) -> None:
+def test_refuses_duplicate_keys_in_json(http: httpx.Client, body: str) -> None:
     response = http.post("/init", content=body.encode(), headers=JSON)
     assert is_refused(response, 422)
     assert "expected each field once" in response.json()["detail"]
 
 
-def test_so_it_is_in_a_query(http: httpx.Client) -> None:
+def test_refuses_duplicate_keys_in_json_in_a_query(http: httpx.Client) -> None:
     response = http.get("/init", params={"shape": "3,5", "scheme": '{"name": "zeros", "name": "ones"}'})
     assert "expected each field once" in response.json()["detail"]
 
 
-# ---- two requests in one
+# ---- request smuggling
 
 
 SPECIFICATION = b'{"shape": [2], "seed": 1, "scheme": "zeros"}'
@@ -188,36 +188,36 @@ HIDDEN = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
         b"\x16\x03\x01\x02\x00\x01\x00" + HIDDEN,
     ],
 )  # fmt: skip
-def test_a_request_whose_end_is_in_doubt_is_the_last_of_its_connection(server_url: str, request_: bytes) -> None:
+def test_a_request_of_ambiguous_length_ends_its_connection(server_url: str, request_: bytes) -> None:
     with connected(server_url) as connection:
         connection.sendall(request_)
-        received = everything(connection)  # which ends, as the server closes
+        received = receive_all(connection)  # returns, because the server closes
     assert b"HTTP/1.1 200 " not in received
     assert received.count(b"HTTP/1.1 ") <= 1
     assert not received or received.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 422 "))
 
 
-def test_two_requests_that_end_where_they_say_are_two(server_url: str) -> None:
+def test_answers_two_pipelined_requests(server_url: str) -> None:
     with connected(server_url) as connection:
         last = HIDDEN.replace(b"Host: x", b"Host: x\r\nConnection: close")
         connection.sendall(
             POST + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(SPECIFICATION) + SPECIFICATION + b"\r\n0\r\n\r\n" + last
         )
-        assert everything(connection).count(b"HTTP/1.1 200 ") == 2
+        assert receive_all(connection).count(b"HTTP/1.1 200 ") == 2
 
 
-def test_those_who_never_end_their_heads_hold_nobody_up(http: httpx.Client, server_url: str) -> None:
+def test_unfinished_requests_do_not_delay_other_clients(http: httpx.Client, server_url: str) -> None:
     with ExitStack() as stack:
         for _ in range(200):
             stack.enter_context(connected(server_url)).sendall(b"GET /healthz HTTP/1.1\r\nX-a: ")
         assert http.get("/init?shape=1000,100&seed=1").status_code == 200
 
 
-# ---- our patterns
+# ---- regular expressions
 
 
 def _patterns() -> dict[str, re.Pattern[Any]]:
-    """Every pattern that a module of the service has compiled."""
+    """Return every compiled pattern in the modules of the service."""
     modules = [row.name for row in pkgutil.walk_packages(service.__path__, "service.") if not row.name.endswith("__main__")]
     return {
         f"{name}.{attribute}": value
@@ -258,12 +258,12 @@ SEEDS = [
 LENGTH = 100_000
 
 
-def test_there_are_patterns_to_try() -> None:
+def test_finds_the_patterns() -> None:
     assert {"service.web.responses.ranges._RANGE", "service.settings._KEY"} <= set(PATTERNS)
 
 
 @pytest.mark.parametrize("name", PATTERNS)
-def test_no_pattern_takes_long_for_any_text(name: str) -> None:
+def test_every_pattern_takes_linear_time(name: str) -> None:
     pattern = PATTERNS[name]
     for seed in SEEDS:
         for text in (seed * (LENGTH // len(seed)), seed * (LENGTH // len(seed)) + "!", "1" + seed * (LENGTH // len(seed)) + "\n!"):

@@ -1,4 +1,4 @@
-"""What every answer tells a browser, whatever it is."""
+"""Headers of every response, which restrict browsers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.contract import catalogue
 @pytest.mark.parametrize(
     "path", ["/init?shape=3,5&seed=1", "/init?shape=1000,1000&seed=1", "/schemes", "/nowhere", "/init", "/docs", "/metrics"]
 )
-def test_every_answer_has_them_once(http: httpx.Client, path: str) -> None:
+def test_every_response_has_each_header_once(http: httpx.Client, path: str) -> None:
     headers = http.get(path).headers
     for name, value in {
         "X-Content-Type-Options": "nosniff",
@@ -26,13 +26,13 @@ def test_every_answer_has_them_once(http: httpx.Client, path: str) -> None:
     assert "frame-ancestors 'none'" in policy
 
 
-def test_so_has_the_answer_to_a_defect(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_response_to_an_unexpected_exception_has_them_too(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogue, "schemes", lambda: 1 / 0)
     response = http.get("/schemes")
     assert (response.status_code, response.headers["X-Content-Type-Options"]) == (500, "nosniff")
 
 
-def test_what_the_page_loads_is_what_its_policy_allows(http: httpx.Client) -> None:
+def test_the_policy_of_the_documentation_allows_what_the_page_loads(http: httpx.Client) -> None:
     page = http.get("/docs")
     policy = page.headers["Content-Security-Policy"]
     loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
@@ -40,8 +40,8 @@ def test_what_the_page_loads_is_what_its_policy_allows(http: httpx.Client) -> No
     for path in loaded:
         assert not re.match(r"\w+:|//", path), "every file comes from this server"
         assert http.get(path).status_code == 200
-    assert "script-src 'self' 'unsafe-inline'" in policy  # Swagger UI is started by a script in the page
+    assert "script-src 'self' 'unsafe-inline'" in policy  # a script in the page starts Swagger UI
 
 
-def test_no_other_page_may_run_a_script(http: httpx.Client) -> None:
+def test_no_other_response_may_run_a_script(http: httpx.Client) -> None:
     assert http.get("/init?shape=3,5&format=json").headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"

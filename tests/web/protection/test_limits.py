@@ -1,4 +1,4 @@
-"""What is too much is refused: at once, with the limit, and with when to ask again."""
+"""Requests beyond a limit are refused at once. The response names the limit and says when to try again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.serving import serving
 LARGE = "/init?shape=16777216,64&scheme=normal&seed=1&format=raw"  # 4 GiB
 SMALL = "/init?shape=32,32&scheme=normal&seed=1"
 WHOLE = "/init?shape=512,512&scheme=orthogonal&format=raw"
-PATIENCE_S = 60
+TIMEOUT_S = 60
 MIB = 1 << 20
 
 
@@ -41,30 +41,30 @@ def settings(**given: object) -> Settings:
 @contextmanager
 def connected(url: str) -> Iterator[socket.socket]:
     host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as connection:
+    with socket.create_connection((host, int(port)), timeout=TIMEOUT_S) as connection:
         yield connection
 
 
-def everything(connection: socket.socket) -> bytes:
-    """All that comes until the server closes."""
+def receive_all(connection: socket.socket) -> bytes:
+    """Receive until the server closes the connection."""
     received = b""
     try:
         while part := connection.recv(MIB):
             received += part
     except ConnectionResetError:
-        pass  # closed with something of ours unread
+        pass  # the server closed before it had read everything
     return received
 
 
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < end, "waited in vain"
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < end, f"the condition does not hold after {TIMEOUT_S} s"
         time.sleep(0.01)
 
 
 def busy(response: httpx.Response, setting: str) -> bool:
-    """Whether it was refused for the time being, and as it should be."""
+    """Return whether the request was refused as busy, and check the refusal."""
     if response.status_code != 503:
         return False
     assert response.headers["Content-Type"] == "application/problem+json"
@@ -73,33 +73,33 @@ def busy(response: httpx.Response, setting: str) -> bool:
     return True
 
 
-# ---- at once
+# ---- concurrent work
 
 
-def test_one_stream_too_many_is_refused_and_small_answers_are_not() -> None:
+def test_refuses_a_stream_beyond_the_limit_but_no_small_response() -> None:
     with serving(settings(max_streams=1)) as url:
         with httpx.stream("GET", url + LARGE) as first:
             assert first.status_code == 200
             assert busy(httpx.get(url + LARGE), "WEIGHT_INIT_MAX_STREAMS")
             assert httpx.get(url + SMALL).status_code == 200
-        until(lambda: httpx.get(f"{url}/init?shape=1000,100&seed=1").status_code == 200)  # when it is noticed that the first has left
+        until(lambda: httpx.get(f"{url}/init?shape=1000,100&seed=1").status_code == 200)  # once the server notices the disconnect
 
 
-def test_a_digest_is_computed_under_the_same_permit() -> None:
+def test_a_digest_needs_the_permit_of_a_stream() -> None:
     with serving(settings(max_streams=1)) as url:
-        wanted = {"Want-Repr-Digest": "sha-256=1"}
-        assert httpx.get(f"{url}/init?shape=1000,100&seed=1", headers=wanted).status_code == 200
+        headers = {"Want-Repr-Digest": "sha-256=1"}
+        assert httpx.get(f"{url}/init?shape=1000,100&seed=1", headers=headers).status_code == 200
         with httpx.stream("GET", url + LARGE):
-            assert busy(httpx.get(f"{url}/init?shape=1000,100&seed=1", headers=wanted), "WEIGHT_INIT_MAX_STREAMS")
+            assert busy(httpx.get(f"{url}/init?shape=1000,100&seed=1", headers=headers), "WEIGHT_INIT_MAX_STREAMS")
 
 
 @pytest.fixture
-def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Wholes, and gains of formulas, take until it is set."""
+def release(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Hold back tensors computed whole, and gains of formulas, until the event is set."""
     go_on = threading.Event()
     get = WHOLES.get
-    monkeypatch.setattr(WHOLES, "get", lambda *args: go_on.wait(PATIENCE_S) and get(*args))
-    monkeypatch.setattr(web_app, "expressed", lambda text: go_on.wait(PATIENCE_S) and expressed(text))
+    monkeypatch.setattr(WHOLES, "get", lambda *args: go_on.wait(TIMEOUT_S) and get(*args))
+    monkeypatch.setattr(web_app, "expressed", lambda text: go_on.wait(TIMEOUT_S) and expressed(text))
     yield go_on
     go_on.set()
 
@@ -121,44 +121,44 @@ async def _started(client: httpx.AsyncClient, path: str, app_state: object) -> a
     ],
     ids=["wholes", "a whole and a formula", "formulas"],
 )
-def test_one_computation_too_many_is_refused(held: threading.Event, first: str, second: str) -> None:
+def test_refuses_a_computation_beyond_the_limit(release: threading.Event, first: str, second: str) -> None:
     async def scenario() -> None:
         app = web_app.create_app(settings(max_computations=1))
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here", timeout=PATIENCE_S) as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here", timeout=TIMEOUT_S) as client:
             running = await _started(client, first, app.state.computations)
             assert busy(await client.get(second), "WEIGHT_INIT_MAX_COMPUTATIONS")
             assert (await client.get(SMALL)).status_code == 200
             assert (await client.get("/recommend?activation=relu")).status_code == 200
-            held.set()
+            release.set()
             assert (await running).status_code == 200
             assert (await client.get(second)).status_code == 200
 
     asyncio.run(scenario())
 
 
-def test_many_who_ask_for_the_same_need_one_permit(held: threading.Event) -> None:
+def test_equal_computations_share_one_permit(release: threading.Event) -> None:
     async def scenario() -> None:
         app = web_app.create_app(settings(max_computations=1))
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here", timeout=PATIENCE_S) as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here", timeout=TIMEOUT_S) as client:
             first = await _started(client, f"{WHOLE}&seed=3", app.state.computations)
             others = [asyncio.create_task(client.get(f"{WHOLE}&seed=3&slice={row}")) for row in range(20)]
-            await asyncio.sleep(0)  # not for others to be there: they may come at any time
-            held.set()
-            answers = [await task for task in (first, *others)]
-        assert [answer.status_code for answer in answers] == [200] * 21
+            await asyncio.sleep(0)  # the others need not have started: they may join at any time
+            release.set()
+            responses = [await task for task in (first, *others)]
+        assert [response.status_code for response in responses] == [200] * 21
 
     asyncio.run(scenario())
 
 
-def test_a_computation_that_nobody_waits_for_any_more_keeps_its_permit_to_its_end() -> None:
+def test_a_cancelled_computation_keeps_its_permit_until_it_ends() -> None:
     async def scenario() -> None:
         computations, go_on = Computations(1), threading.Event()
-        asking = asyncio.create_task(computations.run("one", go_on.wait, PATIENCE_S))
+        waiting = asyncio.create_task(computations.run("one", go_on.wait, TIMEOUT_S))
         await asyncio.sleep(0)
-        asking.cancel()
+        waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asking
-        with pytest.raises(HttpProblem, match="at most 1 computations"):
+            await waiting
+        with pytest.raises(HttpProblem, match="computations: expected at most 1 at once"):
             await computations.run("two", int)
         go_on.set()
         while computations._in_progress:
@@ -168,7 +168,7 @@ def test_a_computation_that_nobody_waits_for_any_more_keeps_its_permit_to_its_en
     asyncio.run(scenario())
 
 
-def test_a_computation_that_fails_gives_its_permit_back() -> None:
+def test_a_failed_computation_releases_its_permit() -> None:
     async def scenario() -> None:
         computations = Computations(1)
         for _ in range(2):
@@ -178,10 +178,10 @@ def test_a_computation_that_fails_gives_its_permit_back() -> None:
     asyncio.run(scenario())
 
 
-# ---- before it starts
+# ---- estimates
 
 
-def test_the_work_of_a_whole_is_estimated_and_refused_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refuses_a_computation_by_its_estimate_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(WHOLES, "get", lambda *_: pytest.fail("it was computed"))
     with serving(settings(max_structured_operations=10**9)) as url:
         response = httpx.get(f"{url}/init?shape=1024,1024&scheme=orthogonal&slice=0")
@@ -190,12 +190,12 @@ def test_the_work_of_a_whole_is_estimated_and_refused_before_it_starts(monkeypat
     assert "[1024, 1024], which takes about 3.1e+09" in response.json()["detail"]
 
 
-def test_the_estimate_grows_as_the_work_does() -> None:
+def test_the_estimate_grows_with_the_work() -> None:
     def refused(query: str) -> bool:
         return httpx.get(f"{url}/init?{query}&slice=0").status_code == 413
 
     with serving(settings(max_structured_operations=10**8)) as url:
-        assert not refused("shape=16,16384&scheme=orthogonal")  # of equal elements, and a thirtieth of the work
+        assert not refused("shape=16,16384&scheme=orthogonal")  # as many elements as the next, and a thirtieth of the work
         assert refused("shape=512,512&scheme=orthogonal")
         assert refused("shape=512,512,1,1&scheme=delta_orthogonal")
         assert refused("shape=1024,1024&scheme=sparse&sparsity=0.5")
@@ -216,8 +216,8 @@ def test_every_scheme_that_is_computed_whole_has_an_estimate() -> None:
         parameters = [(row.name, str(given[row.name])) for row in scheme.parameters if row.name in given]
         for shape in ("64,64", "64,64,3,3"):
             try:
-                wanted = read_text(InitRequest, [("shape", shape), ("scheme", scheme.name), *parameters])
-                rule = initializer_of(specification_of(wanted)).rule
+                request = read_text(InitRequest, [("shape", shape), ("scheme", scheme.name), *parameters])
+                rule = initializer_of(specification_of(request)).rule
             except InitError:
                 continue
             if whole := whole_in(rule):
@@ -226,19 +226,19 @@ def test_every_scheme_that_is_computed_whole_has_an_estimate() -> None:
     assert wholes >= {"orthogonal", "delta_orthogonal", "sparse"}
 
 
-# ---- how often
+# ---- rates
 
 
 @pytest.fixture
 def redis_url(monkeypatch: pytest.MonkeyPatch) -> str:
-    """The address of a Redis that is not there, but answers, scripts in Lua too."""
+    """The URL of a fake Redis, which also runs scripts in Lua."""
     server = fakeredis.FakeServer()
     monkeypatch.setattr("redis.asyncio.Redis.from_url", lambda *_, **__: fakeredis.FakeAsyncRedis(server=server))
     return "redis://cache:6379"
 
 
 @pytest.mark.parametrize("store", ["memory", "redis"])
-def test_who_asks_too_often_is_told_when_to_ask_again(store: str, request: pytest.FixtureRequest) -> None:
+def test_refuses_requests_beyond_the_rate_and_says_when_to_try_again(store: str, request: pytest.FixtureRequest) -> None:
     given = {"rate_store": request.getfixturevalue("redis_url")} if store == "redis" else {}
     with serving(settings(rate="3/hour", **given)) as url, httpx.Client(base_url=url) as client:
         assert [client.get(SMALL).status_code for _ in range(3)] == [200] * 3
@@ -249,20 +249,20 @@ def test_who_asks_too_often_is_told_when_to_ask_again(store: str, request: pytes
         assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
 
 
-def test_two_processes_count_together_in_redis(redis_url: str) -> None:
+def test_two_processes_share_their_counts_in_redis(redis_url: str) -> None:
     with serving(settings(rate="2/day", rate_store=redis_url)) as one, serving(settings(rate="2/day", rate_store=redis_url)) as other:
         assert [httpx.get(url + SMALL).status_code for url in (one, other, one, other)] == [200, 200, 429, 429]
 
 
-def test_without_its_store_nobody_is_refused_and_the_log_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_limits_no_rate_without_the_store_and_logs_it_once(caplog: pytest.LogCaptureFixture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with serving(settings(rate="1/hour", rate_store=f"redis://127.0.0.1:{port}")) as url:
         assert [httpx.get(url + SMALL).status_code for _ in range(3)] == [200] * 3
-    assert caplog.text.count("the store of rates cannot be reached") == 1
+    assert caplog.text.count("cannot reach the store of request rates") == 1
 
 
-def test_each_key_is_a_client() -> None:
+def test_limits_the_rate_of_each_key() -> None:
     keys = ["the-key-of-the-first", "the-key-of-the-second"]
     with serving(settings(rate="1/hour", api_keys=",".join(keys))) as url:
         statuses = [httpx.get(url + SMALL, headers={"Authorization": f"Bearer {key}"}).status_code for key in (*keys, *keys)]
@@ -270,7 +270,7 @@ def test_each_key_is_a_client() -> None:
         assert httpx.get(url + SMALL).status_code == 401
 
 
-def test_an_address_is_a_client_and_of_ipv6_a_network() -> None:
+def test_a_client_is_an_ipv4_address_or_an_ipv6_network() -> None:
     assert client_of({"client": ("10.0.0.1", 5)}) == "10.0.0.1"
     assert (
         client_of({"client": ("2001:db8::1", 5)}) == client_of({"client": ("2001:db8::2", 6)}) != client_of({"client": ("2001:db9::1", 5)})
@@ -280,7 +280,7 @@ def test_an_address_is_a_client_and_of_ipv6_a_network() -> None:
 
 
 @pytest.mark.parametrize("rate", ["", "often", "100", "second", "-1/second"])
-def test_what_is_no_rate_stops_the_start(rate: str) -> None:
+def test_an_invalid_rate_stops_the_start(rate: str) -> None:
     with pytest.raises(ValidationError, match="expected a number of requests and a time, such as 100/second"):
         settings(rate=rate)
 
@@ -288,19 +288,19 @@ def test_what_is_no_rate_stops_the_start(rate: str) -> None:
 # ---- connections
 
 
-def test_a_client_that_reads_nothing_is_disconnected_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
+def test_disconnects_a_client_that_reads_nothing_and_logs_it(caplog: pytest.LogCaptureFixture) -> None:
     with serving(settings(reader_timeout_s=0.3)) as url, connected(url) as stuck:
         stuck.sendall(f"GET {LARGE} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        until(lambda: "a client read nothing for 0.3 s (WEIGHT_INIT_READER_TIMEOUT_S): disconnected" in caplog.text)
-        assert len(everything(stuck)) < 64 * MIB
+        until(lambda: "disconnected a client that read nothing for 0.3 s (WEIGHT_INIT_READER_TIMEOUT_S)" in caplog.text)
+        assert len(receive_all(stuck)) < 64 * MIB
 
 
-def test_a_client_that_reads_slowly_and_steadily_may_stay() -> None:
-    nbytes, seconds = 8 * MIB, 3  # ten times as long as one that reads nothing
+def test_keeps_a_client_that_reads_slowly_but_steadily() -> None:
+    nbytes, seconds = 8 * MIB, 3  # ten times the timeout
     with serving(settings(reader_timeout_s=0.3)) as url, socket.socket() as slow:
-        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 15)  # or the system takes it all for it
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 15)  # otherwise the system buffers the whole response
         host, port = url.removeprefix("http://").split(":")
-        slow.settimeout(PATIENCE_S)
+        slow.settimeout(TIMEOUT_S)
         slow.connect((host, int(port)))
         slow.sendall(f"GET /init?shape={nbytes >> 2}&scheme=normal&seed=1&format=raw HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         received, start = b"", time.monotonic()
@@ -311,13 +311,13 @@ def test_a_client_that_reads_slowly_and_steadily_may_stay() -> None:
             time.sleep(max(0.0, start + seconds * len(received) / nbytes - time.monotonic()))
 
 
-def test_one_connection_too_many_is_refused() -> None:
+def test_refuses_a_connection_beyond_the_limit() -> None:
     with serving(settings(max_connections=2)) as url:
         with connected(url), connected(url) as second:
             second.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             assert second.recv(MIB).startswith(b"HTTP/1.1 200")
             with connected(url) as third:
-                refusal = everything(third)
+                refusal = receive_all(third)
         assert refusal.startswith(b"HTTP/1.1 503 ")
         assert b"retry-after: 1\r\n" in refusal
         assert b"WEIGHT_INIT_MAX_CONNECTIONS" in refusal
@@ -328,7 +328,7 @@ def _answers(url: str) -> bool:
     try:
         return httpx.get(f"{url}/healthz").status_code == 200
     except httpx.HTTPError:
-        return False  # those that left may still be counted
+        return False  # closed connections may still be counted
 
 
 @pytest.mark.parametrize(
@@ -338,18 +338,18 @@ def _answers(url: str) -> bool:
         b"GET /" + b"x" * 5000 + b" HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 2000,
     ],
-    ids=["a header", "a URL", "many headers, without an end"],
+    ids=["a header", "a URL", "endless headers"],
 )
-def test_a_head_too_long_is_refused(head: bytes) -> None:
+def test_refuses_a_request_with_a_long_url_or_headers(head: bytes) -> None:
     with serving(settings(max_head_bytes=4096)) as url, connected(url) as connection:
         connection.sendall(head)
-        refusal = everything(connection)
+        refusal = receive_all(connection)
     assert refusal.startswith(b"HTTP/1.1 431 ")
     assert b"content-type: application/problem+json\r\n" in refusal
     assert b"at most 4096 bytes (WEIGHT_INIT_MAX_HEAD_BYTES)" in refusal
 
 
-def test_a_long_body_is_not_taken_for_a_head() -> None:
+def test_a_long_body_does_not_count_as_headers() -> None:
     with serving(settings(max_head_bytes=1024)) as url:
         response = httpx.post(
             f"{url}/init", content=b'{"shape": [3, 5]' + b" " * 30_000 + b"}", headers={"Content-Type": "application/json"}
@@ -357,39 +357,39 @@ def test_a_long_body_is_not_taken_for_a_head() -> None:
         assert response.status_code == 200
 
 
-def test_trailers_without_an_end_are_refused() -> None:
+def test_refuses_endless_trailers() -> None:
     head = b"POST /init HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
     with serving(settings(max_head_bytes=4096)) as url, connected(url) as connection:
-        connection.sendall(head + b"A: b\r\n" * 100_000)  # more than is read at once
-        assert everything(connection).startswith(b"HTTP/1.1 431 ")
+        connection.sendall(head + b"A: b\r\n" * 100_000)  # more than the server reads at once
+        assert receive_all(connection).startswith(b"HTTP/1.1 431 ")
 
 
 @pytest.mark.parametrize(
     "part",
     [b"", b"GET /healthz HTTP/1.1\r\nHost:", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /heal"],
-    ids=["nothing", "a part", "a second one"],
+    ids=["nothing", "a part", "a part of a second request"],
 )
-def test_a_head_that_does_not_come_ends_the_connection(part: bytes) -> None:
+def test_disconnects_a_client_that_does_not_send_its_headers(part: bytes) -> None:
     with serving(settings(head_timeout_s=0.2)) as url, connected(url) as connection:
         connection.sendall(part)
-        received = everything(connection)
+        received = receive_all(connection)
     assert b"HTTP/1.1 408 " in received or part.endswith(b"/heal")
     assert received.startswith(b"HTTP/1.1 200 ") is part.endswith(b"/heal")
 
 
-def test_a_body_that_does_not_come_is_a_problem() -> None:
+def test_a_body_that_does_not_arrive_is_a_problem() -> None:
     head = b"POST /init HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 30\r\n\r\n{"
     with serving(settings(head_timeout_s=0.2)) as url, connected(url) as connection:
         connection.sendall(head)
-        received = everything(connection)
+        received = receive_all(connection)
     assert received.startswith(b"HTTP/1.1 408 ")
-    assert b"body: expected the whole of it within 0.2 s" in received
+    assert b"body: expected all of it within 0.2 s" in received
 
 
-# ---- on the wire
+# ---- TLS
 
 
-def test_it_serves_https_with_a_certificate_of_its_own(tmp_path: Path) -> None:
+def test_serves_https_with_its_own_certificate(tmp_path: Path) -> None:
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     subject = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]

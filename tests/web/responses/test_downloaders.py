@@ -1,4 +1,4 @@
-"""The programs that people download with, against the service: they resume, split and cache, and get the right file."""
+"""Common download programs resume, split and cache responses, and get the right file."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from service.settings import Settings
 from tests.console import ADDRESS, blocks
 from tests.serving import serving
 
-QUERY = "/init?shape=2000,1500&activation=relu&seed=7&name=encoder.0"  # 12 MB, so that there is something to split
+QUERY = "/init?shape=2000,1500&activation=relu&seed=7&name=encoder.0"  # 12 MB, enough to split
 OPERATIONS = (Path(__file__).parents[3] / "docs" / "operations.md").read_text("utf-8")
-PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"  # where nginx is, which not everybody has in their path
+PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"  # nginx is often outside a user's path
 
 
 def program(name: str) -> str | None:
     return shutil.which(name, path=PATH)
 
 
-def has_slices() -> bool:
+def nginx_has_slices() -> bool:
     nginx = program("nginx")
     return nginx is not None and "http_slice_module" in subprocess.run([nginx, "-V"], capture_output=True, text=True, check=True).stderr
 
@@ -37,7 +37,7 @@ def has_slices() -> bool:
 needs_curl = pytest.mark.skipif(program("curl") is None, reason="curl is not installed")
 needs_wget = pytest.mark.skipif(program("wget") is None, reason="wget is not installed")
 needs_aria2 = pytest.mark.skipif(program("aria2c") is None, reason="aria2c is not installed")
-needs_nginx = pytest.mark.skipif(not has_slices(), reason="nginx with its slice module is not installed")
+needs_nginx = pytest.mark.skipif(not nginx_has_slices(), reason="nginx with its slice module is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def url(server_url: str) -> str:
 
 
 def run(*command: str | Path) -> str:
-    """What the program says, on whichever of its outputs; it must succeed."""
+    """Run a program that must succeed, and return its standard output and error."""
     done = subprocess.run(
         [program(str(command[0])) or "", *command[1:]],
         env=os.environ | {"LC_ALL": "C"},
@@ -66,7 +66,7 @@ def run(*command: str | Path) -> str:
 
 
 def interrupted(folder: Path, content: bytes, nbytes: int) -> Path:
-    """What an interrupted download leaves."""
+    """Write the first `nbytes` of a file, as an interrupted download leaves them."""
     file = folder / "w.npy"
     file.write_bytes(content[:nbytes])
     return file
@@ -74,38 +74,38 @@ def interrupted(folder: Path, content: bytes, nbytes: int) -> Path:
 
 @needs_curl
 @pytest.mark.parametrize("nbytes", [0, 1, 5_000_001, 12_000_127])
-def test_curl_resumes(url: str, content: bytes, tmp_path: Path, nbytes: int) -> None:
+def test_curl_resumes_a_download(url: str, content: bytes, tmp_path: Path, nbytes: int) -> None:
     file = interrupted(tmp_path, content, nbytes)
-    said = run("curl", "-sS", "-C", "-", "-o", file, "-w", "%{http_code} %{size_download}", url)
-    assert said == f"{206 if nbytes else 200} {len(content) - nbytes}"
+    output = run("curl", "-sS", "-C", "-", "-o", file, "-w", "%{http_code} %{size_download}", url)
+    assert output == f"{206 if nbytes else 200} {len(content) - nbytes}"
     assert file.read_bytes() == content
 
 
 @needs_curl
-def test_curl_takes_several_ranges_at_once(url: str) -> None:
-    said = run("curl", "-sS", "-D", "-", "-o", "/dev/null", "-r", "0-99,500-599", url)
-    assert "HTTP/1.1 206" in said
-    assert "multipart/byteranges" in said
+def test_curl_requests_several_ranges_at_once(url: str) -> None:
+    output = run("curl", "-sS", "-D", "-", "-o", "/dev/null", "-r", "0-99,500-599", url)
+    assert "HTTP/1.1 206" in output
+    assert "multipart/byteranges" in output
 
 
 @needs_wget
 @pytest.mark.parametrize("nbytes", [1, 5_000_001, 12_000_127])
-def test_wget_resumes(url: str, content: bytes, tmp_path: Path, nbytes: int) -> None:
+def test_wget_resumes_a_download(url: str, content: bytes, tmp_path: Path, nbytes: int) -> None:
     file = interrupted(tmp_path, content, nbytes)
-    said = run("wget", "--no-config", "-c", "-S", "-O", file, url)
-    assert f"content-range: bytes {nbytes}-12000127/12000128" in said
+    output = run("wget", "--no-config", "-c", "-S", "-O", file, url)
+    assert f"content-range: bytes {nbytes}-12000127/12000128" in output
     assert file.read_bytes() == content
 
 
 @needs_wget
-def test_wget_knows_a_file_that_is_whole(url: str, content: bytes, tmp_path: Path) -> None:
+def test_wget_recognizes_a_complete_file(url: str, content: bytes, tmp_path: Path) -> None:
     file = interrupted(tmp_path, content, len(content))
     assert "already fully retrieved" in run("wget", "--no-config", "-c", "-O", file, url)
     assert file.read_bytes() == content
 
 
 @needs_aria2
-def test_aria2_takes_it_over_eight_connections_and_checks_the_digest(url: str, content: bytes, tmp_path: Path) -> None:
+def test_aria2_uses_eight_connections_and_checks_the_digest(url: str, content: bytes, tmp_path: Path) -> None:
     log = tmp_path / "log"
     split = ("-x", "8", "-s", "8", "-k", "1M", "--no-conf", "--file-allocation=none", f"--log={log}", "--log-level=info")
     checked = f"--checksum=sha-256={hashlib.sha256(content).hexdigest()}"
@@ -116,10 +116,10 @@ def test_aria2_takes_it_over_eight_connections_and_checks_the_digest(url: str, c
 
 @contextmanager
 def nginx_before(url: str) -> Iterator[httpx.Client]:
-    """A client of an nginx that is configured as the page on operations says.
+    """Yield a client of an nginx that has the configuration in docs/operations.md.
 
-    It listens on a socket in its own folder, since it cannot choose a free port; the folder is not pytest's, whose path may be
-    longer than that of a socket can be.
+    It listens on a socket in its own folder, because it cannot choose a free port. The folder is not pytest's, whose path may be too
+    long for a socket.
     """
     with tempfile.TemporaryDirectory() as prefix:
         folder = Path(prefix)
@@ -127,7 +127,7 @@ def nginx_before(url: str) -> Iterator[httpx.Client]:
         command = [program("nginx") or "", "-p", prefix, "-c", "nginx.conf", "-e", f"{prefix}/log"]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as nginx:
             try:
-                while not (folder / "nginx.pid").exists():  # it listens before it writes this
+                while not (folder / "nginx.pid").exists():  # nginx listens before it writes this file
                     assert nginx.poll() is None, (folder / "log").read_text("utf-8")
                     time.sleep(0.01)
                 transport = httpx.HTTPTransport(uds=f"{prefix}/socket")
@@ -138,7 +138,7 @@ def nginx_before(url: str) -> Iterator[httpx.Client]:
 
 
 def configuration(folder: Path, url: str) -> str:
-    """The configuration of the page, and what makes it run in a folder for one test."""
+    """Return the configuration of the page, with what it needs to run in a folder."""
     (location,) = blocks(OPERATIONS, "nginx")
     temporary = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     return f"""
@@ -160,7 +160,7 @@ def configuration(folder: Path, url: str) -> str:
 
 
 @needs_nginx
-def test_nginx_keeps_slices_and_puts_them_together_without_the_service(content: bytes) -> None:
+def test_nginx_caches_slices_and_serves_them_without_the_service(content: bytes) -> None:
     with ExitStack() as stack:
         with serving(Settings()) as url:
             nginx = stack.enter_context(nginx_before(url))

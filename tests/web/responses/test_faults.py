@@ -1,4 +1,4 @@
-"""Clients that leave, dawdle or come in hundreds, and a server that is killed: nothing leaks, no byte is wrong, the log says it."""
+"""Clients that disconnect, read slowly or come in hundreds, and a server that is killed: no leaks, no wrong bytes, and a log of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.processes import PATIENCE_S, Process, until
+from tests.processes import TIMEOUT_S, Process, until
 
 LARGE = "/init?shape=16777216,64&scheme=normal&seed=1&format=raw"  # 4 GiB
 MIB = 1 << 20
@@ -31,20 +31,20 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="
 
 
 def digest(url: str) -> str:
-    return hashlib.sha256(httpx.get(f"{url}/init?shape=1000,1000&scheme=normal&seed=3&format=raw", timeout=PATIENCE_S).content).hexdigest()
+    return hashlib.sha256(httpx.get(f"{url}/init?shape=1000,1000&scheme=normal&seed=3&format=raw", timeout=TIMEOUT_S).content).hexdigest()
 
 
 @needs_proc
-def test_a_client_that_disappears_is_noticed_and_logged(server: Process) -> None:
+def test_logs_a_client_that_disconnects(server: Process) -> None:
     before = digest(server.url)
-    with server.asked(LARGE) as leaving:
-        assert leaving.recv(100).startswith(b"HTTP/1.1 200")
-    until(lambda: re.search(r"a client left after \d+ of 4294967296 bytes", server.log) is not None)
+    with server.asked(LARGE) as client:
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+    until(lambda: re.search(r"a client disconnected after \d+ of 4294967296 bytes", server.log) is not None)
     assert digest(server.url) == before
 
 
 @needs_proc
-def test_two_hundred_that_all_vanish_leave_nothing_behind(server: Process) -> None:
+def test_leaks_nothing_when_two_hundred_clients_disconnect(server: Process) -> None:
     before = digest(server.url)
     threads, sockets, memory = server.status("Threads"), server.open_sockets(), server.status("VmRSS")
     clients = [server.asked(LARGE.replace("seed=1", f"seed={seed}")) for seed in range(200)]
@@ -52,15 +52,15 @@ def test_two_hundred_that_all_vanish_leave_nothing_behind(server: Process) -> No
         assert client.recv(15) == b"HTTP/1.1 200 OK"
     for client in clients:
         client.close()
-    until(lambda: server.log.count("a client left after") == 200)
+    until(lambda: server.log.count("a client disconnected after") == 200)
     until(lambda: server.open_sockets() <= sockets + 1)
     assert server.status("Threads") <= threads + 1
-    # of each, at most a block ahead and one in its socket; what the allocator keeps is used again by the next two hundred
+    # for each client at most a block ahead and one in its socket; the allocator reuses what it keeps for the next two hundred
     assert (server.status("VmRSS") - memory) / 1024 < 200 * 2 + 200
     assert digest(server.url) == before
 
 
-def test_a_client_that_reads_ten_bytes_a_second_holds_nobody_up(server: Process) -> None:
+def test_a_client_that_reads_ten_bytes_a_second_does_not_delay_others(server: Process) -> None:
     with server.asked(LARGE) as slow:
         start = time.monotonic()
         read = b""
@@ -70,12 +70,12 @@ def test_a_client_that_reads_ten_bytes_a_second_holds_nobody_up(server: Process)
             time.sleep(max(0.0, 1 + start - time.monotonic()))
             start = time.monotonic()
         assert read.startswith(b"HTTP/1.1 200 OK")
-    until(lambda: "a client left after" in server.log)
-    sent = int(re.findall(r"a client left after (\d+) of", server.log)[0])
-    assert sent < 64 * MIB, "the server must wait for a slow reader, not compute for it"
+    until(lambda: "a client disconnected after" in server.log)
+    sent = int(re.findall(r"a client disconnected after (\d+) of", server.log)[0])
+    assert sent < 64 * MIB, "the server must wait for a slow reader instead of computing ahead"
 
 
-def test_small_requests_are_answered_beside_large_ones(server: Process) -> None:
+def test_answers_small_requests_during_large_downloads(server: Process) -> None:
     stop = threading.Event()
 
     def download() -> None:
@@ -88,8 +88,8 @@ def test_small_requests_are_answered_beside_large_ones(server: Process) -> None:
         thread.start()
     try:
         for seed in range(50):
-            answer = httpx.post(f"{server.url}/init", json={"shape": [32, 32], "activation": "relu", "seed": seed}, timeout=10)
-            assert answer.status_code == 200
+            response = httpx.post(f"{server.url}/init", json={"shape": [32, 32], "activation": "relu", "seed": seed}, timeout=10)
+            assert response.status_code == 200
         assert all(thread.is_alive() for thread in large)
     finally:
         stop.set()
@@ -97,7 +97,7 @@ def test_small_requests_are_answered_beside_large_ones(server: Process) -> None:
             thread.join()
 
 
-def test_a_download_goes_on_at_another_server_when_the_first_is_killed() -> None:
+def test_a_download_resumes_at_another_server_after_the_first_is_killed() -> None:
     path = "/init?shape=4096,4096&scheme=normal&seed=5&format=npy"  # 64 MiB
     first = Process()
     with first.asked(path) as client:
@@ -109,14 +109,14 @@ def test_a_download_goes_on_at_another_server_when_the_first_is_killed() -> None
             while part := client.recv(MIB):
                 received += part
         except ConnectionResetError:
-            pass  # as a client sees the death of its server
+            pass  # how a client notices that its server died
     _, _, body = received.partition(b"\r\n\r\n")
     assert len(body) < 4 * 4096 * 4096
     second = Process()
     try:
-        rest = httpx.get(f"{second.url}{path}", headers={"Range": f"bytes={len(body)}-"}, timeout=PATIENCE_S)
+        rest = httpx.get(f"{second.url}{path}", headers={"Range": f"bytes={len(body)}-"}, timeout=TIMEOUT_S)
         assert rest.status_code == 206
-        whole = httpx.get(f"{second.url}{path}", timeout=PATIENCE_S).content
+        whole = httpx.get(f"{second.url}{path}", timeout=TIMEOUT_S).content
     finally:
         second.kill()
     assert body + rest.content == whole

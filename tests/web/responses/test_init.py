@@ -19,11 +19,11 @@ QUERY = "/init?shape=256,784&activation=relu&seed=7"
 
 
 def metadata(response: httpx.Response) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(response.headers["Weight-Init"])
-    return facts
+    content: dict[str, Any] = json.loads(response.headers["Weight-Init"])
+    return content
 
 
-def test_post_answers_npy(http: httpx.Client) -> None:
+def test_post_returns_npy(http: httpx.Client) -> None:
     response = http.post("/init", json=SPEC)
     assert response.status_code == 200
     assert response.headers["Content-Type"] == "application/x-npy"
@@ -34,20 +34,20 @@ def test_post_answers_npy(http: httpx.Client) -> None:
     assert metadata(response)["scheme"] == "he_normal"
 
 
-def test_get_and_post_answer_the_same_bytes(http: httpx.Client) -> None:
+def test_get_and_post_return_the_same_bytes(http: httpx.Client) -> None:
     by_get, by_post = http.get(QUERY), http.post("/init", json=SPEC)
     assert by_get.content == by_post.content
     assert by_get.headers["ETag"] == by_post.headers["ETag"]
 
 
-def test_head_answers_the_headers_alone(http: httpx.Client) -> None:
+def test_head_returns_only_headers(http: httpx.Client) -> None:
     head, get = http.head(QUERY), http.get(QUERY)
     assert head.content == b""
     for name in ("Content-Length", "Content-Type", "ETag", "Weight-Init", "Cache-Control", "Accept-Ranges", "Content-Disposition"):
         assert head.headers[name] == get.headers[name]
 
 
-def test_head_of_a_terabyte_is_at_once(http: httpx.Client) -> None:
+def test_head_of_a_terabyte_is_quick(http: httpx.Client) -> None:
     head = http.head("/init?shape=262144,1048576&scheme=normal&seed=1&format=raw")
     assert head.headers["Content-Length"] == str(2**40)
 
@@ -67,47 +67,47 @@ def test_head_of_a_terabyte_is_at_once(http: httpx.Client) -> None:
         ("", "application/x-npy"),
     ],
 )
-def test_accept_decides_the_format(http: httpx.Client, accept: str, media_type: str) -> None:
+def test_accept_selects_the_format(http: httpx.Client, accept: str, media_type: str) -> None:
     response = http.get("/init?shape=3,5&seed=7", headers={"Accept": accept})
     assert response.headers["Content-Type"] == media_type
     assert response.headers["Vary"] == "Accept"
 
 
 @pytest.mark.parametrize("accept", ["text/html", "image/*", "*/*;q=0", "application/json;q=0", "nonsense", "*/*;q=x"])
-def test_an_accept_without_any_format_is_refused(http: httpx.Client, accept: str) -> None:
+def test_refuses_an_accept_header_that_allows_no_format(http: httpx.Client, accept: str) -> None:
     response = http.get("/init?shape=3,5", headers={"Accept": accept})
     assert response.status_code == 406
     assert "application/x-npy" in response.json()["detail"]
 
 
-def test_the_field_format_wins_over_accept(http: httpx.Client) -> None:
+def test_the_field_format_overrides_accept(http: httpx.Client) -> None:
     response = http.get("/init?shape=3,5&format=json", headers={"Accept": "application/x-npy"})
     assert response.headers["Content-Type"] == "application/json"
 
 
-def test_every_format_holds_the_same_values(http: httpx.Client) -> None:
-    answers = {name: http.post("/init", json=SPEC | {"format": name}).content for name in ("npy", "json", "safetensors", "npz", "raw")}
-    weights = np.load(io.BytesIO(answers["npy"]))
-    assert np.array_equal(np.array(json.loads(answers["json"])["data"], np.float32), weights)
-    assert np.array_equal(safetensors.numpy.load(answers["safetensors"])["weight"], weights)
-    assert np.array_equal(np.load(io.BytesIO(answers["npz"]))["weight"], weights)
-    assert np.array_equal(np.frombuffer(answers["raw"], "<f4").reshape(256, 784), weights)
+def test_every_format_contains_the_same_values(http: httpx.Client) -> None:
+    contents = {name: http.post("/init", json=SPEC | {"format": name}).content for name in ("npy", "json", "safetensors", "npz", "raw")}
+    weights = np.load(io.BytesIO(contents["npy"]))
+    assert np.array_equal(np.array(json.loads(contents["json"])["data"], np.float32), weights)
+    assert np.array_equal(safetensors.numpy.load(contents["safetensors"])["weight"], weights)
+    assert np.array_equal(np.load(io.BytesIO(contents["npz"]))["weight"], weights)
+    assert np.array_equal(np.frombuffer(contents["raw"], "<f4").reshape(256, 784), weights)
 
 
-def test_json_has_its_metadata_beside_the_data(http: httpx.Client) -> None:
+def test_json_contains_the_metadata(http: httpx.Client) -> None:
     response = http.post("/init", json=SPEC | {"shape": [3, 5], "format": "json"})
     assert response.json()["metadata"] == metadata(response)
     assert response.json()["shape"] == [3, 5]
 
 
 @pytest.mark.parametrize("name", ["npy", "npz"])
-def test_bfloat16_in_numpys_formats_names_the_others(http: httpx.Client, name: str) -> None:
+def test_refuses_bfloat16_in_numpy_formats_and_names_others(http: httpx.Client, name: str) -> None:
     response = http.post("/init", json=SPEC | {"dtype": "bfloat16", "format": name})
     assert response.status_code == 422
     assert "safetensors or raw" in response.json()["detail"]
 
 
-def test_a_streamed_tensor_of_many_blocks_is_whole(http: httpx.Client) -> None:
+def test_a_tensor_of_many_blocks_is_complete(http: httpx.Client) -> None:
     query = "/init?shape=1500,1000&scheme=normal&seed=7&format=raw"
     whole = http.get(query).content
     assert len(whole) == 6_000_000
@@ -115,7 +115,7 @@ def test_a_streamed_tensor_of_many_blocks_is_whole(http: httpx.Client) -> None:
     assert whole == rows
 
 
-def test_the_header_is_ascii_whatever_the_name(http: httpx.Client) -> None:
+def test_headers_are_ascii_for_any_name(http: httpx.Client) -> None:
     response = http.post("/init", json=SPEC | {"name": '層/é "w"; x=1'})
     assert response.headers["Weight-Init"].isascii()
     assert metadata(response)["name"] == '層/é "w"; x=1'
@@ -124,7 +124,7 @@ def test_the_header_is_ascii_whatever_the_name(http: httpx.Client) -> None:
     )
 
 
-def test_without_a_seed_nothing_may_be_kept(http: httpx.Client) -> None:
+def test_a_response_without_a_seed_is_not_cached(http: httpx.Client) -> None:
     response = http.get("/init?shape=3,5")
     assert response.headers["Cache-Control"] == "no-store"
     assert response.headers["Accept-Ranges"] == "none"
@@ -133,7 +133,7 @@ def test_without_a_seed_nothing_may_be_kept(http: httpx.Client) -> None:
     assert http.get("/init?shape=3,5").content != response.content
 
 
-def test_limits_of_the_environment_hold() -> None:
+def test_applies_the_limits_of_the_settings() -> None:
     with serving(Settings(max_tensor_bytes=1000, max_json_elements=100)) as url, httpx.Client(base_url=url) as small:
         too_large = small.get("/init?shape=1000,1000")
         too_long = small.get("/init?shape=11,11&dtype=float16&format=json")

@@ -1,4 +1,4 @@
-"""Slices: a part of a tensor, with its own header and shape, equal to that part of the whole and computed without it."""
+"""Slices: a part of a tensor, with its own header and shape, equal to that part of the whole but computed without it."""
 
 from __future__ import annotations
 
@@ -53,19 +53,19 @@ def fetch(http: httpx.Client, spec: dict[str, Any], **more: Any) -> npt.NDArray[
         (WEIGHT | {"scheme": "zeros"}, ":, 10:20", np.s_[:, 10:20]),
     ],
 )
-def test_a_slice_is_that_slice_of_the_whole(http: httpx.Client, spec: dict[str, Any], text: str, index: Any, dtype: str) -> None:
+def test_a_slice_equals_that_slice_of_the_whole(http: httpx.Client, spec: dict[str, Any], text: str, index: Any, dtype: str) -> None:
     expected = fetch(http, spec, dtype=dtype)[index]
-    answered = fetch(http, spec, dtype=dtype, slice=text)
-    assert answered.shape == expected.shape
-    assert answered.tobytes() == np.ascontiguousarray(expected).tobytes()
+    actual = fetch(http, spec, dtype=dtype, slice=text)
+    assert actual.shape == expected.shape
+    assert actual.tobytes() == np.ascontiguousarray(expected).tobytes()
 
 
-def test_get_takes_a_slice_too(http: httpx.Client) -> None:
+def test_get_accepts_a_slice(http: httpx.Client) -> None:
     by_get = http.get("/init?shape=60,50&activation=relu&seed=7&slice=16:32,::-1")
     assert by_get.content == http.post("/init", json=WEIGHT | {"slice": "16:32,::-1"}).content
 
 
-def test_the_parts_of_a_tensor_parallel_job_make_up_the_whole(http: httpx.Client) -> None:
+def test_slices_of_a_tensor_parallel_job_make_up_the_whole(http: httpx.Client) -> None:
     whole = fetch(http, WEIGHT)
     columns = [fetch(http, WEIGHT, slice=f":, {start}:{start + 10}") for start in range(0, 50, 10)]
     rows = [fetch(http, WEIGHT, slice=f"{start}:{start + 15}") for start in range(0, 60, 15)]
@@ -74,7 +74,7 @@ def test_the_parts_of_a_tensor_parallel_job_make_up_the_whole(http: httpx.Client
 
 
 @pytest.mark.parametrize("name", ["npy", "json", "safetensors", "npz", "raw"])
-def test_a_slice_is_a_file_of_its_own_in_every_format(http: httpx.Client, name: str) -> None:
+def test_a_slice_is_a_complete_file_in_every_format(http: httpx.Client, name: str) -> None:
     response = http.post("/init", json=WEIGHT | {"slice": "1:3, ::10", "format": name})
     expected = fetch(http, WEIGHT)[1:3, ::10]
     read: dict[str, Callable[[bytes], npt.NDArray[Any]]] = {
@@ -88,16 +88,16 @@ def test_a_slice_is_a_file_of_its_own_in_every_format(http: httpx.Client, name: 
     assert json.loads(response.headers["Weight-Init"])["shape"] == [2, 5]
 
 
-def test_the_metadata_says_what_it_is_a_slice_of(http: httpx.Client) -> None:
+def test_the_metadata_describes_the_slice(http: httpx.Client) -> None:
     metadata = json.loads(http.post("/init", json=WEIGHT | {"slice": "1:3, ::10"}).headers["Weight-Init"])
     whole = json.loads(http.post("/init", json=WEIGHT).headers["Weight-Init"])
     assert metadata["slice"] == {"of": [60, 50], "is": "1:3, ::10"}
     assert whole["slice"] is None
-    for fact in ("scheme", "fan_in", "fan_out", "stddev"):  # a part of a weight feeds the units that the whole does
+    for fact in ("scheme", "fan_in", "fan_out", "stddev"):  # a slice has the fans and the scale of the whole
         assert metadata[fact] == whole[fact]
 
 
-def test_a_slice_has_a_validator_and_ranges_of_its_own(http: httpx.Client) -> None:
+def test_a_slice_has_its_own_etag_ranges_and_digest(http: httpx.Client) -> None:
     part = http.post("/init", json=WEIGHT | {"slice": "16:32"})
     assert part.headers["ETag"] != http.post("/init", json=WEIGHT).headers["ETag"]
     ranged = http.post("/init", json=WEIGHT | {"slice": "16:32"}, headers={"Range": "bytes=-100", "Want-Repr-Digest": "sha-256"})
@@ -110,11 +110,11 @@ def test_a_slice_has_a_validator_and_ranges_of_its_own(http: httpx.Client) -> No
     ("text", "shape"),
     [("-4:, :8", (4, 8)), (":8, -4:", (8, 4)), ("::-131072, ::65536", (8, 4)), ("1048575, 262143", ())],
 )
-def test_a_slice_of_a_tebibyte_is_computed_without_it(http: httpx.Client, text: str, shape: tuple[int, ...]) -> None:
+def test_computes_a_slice_of_a_tebibyte_without_the_rest(http: httpx.Client, text: str, shape: tuple[int, ...]) -> None:
     assert fetch(http, HUGE, slice=text).shape == shape
 
 
-def test_the_limits_are_those_of_the_slice(http: httpx.Client) -> None:
+def test_limits_apply_to_the_slice(http: httpx.Client) -> None:
     larger = HUGE | {"shape": [1_048_577, 262_144]}
     assert http.post("/init", json=larger).status_code == 413
     assert http.post("/init", json=larger | {"slice": "-1"}).status_code == 200
@@ -139,7 +139,7 @@ def test_the_limits_are_those_of_the_slice(http: httpx.Client) -> None:
         ("..., ...", "integers and start:stop:step"),
     ],
 )
-def test_what_is_no_part_of_the_tensor_is_refused_with_its_shape(http: httpx.Client, text: str, expected: str) -> None:
+def test_refuses_an_invalid_slice_and_names_the_shape(http: httpx.Client, text: str, expected: str) -> None:
     for response in (http.post("/init", json=WEIGHT | {"slice": text}), http.get("/init", params={"shape": "60,50", "slice": text})):
         assert response.status_code == 422
         error = response.json()["errors"][0]

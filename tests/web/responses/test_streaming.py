@@ -1,4 +1,4 @@
-"""Blocks are computed a few ahead of the socket, in order, and no longer than somebody wants them."""
+"""Blocks are computed a few ahead of the socket, in order, and only while the client reads them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import pytest
 
 from service.files.virtual import Buffer, VirtualFile
 from service.web.responses import memory, streaming
-from service.web.responses.streaming import BLOCK_BYTES, Ahead, file_blocks
+from service.web.responses.streaming import BLOCK_BYTES, LookAhead, file_blocks
 
 
-class Counted:
-    """A segment of `blocks` blocks, each filled with its number, that counts what is read of it."""
+class RecordingSegment:
+    """A segment of `blocks` blocks, each filled with its number, that records which blocks are read."""
 
     def __init__(self, blocks: int, *, before: Callable[[int], object] = lambda number: None) -> None:
         self.nbytes = blocks * BLOCK_BYTES
@@ -33,7 +33,7 @@ class Counted:
         return bytes([number]) * (stop - start)
 
 
-def test_the_blocks_come_in_order_whichever_is_ready_first() -> None:
+def test_yields_blocks_in_order_even_if_a_later_one_is_ready_first() -> None:
     second_is_done = threading.Event()
 
     def before(number: int) -> None:
@@ -43,15 +43,15 @@ def test_the_blocks_come_in_order_whichever_is_ready_first() -> None:
             second_is_done.set()
 
     async def numbers() -> list[int]:
-        return [block[0] async for block in file_blocks(VirtualFile((Counted(9, before=before),)))]
+        return [block[0] async for block in file_blocks(VirtualFile((RecordingSegment(9, before=before),)))]
 
     if streaming._THREADS == 1:
         pytest.skip("one core computes one block at a time")
     assert asyncio.run(numbers()) == list(range(9))
 
 
-def test_a_reader_that_stops_lets_no_more_than_the_look_ahead_be_computed() -> None:
-    content = Counted(100)
+def test_computes_no_more_than_the_look_ahead_if_the_reader_stops() -> None:
+    content = RecordingSegment(100)
 
     async def take_two() -> None:
         blocks = file_blocks(VirtualFile((content,)))
@@ -60,56 +60,56 @@ def test_a_reader_that_stops_lets_no_more_than_the_look_ahead_be_computed() -> N
         await blocks.aclose()
 
     asyncio.run(take_two())
-    assert len(content.read_blocks) <= 2 + streaming._MOST_AHEAD
+    assert len(content.read_blocks) <= 2 + streaming._MAX_AHEAD
 
 
-def test_many_readers_share_the_look_ahead_and_each_has_one_block() -> None:
-    ahead = Ahead(most_of_one=3, most_of_all=8, after_rush=lambda: None)
+def test_many_readers_share_the_look_ahead_and_each_has_at_least_one_block() -> None:
+    look_ahead = LookAhead(per_response=3, total=8, after_peak=lambda: None)
     with ExitStack() as streams:
-        found = []
+        blocks = []
         for _ in range(20):
-            streams.enter_context(ahead)
-            found.append(ahead.blocks)
-    assert found == [3, 3, 2, 2] + [1] * 16
-    assert ahead.blocks == 3
+            streams.enter_context(look_ahead)
+            blocks.append(look_ahead.blocks)
+    assert blocks == [3, 3, 2, 2] + [1] * 16
+    assert look_ahead.blocks == 3
 
 
-def test_after_a_rush_memory_is_given_back_once() -> None:
-    given_back: list[int] = []
-    ahead = Ahead(most_of_one=3, most_of_all=8, after_rush=lambda: given_back.append(1))
+def test_releases_memory_once_after_a_peak() -> None:
+    releases: list[int] = []
+    look_ahead = LookAhead(per_response=3, total=8, after_peak=lambda: releases.append(1))
 
     def stream(at_once: int) -> None:
         with ExitStack() as streams:
             for _ in range(at_once):
-                streams.enter_context(ahead)
+                streams.enter_context(look_ahead)
 
     stream(at_once=2)
-    assert given_back == []
+    assert releases == []
     stream(at_once=50)
     stream(at_once=2)
-    assert given_back == [1]
+    assert releases == [1]
 
 
-def test_giving_back_returns_what_lies_free_between_small_things() -> None:
+def test_releases_free_memory_between_small_allocations() -> None:
     if memory._malloc_trim() is None:
-        pytest.skip("only glibc is asked")
+        pytest.skip("only glibc has malloc_trim")
 
-    async def grown() -> int:
+    async def growth() -> int:
         before = _resident_bytes()
         blocks, pins = [], []
         for _ in range(2000):
-            blocks.append(bytearray(100_000))  # below the size that the allocator maps by itself
+            blocks.append(bytearray(100_000))  # smaller than what the allocator maps separately
             pins.append(bytes(600))
         del blocks
         with ThreadPoolExecutor(1) as executor:
-            memory.give_back_soon(executor)
+            memory.release_soon(executor)
             end = time.monotonic() + 30
             while _resident_bytes() - before > 50_000_000 and time.monotonic() < end:
                 await asyncio.sleep(0.05)
         del pins
         return _resident_bytes() - before
 
-    assert asyncio.run(grown()) < 50_000_000
+    assert asyncio.run(growth()) < 50_000_000
 
 
 def _resident_bytes() -> int:

@@ -1,4 +1,4 @@
-"""Tensors that are computed whole, over a socket."""
+"""Tensors that are computed as a whole, over a socket."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.serving import serving
 URL = "/init?shape=64,48&scheme=orthogonal&seed=7"
 
 
-def test_an_orthogonal_matrix_and_a_slice_of_it(http: httpx.Client) -> None:
+def test_returns_an_orthogonal_matrix_and_its_slices(http: httpx.Client) -> None:
     whole = np.load(io.BytesIO(http.get(URL).content))
     part = np.load(io.BytesIO(http.get(f"{URL}&slice=10:20,:5").content))
     assert np.allclose(whole.T @ whole, np.eye(48), atol=1e-6)
     assert np.array_equal(part, whole[10:20, :5])
 
 
-def test_what_is_equal_only_up_to_an_ulp_promises_no_more(http: httpx.Client) -> None:
+def test_a_tensor_within_an_ulp_has_a_weak_etag_and_no_ranges(http: httpx.Client) -> None:
     response = http.get(URL)
     assert json.loads(response.headers["Weight-Init"])["reproducible"] == "within an ulp of float32"
     assert response.headers["ETag"].startswith('W/"')
@@ -30,14 +30,14 @@ def test_what_is_equal_only_up_to_an_ulp_promises_no_more(http: httpx.Client) ->
     assert http.get(URL, headers={"If-None-Match": response.headers["ETag"]}).status_code == 304
 
 
-def test_sparse_is_bitwise_and_has_ranges(http: httpx.Client) -> None:
+def test_a_sparse_tensor_is_bitwise_and_has_ranges(http: httpx.Client) -> None:
     url = "/init?shape=64,48&scheme=sparse&sparsity=0.5&seed=7"
     whole = http.get(url)
     assert json.loads(whole.headers["Weight-Init"])["reproducible"] == "bitwise"
     assert http.get(url, headers={"Range": "bytes=1000-1999"}).content == whole.content[1000:2000]
 
 
-def test_a_whole_too_large_is_refused_even_for_a_slice() -> None:
+def test_refuses_a_slice_of_a_tensor_too_large_to_compute_whole() -> None:
     with serving(Settings(max_structured_elements=1000)) as url:
         response = httpx.get(f"{url}/init?shape=100,100&scheme=orthogonal&slice=0:2,0:2")
         assert httpx.get(f"{url}/init?shape=30,30&scheme=orthogonal").status_code == 200
