@@ -8,7 +8,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from service.core.activations import ActivationWithParameters, find_activation
+from service.core.activations import ActivationWithParameters
 from service.core.errors import InvalidValue
 from service.core.layers.fans import FanConvention, Fans, fans_of
 from service.core.layers.layer import Layer
@@ -137,18 +137,14 @@ class Initializer(AppliedScheme):
         return view_of(self.specification.shape, self.specification.layout, self.specification.layer.kind)
 
 
-def activate(name: str | None, **parameters: Any) -> ActivationWithParameters | None:
-    """Return the activation of this name and these parameters; None without a name. Raise UnknownName or InvalidValue."""
-    return None if name is None else find_activation(name)(**parameters)
-
-
 def initialize(specification: LayerSpecification) -> Initializer:
     """Resolve a specification.
 
     Raise UnknownName for an unknown scheme, and InvalidValue for an unknown parameter, a value outside its domain or a missing fan.
     The name of a family (`he`, `glorot`) allows any `distribution`.
 
-    >>> initialize(LayerSpecification((256, 784), activation=activate("relu"))).distribution.stddev
+    >>> from service.core.activations import find_activation
+    >>> initialize(LayerSpecification((256, 784), activation=find_activation("relu")())).distribution.stddev
     0.050507627227610534
     """
     check_shape(specification.shape)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.core.initializer import activate
 from service.core.layers.layer import Layer, LayerKind
 from service.core.stream.distributions import Distribution, Draw
 from service.core.stream.view import Shape
@@ -26,6 +25,7 @@ from tests.conformance.comparing import (
     sample_of,
 )
 from tests.conformance.libraries import MISSING
+from tests.core.activate import activate
 
 torch = pytest.importorskip("torch", reason=f"torch is {MISSING}")
 TorchDispatchMode: Any = pytest.importorskip("torch.utils._python_dispatch", reason=f"torch is {MISSING}").TorchDispatchMode

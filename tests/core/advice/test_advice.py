@@ -13,12 +13,13 @@ from service.core.activations import ACTIVATIONS, expressed
 from service.core.advice.variance import alternatives_to
 from service.core.advice.warnings import warnings_for
 from service.core.errors import InvalidValue
-from service.core.initializer import LayerSpecification, activate, initialize
+from service.core.initializer import LayerSpecification, initialize
 from service.core.layers.layouts import view_of
 from service.core.recommendation import Circumstances
 from service.core.schemes import find_scheme
 from service.core.tensors.dtypes import DTYPES
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
+from tests.core.activate import activate
 
 WIDE = (256, 784)
 SQUARE = (256, 256)

@@ -7,7 +7,7 @@ import pytest
 
 from service.core.advice.warnings import warnings_for
 from service.core.errors import InvalidValue, UnknownName
-from service.core.initializer import LayerSpecification, activate, initialize
+from service.core.initializer import LayerSpecification, initialize
 from service.core.layers.fans import FanConvention, Fans, Mode, fans_of, find_fan_convention
 from service.core.layers.layer import Layer, LayerKind
 from service.core.layers.layouts import canonical_shape, view_of
@@ -15,6 +15,7 @@ from service.core.layers.roles import find_role
 from service.core.stream.view import Shape
 from service.core.tensors.dtypes import DTYPES
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
+from tests.core.activate import activate
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,11 @@ from service.contract.answer import Limits, answer
 from service.contract.request import InitRequest
 from service.core.advice.warnings import warnings_for
 from service.core.errors import InvalidValue
-from service.core.initializer import LayerSpecification, activate, initialize
+from service.core.initializer import LayerSpecification, initialize
 from service.core.schemes import SCHEMES
 from service.core.stream.distributions import Draw
 from service.files.formats import find_format
+from tests.core.activate import activate
 
 Parameters = dict[str, Any]
 

@@ -12,13 +12,14 @@ from scipy import stats
 
 from service.core.activations import ACTIVATIONS, ActivationWithParameters
 from service.core.errors import InitError, InvalidValue, UnknownName
-from service.core.initializer import LayerSpecification, activate, initialize
+from service.core.initializer import LayerSpecification, initialize
 from service.core.layers.layouts import view_of
 from service.core.recommendation import Circumstances
 from service.core.schemes import SCHEMES, find_scheme
 from service.core.stream.distributions import Distribution, Draw
 from service.core.tensors.dtypes import DTYPES
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
+from tests.core.activate import activate
 from tests.core.schemes import test_depth_schemes as depth
 from tests.core.schemes import test_placed as placed
 
