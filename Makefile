@@ -36,7 +36,7 @@ test: .venv/develop  ## run all tests that need no other framework
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	@touch $@
 
-# anew each time, since an installer keeps a newer version that is there; without constraints.txt, which names the newest
+# A fresh environment each time, because an installer keeps a newer version. Without constraints.txt, which pins the newest versions.
 .venv-lowest/develop: .venv/uv clients/python/pyproject.toml
 	$(BIN)/uv venv --quiet --clear --python 3.11 .venv-lowest
 	$(BIN)/uv pip install --quiet --python .venv-lowest --resolution lowest-direct -e '.[dev,redis,otel]' -e clients/python

@@ -24,7 +24,7 @@ from service.files.writing import STANDARD_OUTPUT, Advance, is_standard_output, 
 from service.settings import Settings
 
 _PROGRESS_FROM_BYTES = 32 << 20
-_KERNELS_FROM_ELEMENTS = 1 << 25  # The reference takes about a second for these on two cores; loading the kernels takes half a second.
+_KERNELS_FROM_ELEMENTS = 1 << 25  # The NumPy engine takes about a second for these on two cores; loading the kernels takes half a second.
 _TERMINATING_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -67,14 +67,14 @@ def _refuse_terminal(result: Answer) -> None:
 
 
 def _load_kernels(result: Answer, settings: Settings, *, quiet: bool) -> None:
-    """Load the compiled kernels if the settings require them, or if the reference would take longer than loading them."""
+    """Load the compiled kernels if the settings require them, or if the NumPy engine would take longer than loading them."""
     if settings.engine == "numpy" or (settings.engine == "auto" and result.tensor.size < _KERNELS_FROM_ELEMENTS):
         return
     if not quiet:
         logging.basicConfig(format="%(message)s", level=logging.INFO)  # because the first run on a machine compiles them
     try:
         engines.load_kernels(settings.kernel_cache)
-    except Exception as error:  # any error, because the reference gives the same bytes
+    except Exception as error:  # any error, because the NumPy engine gives the same bytes
         if settings.engine == "numba":
             fail(f"WEIGHT_INIT_ENGINE=numba: cannot load the kernels: {error}", EXIT_IO)
 

@@ -39,7 +39,7 @@ class Readiness:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Load the kernels at the start and drain requests at the end.
 
-    With engine `numba`, nothing is served until the kernels are loaded. With `auto`, the reference engine serves meanwhile.
+    With engine `numba`, nothing is served until the kernels are loaded. With `auto`, the NumPy engine serves meanwhile.
     """
     settings: Settings = app.state.settings
     readiness: Readiness = app.state.readiness
@@ -56,10 +56,10 @@ async def _load(settings: Settings, readiness: Readiness) -> None:
     try:
         if settings.engine != "numpy":
             await asyncio.to_thread(engines.load_kernels, settings.kernel_cache)
-    except Exception:  # any failure: the reference engine gives the same bytes
+    except Exception:  # any failure: the NumPy engine gives the same bytes
         if settings.engine == "numba":
             raise
-        _log.exception("failed to load the kernels: the reference engine serves instead, more slowly")
+        _log.exception("failed to load the kernels: the NumPy engine serves instead, more slowly")
     metrics.set_engine()
     readiness.is_loading = False
 

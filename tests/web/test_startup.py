@@ -66,7 +66,7 @@ def test_auto_logs_that_numba_is_missing_and_serves(monkeypatch: pytest.MonkeyPa
     with started("auto") as client:
         assert wait_until_ready(client)["engine"] == "numpy"
         assert client.post("/init", json=REQUEST).status_code == 200
-    assert "the reference engine serves" in caplog.text
+    assert "the NumPy engine serves" in caplog.text
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # the server's thread ends with the error
