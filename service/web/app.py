@@ -151,7 +151,6 @@ async def _compute_gains(request: Request, fields: InitRequest | RecommendReques
     tags=["advice"],
     summary="Recommend a scheme",
     response_model=documents.Recommendation,
-    response_description=documents.Recommendation.__doc__ or "",
     openapi_extra=GET_RECOMMEND,
 )
 async def get_recommend(request: Request) -> Response:
@@ -167,7 +166,6 @@ async def get_recommend(request: Request) -> Response:
     tags=["advice"],
     summary="List the schemes",
     response_model=documents.SchemeCatalogue,
-    response_description=documents.SchemeCatalogue.__doc__ or "",
 )
 async def get_schemes(_: Request) -> Response:
     """Return every scheme with its names, parameters, formula and reference."""
@@ -180,7 +178,6 @@ async def get_schemes(_: Request) -> Response:
     tags=["advice"],
     summary="List the activations",
     response_model=documents.ActivationCatalogue,
-    response_description=documents.ActivationCatalogue.__doc__ or "",
 )
 async def get_activations(_: Request) -> Response:
     """Return every activation with its names, parameters, gains and recommended scheme."""
@@ -193,7 +190,6 @@ async def get_activations(_: Request) -> Response:
     tags=["operation"],
     summary="Check liveness",
     response_model=documents.Health,
-    response_description=documents.Health.__doc__ or "",
 )
 async def get_healthz(_: Request) -> Response:
     """Return 200 as long as the process responds."""
@@ -206,7 +202,6 @@ async def get_healthz(_: Request) -> Response:
     tags=["operation"],
     summary="Check readiness",
     response_model=documents.Readiness,
-    response_description=documents.Readiness.__doc__ or "",
     responses=NOT_READY,
 )
 async def get_readyz(request: Request) -> Response:
