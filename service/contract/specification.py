@@ -13,7 +13,7 @@ from service.core.layers.fans import find_fan_convention
 from service.core.layers.layer import Layer
 from service.core.layers.layouts import find_layout
 from service.core.layers.roles import find_role
-from service.core.parameters import NO_PARAMETERS, GivenParameters
+from service.core.parameters import NO_PARAMETERS, FrozenParameters
 from service.core.schemes import find_scheme
 
 # The tensors of a model have their own names and seeds, but few different specifications. An entry takes about 5 KiB, so both caches of
@@ -40,7 +40,7 @@ def specification_of(request: InitRequest) -> LayerSpecification:
     return LayerSpecification(
         shape=tuple(request.shape),
         scheme=scheme_name,
-        parameters=GivenParameters(parameters) if parameters else NO_PARAMETERS,
+        parameters=FrozenParameters(parameters) if parameters else NO_PARAMETERS,
         activation=activation,
         layer=Layer(None if role is None else role.kind, request.groups, request.packed),
         role=role,

@@ -43,7 +43,7 @@ _UNIT_FANS = Fans(1, 1)
 class LayerSpecification(NamedTuple):
     """The part of a request that describes a layer. Equal specifications have equal initializers.
 
-    It is hashable if its parameters are GivenParameters.
+    It is hashable if its parameters are FrozenParameters.
 
     `shape` is in `layout`. `parameters` are those of the scheme (SCHEMES[...].parameters). `layer` says how to read the shape, and
     `role` what the weight does in the network. Without a `fan_convention`, the library of the scheme's name decides how to count the

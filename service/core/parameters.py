@@ -15,10 +15,11 @@ Values = Mapping[str, Any]
 _MAX_EXACT_INTEGER = 2**53  # larger integers are not exact in float64, nor in many JSON readers
 
 
-class GivenParameters(Mapping[str, Any]):
-    """The parameters of a request before any check, immutable and hashable.
+class FrozenParameters(Mapping[str, Any]):
+    """Values of parameters by name, immutable and hashable.
 
-    Unlike a dict, it tells 1, 1.0 and True apart, and 0.0 from -0.0, because a domain may contain one and not the other.
+    Unlike a dict, it tells 1, 1.0 and True apart, because a domain may contain one and not the others. It also tells 0.0 from -0.0, because
+    an answer shows which of them it was given.
     """
 
     def __init__(self, values: Values) -> None:
@@ -35,7 +36,7 @@ class GivenParameters(Mapping[str, Any]):
         return len(self._values)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, GivenParameters) and self._text == other._text
+        return isinstance(other, FrozenParameters) and self._text == other._text
 
     def __hash__(self) -> int:
         return hash(self._text)
@@ -44,7 +45,7 @@ class GivenParameters(Mapping[str, Any]):
         return repr(self._values)
 
 
-NO_PARAMETERS = GivenParameters({})
+NO_PARAMETERS = FrozenParameters({})
 
 
 class Kind(StrEnum):

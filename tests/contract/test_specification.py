@@ -108,10 +108,14 @@ def test_rejects_an_invalid_request_even_if_a_lookalike_is_cached(good: dict[str
             answer_to({"shape": [8, 6]} | bad)
 
 
-def test_keeps_the_sign_of_zero() -> None:
-    means = [answer_to({"shape": [8, 6], "scheme": "normal", "mean": mean}).metadata_text for mean in (0.0, -0.0)]
-    assert '"mean":0.0,' in means[0]
-    assert '"mean":-0.0,' in means[1]
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [({"scheme": "normal"}, "mean"), ({"activation": "leaky_relu"}, "negative_slope"), ({"scheme": "he_normal"}, "negative_slope")],
+    ids=str,
+)
+def test_keeps_the_sign_of_zero(fields: dict[str, Any], name: str) -> None:
+    texts = [answer_to({"shape": [8, 6], **fields, name: zero}).metadata_text for zero in (0.0, -0.0, 0.0)]
+    assert [f'"{name}":-0.0' in text for text in texts] == [False, True, False]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from service.core.activations.quadrature import NotIntegrable, second_moment_rule
 from service.core.errors import InvalidValue
-from service.core.parameters import Parameter, Values, fill
+from service.core.parameters import FrozenParameters, Parameter, Values, fill
 from service.core.recommendation import Recommendation
 from service.core.references import Reference
 from service.core.stream.portable import portable
@@ -62,11 +62,14 @@ class Activation:
 
     def __call__(self, **given: Any) -> ActivationWithParameters:
         """Return the activation with these parameters. Raises InvalidValue."""
-        return ActivationWithParameters(self, fill(self.parameters, given, owner=self.name)) if given else self._with_defaults
+        return self._with(given) if given else self._with_defaults
 
     @cached_property
     def _with_defaults(self) -> ActivationWithParameters:
-        return ActivationWithParameters(self, fill(self.parameters, {}, owner=self.name))
+        return self._with({})
+
+    def _with(self, given: Values) -> ActivationWithParameters:
+        return ActivationWithParameters(self, FrozenParameters(fill(self.parameters, given, owner=self.name)))
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class ActivationWithParameters:
     """An activation with values for its parameters."""
 
     row: Activation
-    parameters: Values = field(hash=False)
+    parameters: FrozenParameters
 
     @property
     def name(self) -> str:
