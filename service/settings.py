@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -195,7 +196,7 @@ class Settings(BaseSettings):
         " notices. Then the service finishes the responses that it is sending.",
     )
 
-    @property
+    @cached_property
     def limits(self) -> Limits:
         """The limits on one tensor."""
         return Limits(self.max_tensor_bytes, self.max_json_elements, self.max_structured_elements, self.max_structured_operations)
