@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, NotRequired
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 from typing_extensions import TypeAliasType, TypedDict
 
 from service.contract.errors import FieldError
@@ -15,7 +15,9 @@ from service.contract.errors import FieldError
 Value = float | str | bool
 _VALUES = {"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "boolean"}]}
 
-ParameterValues = TypeAliasType("ParameterValues", Annotated[dict[str, Value], Field(description="Parameters by name.")])
+# The schema is written out, because old versions of Pydantic lose the description of an alias.
+_PARAMETER_VALUES = {"additionalProperties": _VALUES, "description": "Parameters by name.", "type": "object"}
+ParameterValues = TypeAliasType("ParameterValues", Annotated[dict[str, Value], WithJsonSchema(_PARAMETER_VALUES)])
 
 
 class AppliedActivation(TypedDict, total=False):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
+from typing_extensions import TypedDict
 
 from service.core.errors import InitError
 
 
-@dataclass(frozen=True)
-class FieldError:
+class FieldError(TypedDict):
     """What is wrong with one field. `field` is its path, with dots between levels."""
 
     field: str
@@ -17,13 +15,10 @@ class FieldError:
     received: str
     action: str
 
-    @classmethod
-    def of(cls, error: InitError) -> Self:
-        """Convert an error of the core."""
-        return cls(error.field, error.expected, error.received, error.action)
 
-    def __str__(self) -> str:
-        return f"{self.field}: expected {self.expected}; received {self.received}. {self.action}"
+def field_error(error: InitError) -> FieldError:
+    """Convert an error of the core."""
+    return {"field": error.field, "expected": error.expected, "received": error.received, "action": error.action}
 
 
 class InvalidRequest(Exception):
@@ -32,4 +27,4 @@ class InvalidRequest(Exception):
     def __init__(self, errors: list[FieldError], *, malformed: bool = False) -> None:
         self.errors = errors
         self.malformed = malformed
-        super().__init__(" ".join(map(str, errors)))
+        super().__init__(" ".join("{field}: expected {expected}; received {received}. {action}".format(**error) for error in errors))

@@ -118,20 +118,22 @@ _NAME_CHECKER = json.JSONDecoder(object_pairs_hook=_object, parse_int=str)  # in
 def _invalid(model: type[BaseModel], error: ValidationError) -> InvalidRequest:
     details = error.errors(include_url=False, include_context=False)
     malformed = any(detail["type"] == "json_invalid" for detail in details)
-    by_field = {row.field: row for row in (_field_error(model, detail) for detail in details)}  # a union has an error for each type
+    by_field = {row["field"]: row for row in (_field_error(model, detail) for detail in details)}  # a union has an error for each type
     return InvalidRequest(list(by_field.values()), malformed=malformed)
 
 
 def _field_error(model: type[BaseModel], detail: Mapping[str, Any]) -> FieldError:
     if detail["type"] == "json_invalid":
-        return FieldError("body", "valid JSON", detail["msg"].removeprefix("Invalid JSON: "), "Send one JSON object.")
+        return FieldError(
+            field="body", expected="valid JSON", received=detail["msg"].removeprefix("Invalid JSON: "), action="Send one JSON object."
+        )
     if not detail["loc"]:
-        return FieldError("body", "a JSON object", _short(detail["input"]), "Send an object of fields.")
+        return FieldError(field="body", expected="a JSON object", received=_short(detail["input"]), action="Send an object of fields.")
     name = str(detail["loc"][0])
     expected = model.model_fields[name].description or detail["msg"]
     if detail["type"] == "missing" and len(detail["loc"]) == 1:
-        return FieldError(name, expected, "nothing", f"Give {name}. It has no default.")
-    return FieldError(name, expected, _short(detail["input"]), "See /docs for the fields and examples.")
+        return FieldError(field=name, expected=expected, received="nothing", action=f"Give {name}. It has no default.")
+    return FieldError(field=name, expected=expected, received=_short(detail["input"]), action="See /docs for the fields and examples.")
 
 
 def _short(value: object, longest: int = 120) -> str:

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from service.contract.errors import FieldError, InvalidRequest
+from service.contract.errors import FieldError, InvalidRequest, field_error
 from service.core.errors import InitError, InvalidValue, TooLarge, UnknownName, Unsupported
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -50,7 +50,7 @@ def problem(status: HTTPStatus, detail: str, *, errors: list[FieldError] | None 
         "detail": detail,
     }
     if errors:
-        content["errors"] = [vars(error) for error in errors]
+        content["errors"] = errors
     return Response(
         orjson.dumps(content),
         status.value,
@@ -69,7 +69,7 @@ def install(app: FastAPI) -> None:
 
 async def _on_init_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, InitError)
-    return problem(_STATUS_OF[type(error)], str(error), errors=[FieldError.of(error)])
+    return problem(_STATUS_OF[type(error)], str(error), errors=[field_error(error)])
 
 
 async def _on_invalid_request(_: Request, error: Exception) -> Response:

@@ -237,7 +237,7 @@ def test_an_error_names_the_field_and_what_was_expected(body: str, field: str, m
         answer(read_json(InitRequest, body.encode()), FORMATS["npy"], Limits())
     error = raised.value
     assert isinstance(error, InitError | InvalidRequest)
-    fields = [row.field for row in error.errors] if isinstance(error, InvalidRequest) else [error.field]
+    fields = [row["field"] for row in error.errors] if isinstance(error, InvalidRequest) else [error.field]
     assert fields == [field]
     assert message in str(error)
     assert "received" in str(error)
