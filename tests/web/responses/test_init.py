@@ -141,3 +141,15 @@ def test_applies_the_limits_of_the_settings() -> None:
     assert (too_large.status_code, too_long.status_code) == (413, 413)
     assert "at most 1000 bytes (WEIGHT_INIT_MAX_TENSOR_BYTES); received 4000000" in too_large.json()["detail"]
     assert "at most 100 elements in JSON" in too_long.json()["detail"]
+
+
+def test_draws_what_is_recommended_for_the_layer(http: httpx.Client) -> None:
+    fields = {"shape": [768, 3072], "layer": "residual_output", "num_layers": 12, "seed": 7}
+    posted = http.post("/init", json=fields)
+    queried = http.get("/init?shape=768,3072&layer=residual_output&num_layers=12&seed=7")
+    advised = http.get("/recommend?layer=residual_output&num_layers=12&fan_in=3072&fan_out=768").json()
+    assert posted.content == queried.content
+    drawn = metadata(posted)
+    assert (drawn["scheme"], drawn["stddev"]) == (advised["scheme"], advised["stddev"]) == ("gpt2_residual", 0.02 / 24**0.5)
+    # 2,359,296 values: five standard errors of a standard deviation are 5/√(2n) = 0.23%
+    assert np.load(io.BytesIO(posted.content)).std() == pytest.approx(0.02 / 24**0.5, rel=0.0023)
