@@ -8,7 +8,7 @@ import logging.config
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,30 +29,28 @@ def serve(
     ] = None,
 ) -> None:
     """Serve over HTTP, or over HTTPS with a certificate, until interrupted."""
+    options: dict[str, Any] = {"host": host, "port": port, "workers": workers, "tls_certificate": tls_certificate, "tls_key": tls_key}
+    _run(Settings(**{name: value for name, value in options.items() if value is not None}))
+
+
+def _run(settings: Settings) -> None:
     import uvicorn  # imported here because no other command needs it
 
     from service.web.monitoring.logs import logging_config
     from service.web.monitoring.metrics import watched
     from service.web.protection.connections import protocol_under
 
-    settings = Settings()
-    host, workers = host if host is not None else settings.host, workers or settings.workers
     log_config = logging_config(settings.log_format, settings.log_level)
     logging.config.dictConfig(log_config)  # Uvicorn does the same later; this is for messages before that.
-    if not settings.key_digests and not _is_loopback(host):
-        _log.warning(
-            "every client that reaches %s is served, as no keys are set. Set WEIGHT_INIT_API_KEYS or WEIGHT_INIT_API_KEYS_FILE, or listen"
-            " on 127.0.0.1 behind a proxy that authenticates clients",
-            host,
-        )
+    _warn_if_open(settings)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # Uvicorn raises it again after the last response; exit with status 0.
-    with watched(host, settings.metrics_port, workers=workers):
+    with watched(settings.host, settings.metrics_port, workers=settings.workers):
         uvicorn.run(
             "service.web.app:create_app",
             factory=True,
-            host=host,
-            port=port if port is not None else settings.port,
-            workers=workers,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
             server_header=False,
             access_log=False,  # the service writes its own
             log_config=log_config,
@@ -60,8 +58,17 @@ def serve(
             ws="none",
             proxy_headers=bool(settings.trusted_proxies),
             forwarded_allow_ips=list(settings.trusted_proxies),
-            ssl_certfile=tls_certificate or settings.tls_certificate,
-            ssl_keyfile=tls_key or settings.tls_key,
+            ssl_certfile=settings.tls_certificate,
+            ssl_keyfile=settings.tls_key,
+        )
+
+
+def _warn_if_open(settings: Settings) -> None:
+    if not settings.key_digests and not _is_loopback(settings.host):
+        _log.warning(
+            "every client that reaches %s is served, as no keys are set. Set WEIGHT_INIT_API_KEYS or WEIGHT_INIT_API_KEYS_FILE, or listen"
+            " on 127.0.0.1 behind a proxy that authenticates clients",
+            settings.host,
         )
 
 
