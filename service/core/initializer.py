@@ -203,7 +203,7 @@ def _auto_choice(specification: LayerSpecification, auto: Scheme, given: Values,
     if checked["num_layers"] is not None and role is None:
         raise InvalidValue(
             "num_layers",
-            expected="a layer whose size depends on the depth, such as residual_output, with num_layers",
+            expected="to stand beside a layer whose scale depends on the depth, such as layer=residual_output",
             received=checked["num_layers"],
             action="Give layer, name a scheme that takes num_layers, or leave num_layers out.",
         )
