@@ -18,7 +18,7 @@ class SingleFlight(Generic[T]):
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: dict[Hashable, Future[T]] = {}
-        self._waiting: Counter[Hashable] = Counter()
+        self._waiting: Counter[Future[T]] = Counter()  # callers of each work, since one that has ended may still have some
 
     def __len__(self) -> int:
         return len(self._running)
@@ -43,15 +43,15 @@ class SingleFlight(Generic[T]):
         With `ends_unwatched`, the work is cancelled when the last caller stops waiting.
         """
         future = self.join(key, start)
-        self._waiting[key] += 1
+        self._waiting[future] += 1
         waiter = asyncio.wrap_future(future)
         waiter.add_done_callback(_retrieve)
         try:
             return await asyncio.shield(waiter)
         finally:
-            self._waiting[key] -= 1
-            if not self._waiting[key]:
-                del self._waiting[key]
+            self._waiting[future] -= 1
+            if not self._waiting[future]:
+                del self._waiting[future]
                 if ends_unwatched:
                     future.cancel()  # has no effect on finished work
 

@@ -41,7 +41,8 @@ def gains_document(gains: ExactGains | None) -> Gains | None:
 def advice_for(recommended: Recommended, activation: ActivationWithParameters | None) -> Advice:
     """Describe the recommended scheme. Without an activation and a role, it is the one for a linear layer, marked as assumed."""
     row, rule = recommended.recommendation, recommended.rule
-    parameters = recommended.chosen if recommended.for_role else recommended.parameters
+    # a role says what it sets; an activation's scheme shows all of its parameters
+    parameters = recommended.choice.parameters if recommended.choice and recommended.for_role else recommended.parameters
     assumed: AppliedActivation | None = None if recommended.for_role else {"name": ASSUMED_ACTIVATION.name, "assumed": True}
     return {
         "activation": activation_document(activation) or assumed,

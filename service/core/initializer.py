@@ -92,21 +92,21 @@ class AppliedScheme:
 class Recommended:
     """The scheme recommended for a weight because of its role in the network (`for_role`) or its activation.
 
-    `chosen` are the parameters that the recommendation sets, and `parameters` all parameters of the scheme. `rule` is None if it
-    depends on an unknown fan or circumstance.
+    `choice` is None if a circumstance that the recommendation needs is unknown. `parameters` are all parameters of the scheme, and
+    `rule` is None if it depends on an unknown fan.
     """
 
     recommendation: Recommendation
     known: Circumstances
     for_role: bool
-    scheme: Scheme
-    chosen: Values
+    choice: Choice | None
     parameters: Values
     rule: Rule | None
 
-    def rule_of(self, choice: Choice) -> Rule | None:
-        """Return the rule if the choice is the recommended one, so it need not be resolved again; None for another choice."""
-        return self.rule if choice == (self.scheme, self.chosen) else None
+    @property
+    def scheme(self) -> Scheme:
+        """The recommended scheme."""
+        return self.choice.scheme if self.choice else SCHEMES[self.recommendation.scheme]
 
     @property
     def draw(self) -> Draw | None:
@@ -159,8 +159,9 @@ def initialize(specification: LayerSpecification) -> Initializer:
     recommended = recommend(row, specification, known, true_fans)
     if scheme.name == DEFAULT_SCHEME:
         choice, given = _auto_choice(specification, scheme, given, recommended)
-        if not given and fans is true_fans and (rule := recommended.rule_of(choice)):
-            return Initializer(recommended.scheme, recommended.parameters, rule, specification, fans, fans, convention, recommended)
+        if choice is recommended.choice and recommended.rule and not given and fans is true_fans:  # resolved already
+            values, rule = recommended.parameters, recommended.rule
+            return Initializer(choice.scheme, values, rule, specification, fans, fans, convention, recommended)
         scheme, presets = choice
     elif (family := family_named(specification.scheme)) and given.get("distribution") in FAMILIES[family]:
         name, presets = FAMILIES[family][given.pop("distribution")]
@@ -179,11 +180,11 @@ def recommend(
     role, activation = specification.role, specification.activation
     for_role = role is not None and recommendation is role.recommendation
     if recommendation.lacks(known):
-        return Recommended(recommendation, known, for_role, SCHEMES[recommendation.scheme], {}, {}, None)
-    scheme, chosen = choice_of(recommendation, known, distribution)
-    values = _all_parameters(scheme, chosen, {}, activation)
-    rule = _rule_if_known(scheme, values, specification, fans)
-    return Recommended(recommendation, known, for_role, scheme, chosen, values, rule)
+        return Recommended(recommendation, known, for_role, None, {}, None)
+    choice = choice_of(recommendation, known, distribution)
+    values = _all_parameters(choice.scheme, choice.parameters, {}, activation)
+    rule = _rule_if_known(choice.scheme, values, specification, fans)
+    return Recommended(recommendation, known, for_role, choice, values, rule)
 
 
 def apply_scheme(scheme: Scheme, presets: Values, given: Values, specification: LayerSpecification, fans: Fans) -> AppliedScheme:
@@ -202,9 +203,9 @@ def _auto_choice(specification: LayerSpecification, auto: Scheme, given: Values,
     role, checked = specification.role, fill(auto.parameters, given, owner=auto.name)
     if checked["num_layers"] is not None and role is None:
         raise InvalidValue(
-            "num_layers",
-            expected="to stand beside a layer whose scale depends on the depth, such as layer=residual_output",
-            received=checked["num_layers"],
+            "layer",
+            expected="a layer whose scale depends on num_layers, such as residual_output",
+            received=None,
             action="Give layer, name a scheme that takes num_layers, or leave num_layers out.",
         )
     if role is not None and role.recommendation is not None and not recommended.for_role:
@@ -214,7 +215,10 @@ def _auto_choice(specification: LayerSpecification, auto: Scheme, given: Values,
             received=list(specification.shape),
             action="Use layer=bias for its bias, or name a scheme.",
         )
-    choice = choice_of(recommended.recommendation, recommended.known, checked["distribution"])
+    if recommended.choice and checked["distribution"] is None:
+        choice = recommended.choice
+    else:
+        choice = choice_of(recommended.recommendation, recommended.known, checked["distribution"])
     if isinstance(checked["gain"], str):
         choice = with_named_gain(choice, checked["distribution"])
     return choice, {name: value for name, value in given.items() if name not in _AUTO_PARAMETERS}

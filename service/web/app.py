@@ -193,7 +193,8 @@ async def get_activations(_: Request) -> Response:
 )
 async def get_healthz(_: Request) -> Response:
     """Return 200 as long as the process responds."""
-    return json_response({"status": "ok", "version": __version__}, cache=False)
+    health: documents.Health = {"status": "ok", "version": __version__}
+    return json_response(health, cache=False)
 
 
 @routes.head("/readyz", include_in_schema=False)
@@ -208,7 +209,8 @@ async def get_readyz(request: Request) -> Response:
     """Return 503 while the kernels load and while the server shuts down, else 200. Other requests are answered in either case."""
     if reason := request.app.state.readiness.reason_not_ready:
         raise HttpProblem(HTTPStatus.SERVICE_UNAVAILABLE, reason, {"Retry-After": "1"})
-    return json_response({"status": "ready", "engine": engines.current().name}, cache=False)
+    readiness: documents.Readiness = {"status": "ready", "engine": engines.current().name}
+    return json_response(readiness, cache=False)
 
 
 @routes.get("/", include_in_schema=False)

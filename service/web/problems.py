@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from service.contract.documents import Problem
 from service.contract.errors import FieldError, InvalidRequest, field_error
 from service.core.errors import InitError, InvalidValue, TooLarge, UnknownName, Unsupported
 
@@ -43,7 +43,7 @@ class HttpProblem(Exception):
 
 def problem(status: HTTPStatus, detail: str, *, errors: list[FieldError] | None = None, headers: dict[str, str] | None = None) -> Response:
     """Return the response for a problem."""
-    content: dict[str, Any] = {
+    content: Problem = {
         "type": f"urn:weight-init:problem:{status.name.lower().replace('_', '-')}",
         "title": status.phrase,
         "status": status.value,

@@ -94,3 +94,22 @@ def test_work_without_callers_is_cancelled_only_with_ends_unwatched(ends_unwatch
         assert len(flight) == (0 if ends_unwatched else 1)
 
     asyncio.run(scenario())
+
+
+def test_late_callers_of_ended_work_do_not_keep_new_work_alive() -> None:
+    async def scenario() -> None:
+        flight: SingleFlight[int] = SingleFlight()
+        first: Future[int] = Future()
+        second: Future[int] = Future()
+        late = asyncio.create_task(flight.wait("key", lambda: first, ends_unwatched=True))
+        await asyncio.sleep(0)
+        first.set_result(1)  # it has ended, and its caller does not know yet
+        leaving = asyncio.create_task(flight.wait("key", lambda: second, ends_unwatched=True))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        assert await late == 1
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        assert second.cancelled()
+
+    asyncio.run(scenario())

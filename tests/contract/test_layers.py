@@ -76,7 +76,10 @@ def test_init_and_recommend_apply_the_same_distribution(distribution: str) -> No
         ({"layer": "residual_output"}, "num_layers: expected the number of layers.*Give num_layers"),
         ({"layer": "residual_output", "num_layers": 0}, "num_layers: expected an integer, at least 1"),
         ({"layer": "glu_down"}, "activation: expected the activation of the gate"),
-        ({"num_layers": 12}, "num_layers: expected to stand beside a layer whose scale depends on the depth.*Give layer"),
+        (
+            {"num_layers": 12},
+            "layer: expected a layer whose scale depends on num_layers, such as.*Give layer",
+        ),
         ({"layer": "residual_output", "num_layers": 12, "shape": [768]}, "shape: expected a weight of rank 2 or more.*layer=bias"),
         (
             {"layer": "embedding", "distribution": "uniform"},

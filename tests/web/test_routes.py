@@ -11,6 +11,8 @@ import pytest
 
 from service.core.activations import ACTIVATIONS
 from service.core.schemes import SCHEMES
+from service.settings import Settings
+from service.web.app import create_app
 from service.web.openapi.operations import INIT_EXAMPLES
 from tools.golden.answers import FILE
 
@@ -130,3 +132,8 @@ def test_every_reference_in_the_document_resolves(document: dict[str, Any]) -> N
         target: Any = document
         for part in reference.removeprefix("#/").split("/"):
             target = target[part]
+
+
+def test_the_openapi_document_is_made_once() -> None:
+    app = create_app(Settings())
+    assert app.openapi() is app.openapi()

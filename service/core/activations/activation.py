@@ -87,7 +87,7 @@ class ActivationWithParameters:
     @property
     def gains(self) -> Gains | None:
         """The gains, or None if the activation is not a scalar function. Raises InvalidValue if a gain is not finite."""
-        return _gains(self.row, tuple(sorted(self.parameters.items())))
+        return _gains(self.row, self.parameters)
 
     @property
     def forward_gain(self) -> float | None:
@@ -119,8 +119,8 @@ class Gains:
 
 
 @lru_cache(maxsize=1024)
-def _gains(row: Activation, parameters: tuple[tuple[str, Any], ...]) -> Gains | None:
-    function, derivative, values = row.function, row.derivative, dict(parameters)
+def _gains(row: Activation, values: FrozenParameters) -> Gains | None:
+    function, derivative = row.function, row.derivative
     if function is None:
         return None
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from service.core import references
-from service.core.recommendation import Alternative, Circumstances, Recommendation, fixed, forward_gain_squared
+from service.core.recommendation import Alternative, Recommendation, fixed, forward_gain_squared
 from service.core.references import Reference
 
 EXACT_SCHEME = "variance_scaling"
@@ -38,8 +35,4 @@ def xavier(reason: str, *alternatives: Alternative) -> Recommendation:
 
 def exact(reason: str, *alternatives: Alternative, reference: Reference = references.HE_2015) -> Recommendation:
     """Recommend the variance that keeps the second moment, from the forward gain, for every other scalar function."""
-    return Recommendation(EXACT_SCHEME, reason, reference, alternatives, _exact_normal)
-
-
-def _exact_normal(known: Circumstances) -> Mapping[str, Any]:
-    return {"distribution": "normal", **forward_gain_squared(known)}
+    return Recommendation(EXACT_SCHEME, reason, reference, alternatives, forward_gain_squared)

@@ -117,12 +117,17 @@ class SharedWholes:
         if future is own:
             self._compute(key, own, whole, stream, dtype)
         else:
-            self._hits += 1
+            self._count(hit=True)
         return future.result()
 
     def lookups(self) -> tuple[int, int]:
         """Return the number of cache hits and misses. A whole in progress is a hit. Each block of a response looks its whole up once."""
         return self._hits, self._misses
+
+    def _count(self, *, hit: bool) -> None:
+        with self._lock:
+            self._hits += hit
+            self._misses += not hit
 
     def _cached(self, key: tuple[Any, ...]) -> Floats | None:
         with self._lock:
@@ -136,16 +141,19 @@ class SharedWholes:
         try:
             values = self._cached(key)  # another thread may have computed it since the first lookup
             if values is None:
-                self._misses += 1
+                self._count(hit=False)
                 values = whole.compute(stream, dtype).reshape(-1)
                 values.flags.writeable = False
-                with self._lock:
-                    self._cache[key] = values
-                    self._drop_oldest()
+                self._store(key, values)
         except BaseException as error:
             result.set_exception(error)
         else:
             result.set_result(values)
+
+    def _store(self, key: tuple[Any, ...], values: Floats) -> None:
+        with self._lock:
+            self._cache[key] = values
+            self._drop_oldest()
 
     def _drop_oldest(self) -> None:
         """Drop the least recently used wholes until the rest fits.

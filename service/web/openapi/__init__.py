@@ -8,6 +8,7 @@ operations   headers, media types, problems and examples
 from __future__ import annotations
 
 from collections.abc import Container
+from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
@@ -27,6 +28,7 @@ def complete(app: FastAPI, *, needs_key: bool) -> None:
     """Add what FastAPI cannot know to the document of `app`, and the API keys if `needs_key`."""
     generate = app.openapi
 
+    @cache  # one document for the life of the application
     def openapi() -> Schema:
         document = generate()
         schemas = REQUESTS | _without_titles(document["components"]["schemas"]) | _added_schemas()

@@ -7,10 +7,8 @@ import importlib
 import json
 import pkgutil
 import re
-import socket
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import quote
 
@@ -18,28 +16,11 @@ import httpx
 import pytest
 
 import service
+from tests.sockets import connected, receive_all
 
 JSON = {"Content-Type": "application/json"}
 POST = b"POST /init HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 TIMEOUT_S = 30
-
-
-@contextmanager
-def connected(url: str) -> Iterator[socket.socket]:
-    host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=TIMEOUT_S) as connection:
-        yield connection
-
-
-def receive_all(connection: socket.socket) -> bytes:
-    """Receive until the server closes the connection."""
-    received = b""
-    try:
-        while part := connection.recv(1 << 16):
-            received += part
-    except ConnectionResetError:
-        pass  # the server closed before it had read everything
-    return received
 
 
 def is_refused(response: httpx.Response, *statuses: int) -> bool:

@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import fakeredis
@@ -26,6 +25,7 @@ from service.web import app as web_app
 from service.web.problems import HttpProblem
 from service.web.protection.limits import Computations, client_of
 from tests.serving import serving
+from tests.sockets import connected, receive_all
 
 LARGE = "/init?shape=16777216,64&scheme=normal&seed=1&format=raw"  # 4 GiB
 SMALL = "/init?shape=32,32&scheme=normal&seed=1"
@@ -36,24 +36,6 @@ MIB = 1 << 20
 
 def settings(**given: object) -> Settings:
     return Settings.model_validate(given)
-
-
-@contextmanager
-def connected(url: str) -> Iterator[socket.socket]:
-    host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=TIMEOUT_S) as connection:
-        yield connection
-
-
-def receive_all(connection: socket.socket) -> bytes:
-    """Receive until the server closes the connection."""
-    received = b""
-    try:
-        while part := connection.recv(MIB):
-            received += part
-    except ConnectionResetError:
-        pass  # the server closed before it had read everything
-    return received
 
 
 def until(condition: Callable[[], bool]) -> None:
