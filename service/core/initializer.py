@@ -103,7 +103,7 @@ class Recommended:
     parameters: Values
     rule: Rule | None
 
-    @property
+    @cached_property
     def scheme(self) -> Scheme:
         """The recommended scheme."""
         return self.choice.scheme if self.choice else SCHEMES[self.recommendation.scheme]
@@ -126,7 +126,7 @@ class Initializer(AppliedScheme):
     fan_convention: FanConvention
     recommended: Recommended
 
-    @property
+    @cached_property
     def activation(self) -> ActivationWithParameters | None:
         """The activation after the layer; None if the request names none."""
         return self.specification.activation
