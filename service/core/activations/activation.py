@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from service.core.errors import InvalidValue
 from service.core.parameters import FrozenParameters, Parameter, Values, fill
 from service.core.recommendation import Recommendation
 from service.core.references import Reference
+from service.core.remembering import remembering
 from service.core.stream.portable import portable
 
 Float64s = npt.NDArray[np.float64]
@@ -23,6 +24,7 @@ Function = Callable[[Float64s, Values], Float64s]
 
 EXPRESSION = "the expression"  # the name of every activation written as a formula
 GAIN_CHOICES = ("forward", "backward", "torch")  # the gains that a scheme can be scaled by
+MAX_OPERATIONS = 20_000_000  # of the integrals of one activation: about a second, a hundred times what most of them take
 _SMALLEST_MOMENT = 1e-290  # below this, the square of a gain may overflow
 
 
@@ -45,6 +47,7 @@ class Activation:
     `gated`: φ gates a second input, u·φ(v) with u and v independent. It has no derivative in one variable.
     `saturates`: a signal that is too large makes the gradient vanish instead of explode.
     `torch_gain` returns the value of torch.nn.init.calculate_gain.
+    `operations` counts what one value and slope take, and limits how often they are computed.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Activation:
     gated: bool = False
     saturates: bool = False
     torch_gain: Callable[[Values], float] | None = None
+    operations: int = 10
     recommendation: Recommendation = field(kw_only=True)
 
     def __call__(self, **given: Any) -> ActivationWithParameters:
@@ -90,6 +94,11 @@ class ActivationWithParameters:
         return _gains(self.row, self.parameters)
 
     @property
+    def gains_are_known(self) -> bool:
+        """Whether the gains have been computed before, with whatever outcome. Computing them may take a second."""
+        return self.row.function is None or _gains.knows(self.row, self.parameters)
+
+    @property
     def forward_gain(self) -> float | None:
         """The gain that keeps the signal's second moment, or None if the activation is not a scalar function."""
         return None if self.gains is None else self.gains.forward
@@ -118,7 +127,7 @@ class Gains:
     torch: float | None
 
 
-@lru_cache(maxsize=1024)
+@remembering(1024)
 def _gains(row: Activation, values: FrozenParameters) -> Gains | None:
     function, derivative = row.function, row.derivative
     if function is None:
@@ -129,7 +138,7 @@ def _gains(row: Activation, values: FrozenParameters) -> Gains | None:
 
     with np.errstate(all="ignore"):
         try:
-            z, weights = second_moment_rule(functions, row.kinks(values))
+            z, weights = second_moment_rule(functions, row.kinks(values), max_points=MAX_OPERATIONS // row.operations)
         except NotIntegrable as error:
             raise _not_integrable(row, values, str(error)) from None
         signal, *slopes = functions(z)

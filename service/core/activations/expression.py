@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
 from service.core.activations.activation import EXPRESSION, Activation, ActivationWithParameters, kinks_at
-from service.core.activations.expressions import MAX_KINKS, kinks, parse, value_and_slope
+from service.core.activations.expressions import MAX_KINKS, count_operations, kinks, parse, value_and_slope
 from service.core.activations.quadrature import REACH
 from service.core.activations.recommended import exact
 from service.core.errors import InvalidValue
 from service.core.recommendation import Alternative
+from service.core.remembering import remembering
 
 _RECOMMENDATION = exact(
     "For a formula Var(w) = g²/fan_in with its exact forward gain g = 1/√E[φ(z)²], z ~ N(0, 1), keeps the signal's second moment.",
@@ -31,11 +30,11 @@ def expressed(text: str) -> ActivationWithParameters:
     return activation
 
 
-@lru_cache(maxsize=256)
+@remembering(256)
 def _row(text: str) -> Activation:
     tree = parse(text)
     points = kinks(tree, _GRID)
-    if len(points) > MAX_KINKS:
+    if points is None:
         raise InvalidValue(
             "activation.expression",
             expected=f"at most {MAX_KINKS} kinks from abs, relu, max and min for |x| < {REACH:g}",
@@ -47,5 +46,6 @@ def _row(text: str) -> Activation:
         lambda z, _: value_and_slope(tree, z)[0],
         lambda z, _: value_and_slope(tree, z)[1],
         kinks=kinks_at(*points),
+        operations=count_operations(tree),
         recommendation=_RECOMMENDATION,
     )  # fmt: skip

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from service.core.activations.expressions.tree import erf, sigmoid
+from service.core.activations.expressions.error_function import erf
+from service.core.activations.expressions.tree import sigmoid
 
 Float64s = npt.NDArray[np.float64]
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import numpy.typing as npt
 
+from service.concurrency.interruption import stop_if_unwatched
+
 Float64s = npt.NDArray[np.float64]
 Functions = Callable[[Float64s], tuple[Float64s, ...]]
 
@@ -26,16 +28,19 @@ class NotIntegrable(ArithmeticError):
     """The second moment is infinite, undefined or too rough for the panels. The message calls the function "it"."""
 
 
-def second_moment_rule(functions: Functions, kinks: Iterable[float] = ()) -> tuple[Float64s, Float64s]:
+def second_moment_rule(functions: Functions, kinks: Iterable[float] = (), *, max_points: int) -> tuple[Float64s, Float64s]:
     """Return nodes and weights that give E[f(z)²], z ~ N(0, 1), to about 1e-12 for each of `functions`.
 
-    `kinks` are the points where a function or its slope jumps. They become edges of panels. Raises NotIntegrable.
+    `kinks` are the points where a function or its slope jumps. They become edges of panels. The functions are computed at about
+    `max_points` points at most. Raises NotIntegrable, and Interrupted.
     """
     edges = np.unique(np.concatenate([_EDGES, [kink for kink in kinks if abs(kink) < REACH]]))
     left, right = edges[:-1], edges[1:]
     converged: list[tuple[Float64s, Float64s]] = []
     converged_moments = total = unconverged = np.zeros(1)
+    points = 0
     for _ in range(_MAX_HALVINGS):
+        points += 3 * len(left) * len(_NODES)
         moments, change = _refined_moments(functions, left, right)
         total = converged_moments + _sum_panels(moments)
         rough = np.any(change > _CONVERGED * total, axis=0)
@@ -43,7 +48,7 @@ def second_moment_rule(functions: Functions, kinks: Iterable[float] = ()) -> tup
         converged_moments = converged_moments + _sum_panels(moments[:, ~rough])
         unconverged = _sum_panels(change[:, rough])
         left, right = _halve(left, right, rough)
-        if not rough.any() or len(left) > _MAX_PANELS:
+        if not rough.any() or len(left) > _MAX_PANELS or points > max_points:
             break
     if np.any(unconverged > _TOLERANCE * total):
         raise NotIntegrable(_INFINITE)
@@ -78,6 +83,7 @@ def _rule(left: Float64s, right: Float64s) -> tuple[Float64s, Float64s]:
 
 def _moments(functions: Functions, left: Float64s, right: Float64s) -> Float64s:
     """Return the contribution of each panel to each second moment, one row per function."""
+    stop_if_unwatched()
     z, weights = _rule(left, right)
     with np.errstate(all="ignore"):
         parts = np.array([weights * values * values for values in functions(z)])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from typing_extensions import override
 
 from service.core.stream.portable import portable
@@ -157,8 +158,7 @@ def widened_stddev(stddev: float, low: float, high: float) -> float:
     search then ends at its ceiling of 1e4 times the interval. Bisection finds it to 10 significant digits.
     """
     narrow, wide = stddev, 1e4 * (high - low)
-    for _ in range(200):
-        middle = math.sqrt(narrow * wide)
+    while narrow < (middle := math.sqrt(narrow * wide)) < wide:
         if middle * truncated_stddev(low / middle, high / middle) < stddev:
             narrow = middle
         else:
@@ -166,12 +166,17 @@ def widened_stddev(stddev: float, low: float, high: float) -> float:
     return portable(wide)
 
 
+@cache
+def _gauss_legendre() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    return np.polynomial.legendre.leggauss(128)
+
+
 @lru_cache(maxsize=1024)
 def _truncated_moments(low: float, high: float) -> tuple[float, float]:
     """Return mean and standard deviation by Gauss-Legendre quadrature, with 128 nodes over at most 20 standard deviations."""
     peak = min(max(0.0, low), high)  # the densest point of the interval; the mass more than 10 away from it is below 1e-21
     low, high = max(low, peak - 10), min(high, peak + 10)
-    nodes, weights = np.polynomial.legendre.leggauss(128)
+    nodes, weights = _gauss_legendre()
     x = (low + high) / 2 + (high - low) / 2 * nodes
     mass = weights * np.exp((peak * peak - x * x) / 2)
     mean = 0.0 if low == -high else float(np.sum(mass * x) / np.sum(mass))

@@ -167,25 +167,21 @@ def quantile_range(low: float, high: float) -> QuantileRange:
     no draw reaches that far, and a float32 can hold it.
     """
     low, high = max(low, -_MAX_BOUND), min(high, _MAX_BOUND)
-    first = _first_word(lambda word: _normal_draw(word << 32) >= low)
-    past_last = _first_word(lambda word: _normal_draw((word << 32) | 0xFFFFFFFF) > high)
+    first = _first_word(lambda words: normal64(words << np.uint64(32)) >= low)
+    past_last = _first_word(lambda words: normal64((words << np.uint64(32)) | np.uint64(0xFFFFFFFF)) > high)
     return QuantileRange(low, high, first, max(0, past_last - first))
 
 
-def _first_word(condition: Callable[[int], bool]) -> int:
-    """Find the first word that satisfies a condition, which has to hold for all later words too."""
-    below, above = -1, 1 << 32
-    while above - below > 1:
-        middle = (below + above) // 2
-        if condition(middle):
-            above = middle
-        else:
-            below = middle
-    return above
+def _first_word(condition: Callable[[Words64], npt.NDArray[np.bool_]]) -> int:
+    """Find the first of the 2³² words that satisfies a condition, which has to hold for all later words too; 2³² if none does.
 
-
-def _normal_draw(word: int) -> float:
-    return float(normal64(np.array([word], np.uint64))[0])
+    Each step looks at 255 words between the last that fails and the first that holds, since one call costs as much as one word.
+    """
+    first = 0
+    for step in (1 << 24, 1 << 16, 1 << 8, 1):
+        words = np.uint64(first) + np.arange(step - 1, 256 * step - 1, step, dtype=np.uint64)
+        first += step * int(np.count_nonzero(~condition(words)))
+    return first + (not condition(np.array([first], np.uint64))[0])
 
 
 def truncated32(words: Words, cut: QuantileRange) -> Float32s:

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from service.concurrency.interruption import stop_if_unwatched
+from service.core.activations.expressions.error_function import erf
+
 Float64s = npt.NDArray[np.float64]
 
 MAX_KINKS = 2000  # the search stops beyond this
@@ -56,11 +59,6 @@ class Operator:
     def arity(self) -> int:
         """The number of operands."""
         return len(self.partials)
-
-
-def erf(z: Float64s) -> Float64s:
-    """Return the error function, which NumPy lacks."""
-    return np.array([math.erf(x) for x in z.ravel().tolist()]).reshape(z.shape)
 
 
 def sigmoid(z: Float64s) -> Float64s:
@@ -118,18 +116,25 @@ def _dual(node: Node, x: Float64s) -> tuple[Float64s, Float64s | None]:
             return result, sum(parts[1:], parts[0]) if parts else None
 
 
-def kinks(node: Node, grid: Float64s) -> tuple[float, ...]:
+def count_operations(node: Node) -> int:
+    """Return the number of constants, variables and operations."""
+    return 1 + sum(map(count_operations, node.operands)) if isinstance(node, Operation) else 1
+
+
+def kinks(node: Node, grid: Float64s) -> tuple[float, ...] | None:
     """Return the points where the slope may jump: where an argument of abs, relu, max or min changes sign between neighbours of `grid`.
 
-    The kinks of an inner operation refine the grid for the outer ones. Two sign changes within one step of the grid are missed.
+    The kinks of an inner operation refine the grid for the outer ones. Two sign changes within one step of the grid are missed. Return
+    None if there are more than MAX_KINKS. Raises Interrupted.
     """
-    points: list[float] = []
+    points: set[float] = set()
     with np.errstate(all="ignore"):
         for argument in dict.fromkeys(_kink_arguments(node)):
-            points += _sign_changes(argument, np.union1d(grid, points))
-            if len(points) > MAX_KINKS:
-                break
-    return tuple(sorted(set(points)))
+            changes = _SignChanges(argument, np.union1d(grid, list(points)))
+            if len(points) + len(changes) > MAX_KINKS:
+                return None
+            points.update(changes.points())
+    return tuple(sorted(points))
 
 
 def _kink_arguments(node: Node) -> Iterator[Node]:
@@ -142,15 +147,27 @@ def _kink_arguments(node: Node) -> Iterator[Node]:
         yield node.operands[0] if node.operator.arity == 1 else Operation(SUBTRACT, node.operands)
 
 
-def _sign_changes(node: Node, grid: Float64s) -> list[float]:
-    def sign(x: Float64s) -> Float64s:
-        return np.sign(np.nan_to_num(_dual(node, x)[0]))
+class _SignChanges:
+    """The steps of `grid` within which a formula changes its sign."""
 
-    signs = sign(grid)
-    changes = np.flatnonzero(np.diff(signs))
-    left, right, sign_left = grid[changes], grid[changes + 1], signs[changes]
-    for _ in range(_BISECTIONS if changes.size else 0):
-        middle = (left + right) / 2
-        on_the_left = sign(middle) == sign_left
-        left, right = np.where(on_the_left, middle, left), np.where(on_the_left, right, middle)
-    return right.tolist()
+    def __init__(self, node: Node, grid: Float64s) -> None:
+        self._node = node
+        signs = self._sign(grid)
+        changes = np.flatnonzero(np.diff(signs))
+        self._left, self._right, self._sign_left = grid[changes], grid[changes + 1], signs[changes]
+
+    def __len__(self) -> int:
+        return len(self._left)
+
+    def points(self) -> list[float]:
+        """Return where the sign changes, found by bisection."""
+        left, right = self._left, self._right
+        for _ in range(_BISECTIONS if len(self) else 0):
+            middle = (left + right) / 2
+            on_the_left = self._sign(middle) == self._sign_left
+            left, right = np.where(on_the_left, middle, left), np.where(on_the_left, right, middle)
+        return right.tolist()
+
+    def _sign(self, x: Float64s) -> Float64s:
+        stop_if_unwatched()
+        return np.sign(np.nan_to_num(_dual(self._node, x)[0]))
