@@ -42,6 +42,10 @@ class TooLarge(InitError):
     """A request above a limit. Raised before anything is allocated."""
 
 
+class Busy(RuntimeError):
+    """A valid request that has to wait until other work has ended."""
+
+
 def unknown_name(field: str, received: str, known: Iterable[str], *, kind: str, listed: Iterable[str] | None = None) -> UnknownName:
     """Return the error for a name that is not among `known`.
 

@@ -175,7 +175,14 @@ class VirtualTensor:
             case Pattern():
                 out[...] = rule.at(positions, self._stream)
             case Whole():
-                out[...] = WHOLES.get(rule, self._stream, out.dtype)[positions]
+                out[...] = self._whole(rule)[positions]
+
+    def _whole(self, rule: Whole) -> Floats:
+        """Return the whole, and hold it from now on, so that other readers cannot push it out of memory before this one ends."""
+        if "_held_whole" not in self.__dict__:
+            self.__dict__["_held_whole"] = WHOLES.get(rule, self._stream, self.dtype.draws_in)
+        held: Floats = self.__dict__["_held_whole"]
+        return held
 
     @cached_property
     def _stream(self) -> Stream:

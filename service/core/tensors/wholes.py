@@ -7,15 +7,18 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import Future
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 from service.concurrency.single_flight import SingleFlight
+from service.core.errors import Busy
 from service.core.stream import engines
 from service.core.stream.distributions import FARTHEST_NORMAL_DRAW, Distribution, Draw
 from service.core.stream.philox import Stream
 from service.core.stream.view import Shape, View
+from service.core.tensors.orthonormal import orthonormal_columns
 from service.core.tensors.rules import Whole
 
 Floats = npt.NDArray[Any]
@@ -85,8 +88,7 @@ def _operations_of_qr(rows: int, columns: int) -> int:
 
 def _orthonormal(stream: Stream, rows: int, columns: int) -> Float64s:
     normal = _normal(stream, (rows, columns), np.dtype(np.float64), 1.0)
-    q, r = np.linalg.qr(normal if rows >= columns else normal.T)
-    q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
+    q = orthonormal_columns(normal if rows >= columns else normal.T)
     return q if rows >= columns else q.T
 
 
@@ -97,17 +99,22 @@ def _normal(stream: Stream, shape: Shape, dtype: np.dtype[Any], stddev: float) -
 
 
 class SharedWholes:
-    """A cache of at most `max_bytes` of the most recently used wholes. Threads that need the same whole at once compute it once."""
+    """A cache of at most `max_bytes` of the most recently used wholes. Threads that need the same whole at once compute it once.
 
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+    A reader holds its whole until it has read everything, so that it is never computed again for the same reader. All wholes together,
+    held by readers or cached, take at most `max_held_bytes`.
+    """
+
+    def __init__(self, max_bytes: int, max_held_bytes: int) -> None:
+        self._max_bytes, self._max_held_bytes = max_bytes, max_held_bytes
         self._lock = threading.Lock()
         self._cache: OrderedDict[tuple[Any, ...], Floats] = OrderedDict()
+        self._held: WeakValueDictionary[tuple[Any, ...], Floats] = WeakValueDictionary()  # those in the cache or with a reader
         self._computing: SingleFlight[Floats] = SingleFlight()
         self._hits = self._misses = 0
 
     def get(self, whole: Whole, stream: Stream, dtype: np.dtype[Any]) -> Floats:
-        """Return the whole tensor as a flat, read-only array."""
+        """Return the whole tensor as a flat, read-only array. Raise Busy if other readers hold too much memory. Raises Interrupted."""
         key = (whole, stream, dtype.str)
         cached = self._cached(key)
         if cached is not None:
@@ -121,7 +128,7 @@ class SharedWholes:
         return future.result()
 
     def lookups(self) -> tuple[int, int]:
-        """Return the number of cache hits and misses. A whole in progress is a hit. Each block of a response looks its whole up once."""
+        """Return the number of cache hits and misses. A whole in progress is a hit. Each reader looks its whole up once."""
         return self._hits, self._misses
 
     def _count(self, *, hit: bool) -> None:
@@ -131,9 +138,9 @@ class SharedWholes:
 
     def _cached(self, key: tuple[Any, ...]) -> Floats | None:
         with self._lock:
-            values = self._cache.get(key)
+            values = self._held.get(key)
             if values is not None:
-                self._cache.move_to_end(key)
+                self._keep(key, values)
                 self._hits += 1
             return values
 
@@ -142,30 +149,38 @@ class SharedWholes:
             values = self._cached(key)  # another thread may have computed it since the first lookup
             if values is None:
                 self._count(hit=False)
+                self._make_room(math.prod(whole.shape) * dtype.itemsize)
                 values = whole.compute(stream, dtype).reshape(-1)
                 values.flags.writeable = False
-                self._store(key, values)
+                with self._lock:
+                    self._keep(key, values)
         except BaseException as error:
             result.set_exception(error)
         else:
             result.set_result(values)
 
-    def _store(self, key: tuple[Any, ...], values: Floats) -> None:
+    def _keep(self, key: tuple[Any, ...], values: Floats) -> None:
+        """Put a whole into the cache as the most recently used one."""
+        self._held[key] = self._cache[key] = values
+        self._cache.move_to_end(key)
+        # The last one stays, however large, because a download in ranges asks for it again.
+        while len(self._cache) > 1 and sum(cached.nbytes for cached in self._cache.values()) > self._max_bytes:
+            self._cache.popitem(last=False)
+
+    def _make_room(self, nbytes: int) -> None:
+        """Drop cached wholes until another fits beside those that readers hold. Raise Busy if it does not fit then."""
         with self._lock:
-            self._cache[key] = values
-            self._drop_oldest()
+            while self._held_bytes() + nbytes > self._max_held_bytes and self._cache:
+                self._cache.popitem(last=False)
+            held_bytes = self._held_bytes()
+        if held_bytes + nbytes > self._max_held_bytes:
+            raise Busy(
+                f"wholes: expected at most {self._max_held_bytes} bytes of orthogonal and sparse tensors at once; received a request for"
+                f" {nbytes} while responses hold {held_bytes}. Try again when they have ended."
+            )
 
-    def _drop_oldest(self) -> None:
-        """Drop the least recently used wholes until the rest fits.
-
-        The last one stays, however large, because its response reads it again with each block.
-        """
-        excess = sum(values.nbytes for values in self._cache.values()) - self._max_bytes
-        for key, values in list(self._cache.items())[:-1]:
-            if excess <= 0:
-                return
-            del self._cache[key]
-            excess -= values.nbytes
+    def _held_bytes(self) -> int:
+        return sum(values.nbytes for values in self._held.values())
 
 
-WHOLES = SharedWholes(max_bytes=256 << 20)
+WHOLES = SharedWholes(max_bytes=256 << 20, max_held_bytes=1 << 30)

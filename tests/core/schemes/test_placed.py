@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import hadamard
 
-from service.core.errors import InvalidValue
+from service.core.errors import Busy, InvalidValue
 from service.core.initializer import LayerSpecification, initialize
 from service.core.layers.layer import Layer
 from service.core.layers.layouts import view_of
@@ -241,7 +241,7 @@ def _slow(shape: Shape, calls: list[int], gate: threading.Event) -> Whole:
 
 
 def test_concurrent_requests_for_one_matrix_compute_it_once() -> None:
-    wholes, calls, gate = SharedWholes(1 << 20), list[int](), threading.Event()
+    wholes, calls, gate = SharedWholes(1 << 20, 1 << 20), list[int](), threading.Event()
     whole, stream = _slow((4, 4), calls, gate), Stream.of(7)
     matrices: list[npt.NDArray[Any]] = []
     threads = [threading.Thread(target=lambda: matrices.append(wholes.get(whole, stream, np.dtype("f4")))) for _ in range(8)]
@@ -257,7 +257,7 @@ def test_concurrent_requests_for_one_matrix_compute_it_once() -> None:
 def test_cache_is_bounded_and_drops_the_least_recently_used() -> None:
     calls, gate = list[int](), threading.Event()
     gate.set()
-    wholes = SharedWholes(2 * 4 * 16)
+    wholes = SharedWholes(2 * 4 * 16, 1 << 20)
     whole = _slow((4, 4), calls, gate)
     for seed in (1, 2, 1, 3, 1, 2):  # 3 evicts 2, which is then computed again
         wholes.get(whole, Stream.of(seed), np.dtype("f4"))
@@ -267,17 +267,53 @@ def test_cache_is_bounded_and_drops_the_least_recently_used() -> None:
 def test_a_matrix_larger_than_the_cache_stays_until_the_next_one() -> None:
     calls, gate = list[int](), threading.Event()
     gate.set()
-    wholes = SharedWholes(1)
+    wholes = SharedWholes(1, 1 << 20)
     for seed in (1, 1, 1, 2, 2):
         wholes.get(_slow((4, 4), calls, gate), Stream.of(seed), np.dtype("f4"))
     assert len(calls) == 2
+
+
+def test_a_reader_holds_its_matrix_until_it_has_ended() -> None:
+    calls, gate = list[int](), threading.Event()
+    gate.set()
+    wholes, whole = SharedWholes(1, 1 << 20), _slow((4, 4), calls, gate)
+    held = [wholes.get(whole, Stream.of(seed), np.dtype("f4")) for seed in (1, 2, 3)]
+    for seed in (1, 2, 3, 3, 2, 1):
+        assert wholes.get(whole, Stream.of(seed), np.dtype("f4")) is held[seed - 1]
+    assert len(calls) == 3
+    del held
+    wholes.get(whole, Stream.of(2), np.dtype("f4"))
+    assert len(calls) == 4
+
+
+def test_a_tensor_holds_its_matrix_between_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, gate = list[int](), threading.Event()
+    gate.set()
+    monkeypatch.setattr("service.core.tensors.tensor.WHOLES", SharedWholes(1, 1 << 20))
+    readers = [VirtualTensor(TensorSpec(_slow((4, 4), calls, gate), DTYPES["float32"], view_of((4, 4)), seed)) for seed in (1, 2, 3)]
+    for element in range(16):
+        for reader in readers:
+            reader.read(element, element + 1)
+    assert len(calls) == 3
+
+
+def test_matrices_of_all_readers_have_a_limit_together() -> None:
+    calls, gate = list[int](), threading.Event()
+    gate.set()
+    wholes, whole = SharedWholes(1 << 20, 2 * 64), _slow((4, 4), calls, gate)
+    held = [wholes.get(whole, Stream.of(seed), np.dtype("f4")) for seed in (1, 2)]
+    with pytest.raises(Busy, match=r"at most 128 bytes .* received a request for 64 while responses hold 128"):
+        wholes.get(whole, Stream.of(3), np.dtype("f4"))
+    assert len(calls) == 2
+    held.pop()
+    wholes.get(whole, Stream.of(3), np.dtype("f4"))
 
 
 def test_cache_does_not_keep_a_failed_computation() -> None:
     def broken(_: Stream, __: np.dtype[Any]) -> npt.NDArray[Any]:
         raise MemoryError
 
-    wholes = SharedWholes(1 << 20)
+    wholes = SharedWholes(1 << 20, 1 << 20)
     whole = Whole("broken", (4, 4), None, 1.0, 1.0, True, broken)
     for _ in range(2):
         with pytest.raises(MemoryError):
