@@ -18,7 +18,7 @@ _loading = threading.Lock()
 
 
 def current() -> ModuleType:
-    """Return the engine in use: a module with `name`, `fill`, `fill_at` and `round_into`, as in numpy_engine.py."""
+    """Return the engine in use: a module with `name`, `fill`, `fill_at`, `round_into` and `draws_in_order`, as in numpy_engine.py."""
     return _current
 
 

@@ -106,7 +106,7 @@ class Whole:
     """A tensor that cannot be computed in parts. Equal wholes of equal streams are computed once (wholes.py).
 
     `bitwise` says whether its bytes are the same on every machine. Otherwise they are equal within an ulp of float32, because linear
-    algebra libraries add in a different order on different machines. `operations` estimates the floating-point operations.
+    algebra libraries add in a different order on different machines. `operations` estimates the work, in operations of a large QR.
     """
 
     name: str

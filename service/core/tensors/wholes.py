@@ -24,7 +24,7 @@ from service.core.tensors.rules import Whole
 Floats = npt.NDArray[Any]
 Float64s = npt.NDArray[np.float64]
 
-_OPERATIONS_PER_ELEMENT = 200  # to draw, sort and copy one element, measured relative to the time of a QR
+_OPERATIONS_PER_ELEMENT = 2500  # to draw, sort and copy one element, measured relative to the operations of a large QR
 
 
 def orthogonal(shape: Shape, gain: float) -> Whole:

@@ -68,6 +68,13 @@ def round_into(out: npt.NDArray[Any], values: Floats) -> None:
     round_values(values, out.view(np.uint16))
 
 
+def draws_in_order(view: View) -> bool:
+    """Do the same as `numpy_engine.draws_in_order`."""
+    view = view.merged
+    is_one_row = len(view.shape) == 1 or view.shape[-1] >= _MIN_ROW_LENGTH
+    return (view.strides[-1] == 1 and is_one_row) or _is_transposed(view)
+
+
 def load(cache: Path) -> None:
     """Load the kernels for this processor from `cache`, or compile them. Loading takes a second, compiling many."""
     kernel_cache, start = KernelCache(cache, LEVEL), time.monotonic()

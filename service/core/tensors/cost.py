@@ -1,0 +1,86 @@
+"""Estimates the CPU time of a tensor before anything is computed, so that a limit can refuse it.
+
+The tables hold nanoseconds per element, measured on one core of a recent server. The tests compare them with the truth.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from service.core.stream import engines
+from service.core.stream.distributions import Distribution, Draw
+from service.core.tensors.rules import Pattern, Repeated, Rule, Whole, whole_in
+from service.core.tensors.tensor import VirtualTensor
+
+_S = 1e-9  # seconds in a nanosecond
+
+
+class _DrawCost(NamedTuple):
+    """Nanoseconds for an element in float32 and in float64: in the stream's order, and each at a position of its own."""
+
+    in_order32: float
+    in_order64: float
+    scattered32: float
+    scattered64: float
+
+
+_DRAWS = {
+    "numba": {
+        Draw.CONSTANT: _DrawCost(0.2, 0.3, 0.2, 0.3),
+        Draw.UNIFORM: _DrawCost(0.8, 1.7, 2.7, 4.8),
+        Draw.NORMAL: _DrawCost(1.6, 6, 3.5, 9),
+        Draw.TRUNCATED_NORMAL: _DrawCost(1.8, 6, 3.5, 9),
+    },
+    "numpy": {
+        Draw.CONSTANT: _DrawCost(0.2, 0.3, 0.2, 0.3),
+        Draw.UNIFORM: _DrawCost(11, 35, 95, 175),
+        Draw.NORMAL: _DrawCost(35, 90, 115, 225),
+        Draw.TRUNCATED_NORMAL: _DrawCost(37, 95, 120, 235),
+    },
+}
+_ROUNDING = {"numba": {"float16": 0.2, "bfloat16": 0.2}, "numpy": {"float16": 2.5, "bfloat16": 1}}
+
+# A pattern is a formula of the index, computed with NumPy whatever the engine.
+_FORMULAS = {"identity": 2, "dirac": 5, "zero_hadamard": 5, "bilinear": 12, "gate_bias": 2, "chrono": 180, "hippo_legs": 12}
+_SLOWEST_FORMULA = max(_FORMULAS.values())
+_INDEX_OF_AN_AXIS = 5  # to compute an index on one axis from a position, or a position from indices
+_COPY = 4  # to look an element up in another array
+
+_WHOLE_OPERATION = {"numba": 0.035, "numpy": 0.05}  # one of Whole.operations
+
+
+def read_seconds(tensor: VirtualTensor, elements: int) -> float:
+    """Return the CPU seconds to read this many elements of a tensor, without those of its whole."""
+    return elements * _S * (_element(tensor) + _ROUNDING[engines.current().name].get(tensor.dtype.name, 0))
+
+
+def whole_seconds(rule: Rule) -> float:
+    """Return the CPU seconds to compute the whole that every part of a tensor of this rule needs; 0 for a rule without one."""
+    whole = whole_in(rule)
+    return 0.0 if whole is None else whole.operations * _WHOLE_OPERATION[engines.current().name] * _S
+
+
+def _element(tensor: VirtualTensor) -> float:
+    rule, view = tensor.spec.rule, tensor.spec.view
+    if isinstance(rule, Distribution):
+        return _draw(rule, tensor, in_order=engines.current().draws_in_order(view))
+    return _INDEX_OF_AN_AXIS * len(view.shape) + _at_position(rule, tensor)
+
+
+def _at_position(rule: Rule, tensor: VirtualTensor) -> float:
+    match rule:
+        case Repeated():
+            return _COPY + _at_position(rule.base, tensor)
+        case Pattern():
+            return _INDEX_OF_AN_AXIS * len(rule.shape) + _FORMULAS.get(rule.name, _SLOWEST_FORMULA)
+        case Whole():
+            return _COPY
+        case Distribution():
+            return _draw(rule, tensor, in_order=False)
+
+
+def _draw(rule: Distribution, tensor: VirtualTensor, *, in_order: bool) -> float:
+    cost = _DRAWS[engines.current().name][rule.draw]
+    if tensor.dtype.draws_in.itemsize == 4:
+        return cost.in_order32 if in_order else cost.scattered32
+    return cost.in_order64 if in_order else cost.scattered64
