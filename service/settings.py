@@ -104,20 +104,16 @@ class Settings(BaseSettings):
     max_structured_elements: int = Field(
         default=1 << 24, ge=1, description="Largest orthogonal or sparse tensor. These are computed whole and cached for a while."
     )
-    max_structured_operations: int = Field(
-        default=200 * 10**9,
-        ge=1,
-        description="Most operations, as estimated in advance, for an orthogonal or sparse tensor. An orthogonal 4096×4096 takes nearly as"
-        " many as the default: seconds on every core. The time grows faster than the number of elements.",
+    # Most proxies wait a minute for a response to begin.
+    max_compute_s: float = Field(
+        default=30,
+        gt=0,
+        description="CPU seconds, as estimated in advance, for what is computed before a response begins: an orthogonal or sparse tensor, a"
+        " digest that the request asks for (Want-Repr-Digest), the gains of a formula. All such work of one process that is in progress has"
+        " the same limit; beyond it the status is 503. Above it a tensor is refused, and a request for a digest is ignored. An orthogonal"
+        " 4096×4096 takes about 10 s, a digest of 8 GiB about 15 s.",
     )
     max_body_bytes: int = Field(default=64 << 10, ge=1, description="Largest request body. A request is never long.")
-    # Two cores hash 8 GiB in half a minute, and most proxies wait a minute for a response to begin.
-    max_digest_bytes: int = Field(
-        default=8 << 30,
-        ge=0,
-        description="Largest tensor for which the service computes a digest before the response, if the request asks for one"
-        " (Want-Repr-Digest). For a larger tensor it ignores the request for a digest.",
-    )
 
     max_streams: int = Field(
         default=256,
@@ -128,8 +124,8 @@ class Settings(BaseSettings):
     max_computations: int = Field(
         default=2,
         ge=1,
-        description="Number of large orthogonal or sparse tensors, and of gains of formulas, that one process computes at once. Each uses"
-        " every core and its own memory. Beyond it the status is 503.",
+        description="Threads of one process for what is computed before a response begins, at most one fewer than there are cores. Each may"
+        " need the memory of an orthogonal or sparse tensor. More work waits for a thread, up to WEIGHT_INIT_MAX_COMPUTE_S.",
     )
     max_connections: int = Field(
         default=4096, ge=1, description="Number of open connections per process. Each takes a file descriptor. Beyond it the status is 503."
@@ -199,7 +195,7 @@ class Settings(BaseSettings):
     @cached_property
     def limits(self) -> Limits:
         """The limits on one tensor."""
-        return Limits(self.max_tensor_bytes, self.max_json_elements, self.max_structured_elements, self.max_structured_operations)
+        return Limits(self.max_tensor_bytes, self.max_json_elements, self.max_structured_elements, self.max_compute_s)
 
     @property
     def key_digests(self) -> tuple[bytes, ...]:

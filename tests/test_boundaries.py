@@ -19,6 +19,7 @@ PARTS = (
     "service.core.references",
     "service.core.parameters",
     "service.core.recommendation",
+    "service.core.remembering",
     "service.concurrency",
     "service.core.stream",
     "service.core.tensors",

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from contextvars import ContextVar
 from typing import TypeVar
+
+from typing_extensions import override
 
 T = TypeVar("T")
 
@@ -28,7 +31,7 @@ class Interruption:
         """Do the work on this thread. Raise Interrupted if it stops, or if it should not begin."""
         token = _current.set(self)
         try:
-            stop_if_unwatched()
+            self.check()
             return work()
         finally:
             _current.reset(token)
@@ -47,3 +50,34 @@ def stop_if_unwatched() -> None:
     interruption = _current.get()
     if interruption is not None:
         interruption.check()
+
+
+class _Work(Future[T]):
+    """A future whose `cancel` also interrupts work that has begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._interruption = Interruption()
+
+    @override
+    def cancel(self) -> bool:
+        self._interruption.request()
+        return super().cancel()
+
+    def do(self, work: Callable[[], T]) -> None:
+        """Do the work on this thread, unless it was cancelled before it began."""
+        if not self.set_running_or_notify_cancel():
+            return
+        try:
+            result = self._interruption.run(work)
+        except BaseException as error:
+            self.set_exception(error)
+        else:
+            self.set_result(result)
+
+
+def submit_interruptible(executor: Executor, work: Callable[[], T]) -> Future[T]:
+    """Submit work. Cancelling its future cancels it before it begins, and interrupts it after."""
+    future = _Work[T]()
+    executor.submit(future.do, work)
+    return future

@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from functools import partial
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -34,13 +35,14 @@ class SingleFlight(Generic[T]):
             if running is not None:
                 return running
             future = self._running[key] = start()
-        future.add_done_callback(lambda _: self._end(key))  # without the lock, because a future that is done calls it at once
+        future.add_done_callback(partial(self._end, key))  # without the lock, because a future that is done calls it at once
         return future
 
     async def wait(self, key: Hashable, start: Callable[[], Future[T]], *, ends_unwatched: bool = False) -> T:
         """Join, and wait for the result. Cancelling one caller does not disturb the others.
 
-        With `ends_unwatched`, the work is cancelled when the last caller stops waiting.
+        With `ends_unwatched`, the work is cancelled when the last caller stops waiting. Callers that come later start it anew, even if it
+        has not ended yet.
         """
         future = self.join(key, start)
         self._waiting[future] += 1
@@ -53,11 +55,13 @@ class SingleFlight(Generic[T]):
             if not self._waiting[future]:
                 del self._waiting[future]
                 if ends_unwatched:
+                    self._end(key, future)
                     future.cancel()  # has no effect on finished work
 
-    def _end(self, key: Hashable) -> None:
+    def _end(self, key: Hashable, future: Future[T]) -> None:
         with self._lock:
-            del self._running[key]
+            if self._running.get(key) is future:
+                del self._running[key]
 
 
 def _retrieve(done: asyncio.Future[T]) -> None:

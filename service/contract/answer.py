@@ -15,6 +15,7 @@ from service.contract.metadata import metadata_text, provenance_of
 from service.contract.request import InitRequest
 from service.contract.specification import initializer_of, specification_of
 from service.core.errors import TooLarge
+from service.core.tensors.cost import read_seconds, whole_seconds
 from service.core.tensors.dtypes import find_dtype
 from service.core.tensors.rules import is_bitwise, whole_in
 from service.core.tensors.tensor import TensorSpec, VirtualTensor, check_name, check_seed, fresh_seed
@@ -31,7 +32,7 @@ class Limits:
     max_tensor_bytes: int = 1 << 40
     max_json_elements: int = 1_000_000
     max_structured_elements: int = 1 << 24
-    max_structured_operations: int = 200 * 10**9
+    max_compute_s: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ class Answer:
     def bitwise(self) -> bool:
         """Whether the bytes are the same on every machine."""
         return is_bitwise(self.tensor.spec.rule)
+
+    @property
+    def seconds(self) -> float:
+        """The estimated CPU time of the whole file, without that of a tensor computed whole."""
+        return read_seconds(self.tensor, self.tensor.size) + self.tensor.size * self.format.ns_per_element * 1e-9
 
     @property
     def etag(self) -> str:
@@ -113,11 +119,11 @@ def _check_size(tensor: VirtualTensor, file_format: Format, limits: Limits) -> N
             received=math.prod(rule.shape),
             action="It is computed whole, so a slice does not help. Use a scheme that draws each element.",
         )
-    if rule is not None and rule.operations > limits.max_structured_operations:
+    if rule is not None and (seconds := whole_seconds(rule)) > limits.max_compute_s:
         raise TooLarge(
             "shape",
-            expected=f"at most {limits.max_structured_operations:.2g} operations for {rule.name} (WEIGHT_INIT_MAX_STRUCTURED_OPERATIONS)",
-            received=f"a shape of {list(rule.shape)}, which takes about {rule.operations:.2g}",
+            expected=f"at most {limits.max_compute_s:g} s of computation for {rule.name} (WEIGHT_INIT_MAX_COMPUTE_S)",
+            received=f"a shape of {list(rule.shape)}, which takes about {seconds:.2g} s",
             action="It is computed whole, so a slice does not help. Use a smaller shape, or a scheme that draws each element.",
         )
     if file_format.name == "json" and tensor.size > limits.max_json_elements:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Hashable
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
-from service.contract.request import Expression, InitRequest, Named
+from service.contract.request import Expression, InitRequest, Named, RecommendRequest
 from service.core.activations import ActivationWithParameters, expressed, find_activation
 from service.core.errors import InvalidValue
 from service.core.initializer import Initializer, LayerSpecification, initialize
@@ -19,6 +20,9 @@ from service.core.schemes import find_scheme
 # The tensors of a model have their own names and seeds, but few different specifications. An entry takes about 5 KiB, so both caches of
 # this size take 10 MiB when they are full.
 CACHE_SIZE = 1024
+
+_FORMULA_S = 1.0  # at most about this, since the number of operations is limited
+_GAINS_S = 0.02
 
 Parameters = dict[str, Any]
 
@@ -73,6 +77,25 @@ def activation_of(requested: str | Named | Expression, flat: Parameters) -> Acti
         if parameter.name in flat:
             _set_once(parameters, parameter.name, flat[parameter.name])
     return row(**parameters)
+
+
+class UnknownGains(NamedTuple):
+    """Gains of an activation that have not been computed yet: how to compute them, and the estimated CPU time."""
+
+    key: Hashable
+    compute: Callable[[], object]
+    seconds: float
+
+
+def unknown_gains(request: InitRequest | RecommendRequest) -> UnknownGains | None:
+    """Return what has to be computed before the gains of the activation are known, or None. Raises InitError."""
+    if isinstance(request.activation, Expression):
+        formula = request.activation.expression
+        return None if expressed.knows(formula) else UnknownGains(formula, partial(expressed, formula), _FORMULA_S)
+    if request.activation is None:
+        return None
+    activation = activation_of(request.activation, request.flat_parameters)
+    return None if activation.gains_are_known else UnknownGains(activation, lambda: activation.gains, _GAINS_S)
 
 
 def _named(requested: str | Named) -> tuple[str, Parameters]:

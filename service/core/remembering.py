@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from functools import update_wrapper
 from typing import Generic, TypeVar
 
 from service.core.errors import InitError
@@ -19,6 +20,7 @@ class Remembering(Generic[R]):
         self._function, self._size = function, size
         self._outcomes: OrderedDict[tuple[Hashable, ...], tuple[R] | InitError] = OrderedDict()
         self._lock = threading.Lock()
+        update_wrapper(self, function)
 
     def __call__(self, *arguments: Hashable) -> R:
         """Return the result for these arguments, or raise the refusal."""

@@ -23,7 +23,8 @@ class Format:
     """A file format: its names, and how a tensor is written in it.
 
     `open(tensor, provenance, metadata)` returns a file that can be read at any offset, or a stream that can only be read from the
-    start. `provenance` is what determines the tensor and never changes; `metadata` adds advice.
+    start. `provenance` is what determines the tensor and never changes; `metadata` adds advice. `ns_per_element` is the CPU time that the
+    format adds to that of the tensor, measured on one core of a recent server.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Format:
     open: Callable[[VirtualTensor, Metadata, Metadata], VirtualFile | Iterator[Buffer]]
     also_accepts: tuple[str, ...] = ()
     carries_advice: bool = False
+    ns_per_element: float = 0.0
 
 
 FORMATS: dict[str, Format] = {
@@ -44,6 +46,7 @@ FORMATS: dict[str, Format] = {
             "json",
             lambda tensor, _, metadata: json_stream(tensor, metadata),
             carries_advice=True,
+            ns_per_element=40,
         ),
         Format(
             "safetensors",
@@ -58,6 +61,7 @@ FORMATS: dict[str, Format] = {
             "npz",
             lambda tensor, provenance, _: npz_stream(tensor, provenance),
             ("application/npz", "application/zip"),
+            ns_per_element=1.5,
         ),
         Format("raw", "application/octet-stream", "bin", lambda tensor, _, __: raw_file(tensor)),
     )

@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -22,7 +23,8 @@ from service.contract.advice import recommendation_of
 from service.contract.answer import answer
 from service.contract.reading import read_json, read_text
 from service.contract.request import Expression, InitRequest, RecommendRequest
-from service.core.activations import expressed
+from service.contract.specification import unknown_gains
+from service.core.errors import TooLarge
 from service.core.stream import engines
 from service.files.formats import find_format
 from service.settings import Settings
@@ -35,8 +37,10 @@ from service.web.openapi import complete
 from service.web.openapi.operations import GET_INIT, GET_RECOMMEND, NOT_READY, POST_INIT
 from service.web.problems import HttpProblem
 from service.web.protection.access import Access
+from service.web.protection.computations import Computations
 from service.web.protection.headers import CORS, SecurityHeaders
-from service.web.protection.limits import Computations, Permits, Rate
+from service.web.protection.limits import Permits, Rate
+from service.web.responses import streaming
 from service.web.responses.digests import Digests
 from service.web.responses.negotiation import accepted_format
 from service.web.responses.tensor import json_response, tensor_response
@@ -81,10 +85,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         telemetry=_telemetry(),
     )
     app.state.settings = settings or Settings()
-    app.state.digests = Digests()
     app.state.readiness = Readiness()
     app.state.streams = Permits(app.state.settings.max_streams, "streams", "WEIGHT_INIT_MAX_STREAMS")
-    app.state.computations = Computations(app.state.settings.max_computations)
+    app.state.computations = Computations(
+        app.state.settings.max_compute_s, threads=app.state.settings.max_computations, block_executor=streaming.pool
+    )
+    app.state.digests = Digests(app.state.computations)
     if app.state.settings.metrics_port is None:
         app.add_route(metrics.PATH, metrics.get_metrics, include_in_schema=False)
     app.state.routes = routes.routes
@@ -132,17 +138,40 @@ async def get_init(request: Request) -> Response:
 async def _init(request: Request, fields: InitRequest) -> Response:
     headers = request.headers
     file_format = accepted_format(headers.get("accept")) if fields.format is None else find_format(fields.format)
-    await _compute_gains(request, fields)
+    await _know_gains(request, fields)
     tensor_answer = answer(fields, file_format, request.app.state.settings.limits)
     request.scope[ANSWER] = tensor_answer
     return tensor_response(tensor_answer, request)
 
 
-async def _compute_gains(request: Request, fields: InitRequest | RecommendRequest) -> None:
-    """Compute and cache the gains of a user's formula, which takes up to a second, without blocking other requests."""
-    if isinstance(fields.activation, Expression):
-        formula = fields.activation.expression
-        await request.app.state.computations.run(formula, expressed, formula)
+async def _know_gains(request: Request, fields: InitRequest | RecommendRequest) -> None:
+    """Compute the gains of the activation if they are not known yet, without blocking other requests: a formula may take a second.
+
+    Raises ClientDisconnect if the client leaves before.
+    """
+    work = unknown_gains(fields)
+    if work is not None:
+        if isinstance(fields.activation, Expression):
+            _check_seconds(work.seconds, request.app.state.settings.max_compute_s)
+        running = request.app.state.computations.run(work.key, work.compute, cost_s=work.seconds)
+        if not await streaming.unless_disconnected(_finished(running), request.receive):
+            raise ClientDisconnect
+
+
+def _check_seconds(formula_s: float, max_compute_s: float) -> None:
+    if formula_s > max_compute_s:
+        raise TooLarge(
+            "activation.expression",
+            expected=f"at most {max_compute_s:g} s of computation (WEIGHT_INIT_MAX_COMPUTE_S)",
+            received=f"a formula, which may take {formula_s:g} s",
+            action="Use a named activation.",
+        )
+
+
+async def _finished(work: Coroutine[Any, Any, object]) -> bool:
+    """Wait for work, and return True."""
+    await work
+    return True
 
 
 @routes.head("/recommend", include_in_schema=False)
@@ -156,7 +185,7 @@ async def _compute_gains(request: Request, fields: InitRequest | RecommendReques
 async def get_recommend(request: Request) -> Response:
     """Return the scheme that fits an activation or a layer, the reason, and alternatives. With the fans, also the standard deviation."""
     fields = read_text(RecommendRequest, request.query_params.multi_items())
-    await _compute_gains(request, fields)
+    await _know_gains(request, fields)
     return json_response(recommendation_of(fields))
 
 

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from service.contract.documents import Problem
 from service.contract.errors import FieldError, InvalidRequest, field_error
-from service.core.errors import InitError, InvalidValue, TooLarge, UnknownName, Unsupported
+from service.core.errors import Busy, InitError, InvalidValue, TooLarge, UnknownName, Unsupported
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
@@ -62,6 +62,7 @@ def problem(status: HTTPStatus, detail: str, *, errors: list[FieldError] | None 
 def install(app: FastAPI) -> None:
     """Answer every known error of `app` with a problem. The middleware Watch handles unexpected exceptions."""
     app.add_exception_handler(InitError, _on_init_error)
+    app.add_exception_handler(Busy, _on_busy)
     app.add_exception_handler(InvalidRequest, _on_invalid_request)
     app.add_exception_handler(HttpProblem, _on_http_problem)
     app.add_exception_handler(HTTPException, _on_http_exception)
@@ -70,6 +71,10 @@ def install(app: FastAPI) -> None:
 async def _on_init_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, InitError)
     return problem(_STATUS_OF[type(error)], str(error), errors=[field_error(error)])
+
+
+async def _on_busy(_: Request, error: Exception) -> Response:
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers={"Retry-After": "1"})
 
 
 async def _on_invalid_request(_: Request, error: Exception) -> Response:

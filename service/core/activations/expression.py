@@ -19,6 +19,7 @@ _RECOMMENDATION = exact(
 _GRID = np.linspace(-REACH, REACH, 3201)  # in steps of 0.01
 
 
+@remembering(256)
 def expressed(text: str) -> ActivationWithParameters:
     """Return the activation of a formula in x, after checking that its gains exist. Raises InvalidValue.
 
@@ -30,7 +31,6 @@ def expressed(text: str) -> ActivationWithParameters:
     return activation
 
 
-@remembering(256)
 def _row(text: str) -> Activation:
     tree = parse(text)
     points = kinks(tree, _GRID)

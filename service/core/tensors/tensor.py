@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -103,6 +103,7 @@ class VirtualTensor:
     """The tensor of a spec. `read` and `fill` compute only the elements they are asked for."""
 
     spec: TensorSpec
+    _held: Floats | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def shape(self) -> Shape:
@@ -175,14 +176,26 @@ class VirtualTensor:
             case Pattern():
                 out[...] = rule.at(positions, self._stream)
             case Whole():
-                out[...] = self._whole(rule)[positions]
+                out[...] = self.whole()[positions]
 
-    def _whole(self, rule: Whole) -> Floats:
-        """Return the whole, and hold it from now on, so that other readers cannot push it out of memory before this one ends."""
-        if "_held_whole" not in self.__dict__:
-            self.__dict__["_held_whole"] = WHOLES.get(rule, self._stream, self.dtype.draws_in)
-        held: Floats = self.__dict__["_held_whole"]
-        return held
+    def whole(self) -> Floats:
+        """Return the whole that its elements are part of, flat and in the precision of the draw. The tensor holds it from now on.
+
+        Raise TypeError if the elements are computed one by one, and Busy if readers of other wholes hold too much memory. Raises
+        Interrupted.
+        """
+        if self._held is not None:
+            return self._held
+        rule = whole_in(self.spec.rule)
+        if rule is None:
+            raise TypeError("the elements of this tensor are computed one by one")
+        whole = WHOLES.get(rule, self._stream, self.dtype.draws_in)
+        self.hold(whole)
+        return whole
+
+    def hold(self, whole: Floats) -> None:
+        """Hold a whole that an equal tensor has computed, so that readers of others cannot push it out of memory."""
+        object.__setattr__(self, "_held", whole)
 
     @cached_property
     def _stream(self) -> Stream:

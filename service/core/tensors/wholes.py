@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 import numpy.typing as npt
 
+from service.concurrency.interruption import Interrupted, stop_if_unwatched
 from service.concurrency.single_flight import SingleFlight
 from service.core.errors import Busy
 from service.core.stream import engines
@@ -116,16 +117,18 @@ class SharedWholes:
     def get(self, whole: Whole, stream: Stream, dtype: np.dtype[Any]) -> Floats:
         """Return the whole tensor as a flat, read-only array. Raise Busy if other readers hold too much memory. Raises Interrupted."""
         key = (whole, stream, dtype.str)
-        cached = self._cached(key)
-        if cached is not None:
-            return cached
-        own: Future[Floats] = Future()
-        future = self._computing.join(key, lambda: own)
-        if future is own:
-            self._compute(key, own, whole, stream, dtype)
-        else:
-            self._count(hit=True)
-        return future.result()
+        while (values := self._cached(key)) is None:
+            own: Future[Floats] = Future()
+            future = self._computing.join(key, lambda own=own: own)  # type: ignore[misc]
+            if future is own:
+                self._compute(key, own, whole, stream, dtype)
+            else:
+                self._count(hit=True)
+            try:
+                return future.result()
+            except Interrupted:  # the reader who began it has left; this one goes on, unless it has left too
+                stop_if_unwatched()
+        return values
 
     def lookups(self) -> tuple[int, int]:
         """Return the number of cache hits and misses. A whole in progress is a hit. Each reader looks its whole up once."""

@@ -1,7 +1,8 @@
 """Who may use the service, and how much of it.
 
 access        API keys
-limits        concurrent streams and computations, and request rates
+limits        concurrent streams, and request rates
+computations  work that is done before a response begins
 connections   deadlines and sizes, below the application
 headers       what browsers may do with a response
 """

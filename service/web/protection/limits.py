@@ -1,4 +1,4 @@
-"""Limits on concurrent work and on request rates. A request beyond a limit is refused at once, and told when to try again."""
+"""Limits on concurrent responses and on request rates. A request beyond a limit is refused at once, and told when to try again."""
 
 from __future__ import annotations
 
@@ -7,19 +7,13 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Hashable
-from concurrent.futures import Future, ThreadPoolExecutor
 from http import HTTPStatus
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.concurrency.single_flight import SingleFlight
 from service.web.problems import HttpProblem, problem
 from service.web.protection.access import CLIENT, PROBES
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 _STORE_TIMEOUT_S = 0.5
 
@@ -40,29 +34,6 @@ class Permits:
 
     def __exit__(self, *_: object) -> None:
         self._free.release()
-
-
-class Computations:
-    """Computations that a response must wait for. They have their own threads, so that they do not delay the blocks of other responses."""
-
-    def __init__(self, limit: int) -> None:
-        self._permits = Permits(limit, "computations", "WEIGHT_INIT_MAX_COMPUTATIONS")
-        self._pool = ThreadPoolExecutor(limit, thread_name_prefix="weight-init-computation")
-        self._in_progress: SingleFlight[Any] = SingleFlight()
-
-    async def run(self, key: Hashable, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Run `work`, once for all concurrent callers with the same `key`. Raises HttpProblem 503, and what `work` raises.
-
-        The work cannot be interrupted. It keeps its permit until it ends, even if all its callers are cancelled.
-        """
-
-        def start() -> Future[R]:
-            self._permits.__enter__()
-            future = self._pool.submit(work, *args, **kwargs)
-            future.add_done_callback(self._permits.__exit__)
-            return future
-
-        await self._in_progress.wait(key, start)
 
 
 class Rate:

@@ -6,32 +6,43 @@ first byte is sent. The content is a pure function of the request, so it is comp
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import Future
-from contextlib import aclosing
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
+from contextlib import closing
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from service.concurrency.single_flight import SingleFlight
+from service.concurrency.interruption import stop_if_unwatched
+from service.files.virtual import Buffer, VirtualFile, block_ranges
 from service.web.monitoring.metrics import count_lookup
-from service.web.responses.streaming import Blocks, StreamedResponse, unless_disconnected
-
-ALGORITHMS = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}  # those that the RFC's registry does not mark as insecure
+from service.web.protection.computations import Computations
+from service.web.responses.streaming import BLOCK_BYTES, Blocks, StreamedResponse, unless_disconnected
 
 _HIGHEST_PREFERENCE = 10  # also that of an algorithm without a preference
 _MEMBER = re.compile(r"([a-z0-9_.*-]+)(?:=(10|\d))?(?:;.*)?", re.ASCII)
 _CACHE_SIZE = 4096  # digests, about 300 bytes each
 
 _log = logging.getLogger("weight_init.web")
+
+Open = Callable[[], VirtualFile | Iterator[Buffer]]
+
+
+class Algorithm(NamedTuple):
+    """An algorithm: its hash, and the CPU time for a byte, measured on one core of a recent server."""
+
+    new: Callable[[], Any]
+    ns_per_byte: float
+
+
+# those that the RFC's registry does not mark as insecure
+ALGORITHMS = {"sha-256": Algorithm(hashlib.sha256, 1.0), "sha-512": Algorithm(hashlib.sha512, 1.6)}
 
 
 @lru_cache(maxsize=256)  # a client sends the same header with every request
@@ -52,24 +63,26 @@ class Digests:
     A download in many ranges, each with the digest of the whole file, therefore hashes the file once.
     """
 
-    def __init__(self, cache_size: int = _CACHE_SIZE) -> None:
+    def __init__(self, computations: Computations, cache_size: int = _CACHE_SIZE) -> None:
+        self._computations = computations
         self._cache_size = cache_size
         self._cache: OrderedDict[_Key, str] = OrderedDict()
-        self._computing: SingleFlight[str] = SingleFlight()
 
-    async def field(self, algorithm: str, blocks: Blocks, etag: str) -> str:
-        """Return the value of Repr-Digest for the content of `blocks`. It is cached only if `etag` is strong, not weak or empty."""
-        if not etag.startswith('"'):
-            return await _field(algorithm, blocks)
+    async def field(self, algorithm: str, open_content: Open, etag: str, *, cost_s: float) -> str:
+        """Return the value of Repr-Digest for the content. It is cached only if `etag` is strong, not weak or empty.
+
+        `cost_s` is the estimated CPU time.
+        """
         key = (algorithm, etag)
-        count_lookup("digests", hit=key in self._cache)
+        is_strong = etag.startswith('"')
+        if is_strong:
+            count_lookup("digests", hit=key in self._cache)
         if key not in self._cache:
-            loop = asyncio.get_running_loop()
-
-            def start() -> Future[str]:
-                return asyncio.run_coroutine_threadsafe(_field(algorithm, blocks), loop)
-
-            self._store(key, await self._computing.wait(key, start, ends_unwatched=True))
+            # without an ETag, no two responses are equal
+            field = await self._computations.run(key if etag else object(), partial(_field, algorithm, open_content), cost_s=cost_s)
+            if not is_strong:
+                return field
+            self._store(key, field)
         self._cache.move_to_end(key)
         return self._cache[key]
 
@@ -82,13 +95,21 @@ class Digests:
 _Key = tuple[str, str]
 
 
-async def _field(algorithm: str, blocks: Blocks) -> str:
-    """Return `sha-256=:<base64>:` of the content. Only a few blocks are in memory at a time."""
-    digest = ALGORITHMS[algorithm]()
-    async with aclosing(blocks()) as content:
-        async for block in content:
-            await asyncio.to_thread(digest.update, block)  # releases the GIL, so the next blocks are computed meanwhile
+def _field(algorithm: str, open_content: Open) -> str:
+    """Return `sha-256=:<base64>:` of the content. One block is in memory at a time. Raises Interrupted."""
+    digest = ALGORITHMS[algorithm].new()
+    with closing(_blocks(open_content())) as blocks:
+        for block in blocks:
+            stop_if_unwatched()
+            digest.update(block)
     return f"{algorithm}=:{base64.b64encode(digest.digest()).decode('ascii')}:"
+
+
+def _blocks(content: VirtualFile | Iterator[Buffer]) -> Generator[Buffer, None, None]:
+    if isinstance(content, VirtualFile):
+        yield from (content.read(*part) for part in block_ranges(0, content.nbytes, BLOCK_BYTES))
+    else:
+        yield from content
 
 
 class DigestedResponse(StreamedResponse):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -13,11 +14,11 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from service.contract.answer import Answer
-from service.core.tensors.rules import whole_in
+from service.core.tensors.cost import read_seconds, whole_seconds
 from service.core.tensors.tensor import VirtualTensor
 from service.files.virtual import Buffer, VirtualFile
-from service.web.protection.limits import Computations
-from service.web.responses.digests import DigestedResponse, wanted_algorithm
+from service.web.protection.computations import Computations
+from service.web.responses.digests import ALGORITHMS, DigestedResponse, wanted_algorithm
 from service.web.responses.ranges import Range, partial_content, requested_ranges
 from service.web.responses.streaming import Blocks, StreamedResponse, file_blocks, stream_blocks
 
@@ -26,7 +27,7 @@ _ONE_HOUR = "public, max-age=3600"  # a new release may change the content
 _NO_STORE = "no-store"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")  # a file name that needs no quoting
 _QUICK_BYTES = 32 << 10
-_QUICK_OPERATIONS = 10**8  # about 10 ms
+_QUICK_S = 1e-3
 _QUICK_SEGMENTS = 2  # a whole file has two; each part of a multipart response is computed separately
 
 
@@ -57,26 +58,32 @@ def tensor_response(answer: Answer, request: Request) -> Response:
     if algorithm is None:
         return StreamedResponse(*response)
     # opened again, because a stream can be read only once
-    whole = _blocks(answer.format.open(answer.tensor, answer.provenance, answer.metadata), answer.tensor, computations)
-    return DigestedResponse(lambda: request.app.state.digests.field(algorithm, whole, headers.get("ETag", "")), *response)
+    whole = partial(answer.format.open, answer.tensor, answer.provenance, answer.metadata)
+    etag, cost_s = headers.get("ETag", ""), _digest_seconds(answer, algorithm)
+    return DigestedResponse(lambda: request.app.state.digests.field(algorithm, whole, etag, cost_s=cost_s), *response)
 
 
 def _is_quick(answer: Answer, content: VirtualFile) -> bool:
     """Return whether the content is cheap enough to compute on the event loop, without a thread."""
-    return content.nbytes <= _QUICK_BYTES and len(content.segments) <= _QUICK_SEGMENTS and not answer.tensor.computes_whole
+    return (
+        content.nbytes <= _QUICK_BYTES
+        and len(content.segments) <= _QUICK_SEGMENTS
+        and not answer.tensor.computes_whole
+        and read_seconds(answer.tensor, content.nbytes // answer.tensor.dtype.itemsize) <= _QUICK_S
+    )
 
 
 def _blocks(content: VirtualFile | Iterator[Buffer], tensor: VirtualTensor, computations: Computations) -> Blocks:
     def blocks() -> AsyncGenerator[Buffer, None]:
         return file_blocks(content) if isinstance(content, VirtualFile) else stream_blocks(content)
 
-    rule = whole_in(tensor.spec.rule)
-    if rule is None or rule.operations <= _QUICK_OPERATIONS:
+    seconds = whole_seconds(tensor.spec.rule)
+    if seconds <= _QUICK_S:
         return blocks
 
     async def blocks_after_whole() -> AsyncGenerator[Buffer, None]:
-        key = (rule, tensor.spec.seed, tensor.spec.name, tensor.dtype.draws_in.str)
-        await computations.run(key, tensor.read, 0, min(1, tensor.size))  # one element computes the whole, which is then cached
+        key = (tensor.spec.rule, tensor.spec.seed, tensor.spec.name, tensor.dtype.draws_in.str)
+        tensor.hold(await computations.run(key, tensor.whole, cost_s=seconds))
         async with aclosing(blocks()) as content_blocks:
             async for block in content_blocks:
                 yield block
@@ -88,9 +95,16 @@ def _requested_digest(answer: Answer, request: Request) -> str | None:
     """Return the algorithm of the digest to send, or None. A request for a digest may be ignored (RFC 9530), as it is above the limit."""
     if "want-repr-digest" not in request.headers:
         return None
-    if answer.tensor.nbytes > request.app.state.settings.max_digest_bytes:
+    algorithm = wanted_algorithm(",".join(request.headers.getlist("want-repr-digest")))
+    if algorithm is not None and _digest_seconds(answer, algorithm) > request.app.state.computations.max_compute_s:
         return None
-    return wanted_algorithm(",".join(request.headers.getlist("want-repr-digest")))
+    return algorithm
+
+
+def _digest_seconds(answer: Answer, algorithm: str) -> float:
+    """Return the estimated CPU time of the digest of the whole file."""
+    hashing = answer.tensor.nbytes * ALGORITHMS[algorithm].ns_per_byte * 1e-9
+    return answer.seconds + whole_seconds(answer.tensor.spec.rule) + hashing
 
 
 def _headers(answer: Answer) -> dict[str, str]:

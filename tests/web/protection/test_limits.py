@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import fakeredis
@@ -17,19 +15,13 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from service.core.activations import expressed
-from service.core.schemes import SCHEMES
-from service.core.tensors.wholes import WHOLES
 from service.settings import Settings
-from service.web import app as web_app
-from service.web.problems import HttpProblem
-from service.web.protection.limits import Computations, client_of
+from service.web.protection.limits import client_of
 from tests.serving import serving
 from tests.sockets import connected, receive_all
 
 LARGE = "/init?shape=16777216,64&scheme=normal&seed=1&format=raw"  # 4 GiB
 SMALL = "/init?shape=32,32&scheme=normal&seed=1"
-WHOLE = "/init?shape=512,512&scheme=orthogonal&format=raw"
 TIMEOUT_S = 60
 MIB = 1 << 20
 
@@ -73,139 +65,6 @@ def test_a_digest_needs_the_permit_of_a_stream() -> None:
         assert httpx.get(f"{url}/init?shape=1000,100&seed=1", headers=headers).status_code == 200
         with httpx.stream("GET", url + LARGE):
             assert busy(httpx.get(f"{url}/init?shape=1000,100&seed=1", headers=headers), "WEIGHT_INIT_MAX_STREAMS")
-
-
-@pytest.fixture
-def release(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Hold back tensors computed whole, and gains of formulas, until the event is set."""
-    go_on = threading.Event()
-    get = WHOLES.get
-    monkeypatch.setattr(WHOLES, "get", lambda *args: go_on.wait(TIMEOUT_S) and get(*args))
-    monkeypatch.setattr(web_app, "expressed", lambda text: go_on.wait(TIMEOUT_S) and expressed(text))
-    yield go_on
-    go_on.set()
-
-
-async def _started(client: httpx.AsyncClient, path: str, app_state: object) -> asyncio.Task[httpx.Response]:
-    before = len(app_state._in_progress)  # type: ignore[attr-defined]
-    task = asyncio.create_task(client.get(path))
-    while len(app_state._in_progress) == before:  # type: ignore[attr-defined]
-        await asyncio.sleep(0.005)
-    return task
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        (f"{WHOLE}&seed=1", f"{WHOLE}&seed=2"),
-        (f"{WHOLE}&seed=1", "/init?shape=3,5&activation=%7B%22expression%22:%22x*tanh(x)%22%7D"),
-        ("/init?shape=3,5&activation=%7B%22expression%22:%22x*sin(x)%22%7D", "/recommend?activation=%7B%22expression%22:%22x*cos(x)%22%7D"),
-    ],
-    ids=["wholes", "a whole and a formula", "formulas"],
-)
-def test_refuses_a_computation_beyond_the_limit(release: threading.Event, first: str, second: str) -> None:
-    async def scenario() -> None:
-        app = web_app.create_app(settings(max_computations=1))
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here", timeout=TIMEOUT_S) as client:
-            running = await _started(client, first, app.state.computations)
-            assert busy(await client.get(second), "WEIGHT_INIT_MAX_COMPUTATIONS")
-            assert (await client.get(SMALL)).status_code == 200
-            assert (await client.get("/recommend?activation=relu")).status_code == 200
-            release.set()
-            assert (await running).status_code == 200
-            assert (await client.get(second)).status_code == 200
-
-    asyncio.run(scenario())
-
-
-def test_equal_computations_share_one_permit(release: threading.Event) -> None:
-    async def scenario() -> None:
-        app = web_app.create_app(settings(max_computations=1))
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here", timeout=TIMEOUT_S) as client:
-            first = await _started(client, f"{WHOLE}&seed=3", app.state.computations)
-            others = [asyncio.create_task(client.get(f"{WHOLE}&seed=3&slice={row}")) for row in range(20)]
-            await asyncio.sleep(0)  # the others need not have started: they may join at any time
-            release.set()
-            responses = [await task for task in (first, *others)]
-        assert [response.status_code for response in responses] == [200] * 21
-
-    asyncio.run(scenario())
-
-
-def test_a_cancelled_computation_keeps_its_permit_until_it_ends() -> None:
-    async def scenario() -> None:
-        computations, go_on = Computations(1), threading.Event()
-        waiting = asyncio.create_task(computations.run("one", go_on.wait, TIMEOUT_S))
-        await asyncio.sleep(0)
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        with pytest.raises(HttpProblem, match="computations: expected at most 1 at once"):
-            await computations.run("two", int)
-        go_on.set()
-        while computations._in_progress:
-            await asyncio.sleep(0.005)
-        await computations.run("two", int)
-
-    asyncio.run(scenario())
-
-
-def test_a_failed_computation_releases_its_permit() -> None:
-    async def scenario() -> None:
-        computations = Computations(1)
-        for _ in range(2):
-            with pytest.raises(ValueError, match="invalid literal"):
-                await computations.run("one", int, "not a number")
-
-    asyncio.run(scenario())
-
-
-# ---- estimates
-
-
-def test_refuses_a_computation_by_its_estimate_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(WHOLES, "get", lambda *_: pytest.fail("it was computed"))
-    with serving(settings(max_structured_operations=10**9)) as url:
-        response = httpx.get(f"{url}/init?shape=1024,1024&scheme=orthogonal&slice=0")
-    assert response.status_code == 413
-    assert "at most 1e+09 operations for orthogonal (WEIGHT_INIT_MAX_STRUCTURED_OPERATIONS)" in response.json()["detail"]
-    assert "[1024, 1024], which takes about 3.1e+09" in response.json()["detail"]
-
-
-def test_the_estimate_grows_with_the_work() -> None:
-    def refused(query: str) -> bool:
-        return httpx.get(f"{url}/init?{query}&slice=0").status_code == 413
-
-    with serving(settings(max_structured_operations=10**8)) as url:
-        assert not refused("shape=16,16384&scheme=orthogonal")  # as many elements as the next, and a thirtieth of the work
-        assert refused("shape=512,512&scheme=orthogonal")
-        assert refused("shape=512,512,1,1&scheme=delta_orthogonal")
-        assert refused("shape=1024,1024&scheme=sparse&sparsity=0.5")
-        assert not refused("shape=100000,100000&scheme=normal")
-        assert refused("shape=2048,512,3,3&scheme=icnr&upscale=2&base=orthogonal")
-
-
-def test_every_scheme_that_is_computed_whole_has_an_estimate() -> None:
-    given = {"sparsity": 0.5, "upscale": 2, "t_max": 9}
-    from service.contract.reading import read_text
-    from service.contract.request import InitRequest
-    from service.contract.specification import initializer_of, specification_of
-    from service.core.errors import InitError
-    from service.core.tensors.rules import whole_in
-
-    wholes = set()
-    for scheme in SCHEMES.values():
-        parameters = [(row.name, str(given[row.name])) for row in scheme.parameters if row.name in given]
-        for shape in ("64,64", "64,64,3,3"):
-            try:
-                request = read_text(InitRequest, [("shape", shape), ("scheme", scheme.name), *parameters])
-                rule = initializer_of(specification_of(request)).rule
-            except InitError:
-                continue
-            if whole := whole_in(rule):
-                wholes.add(scheme.name)
-                assert whole.operations > 64 * 64
-    assert wholes >= {"orthogonal", "delta_orthogonal", "sparse"}
 
 
 # ---- rates

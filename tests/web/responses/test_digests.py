@@ -7,8 +7,9 @@ import base64
 import hashlib
 import logging
 import socket
+import threading
 import time
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from typing import Any
 
 import httpx
@@ -17,7 +18,9 @@ import pytest
 from service.files.virtual import Buffer
 from service.settings import Settings
 from service.web.app import create_app
-from service.web.responses.digests import DigestedResponse, Digests, wanted_algorithm
+from service.web.protection.computations import Computations
+from service.web.responses import streaming
+from service.web.responses.digests import DigestedResponse, Digests, Open, wanted_algorithm
 from tests.serving import serving
 
 QUERY = "/init?shape=256,784&activation=relu&seed=7"
@@ -94,11 +97,19 @@ def test_joins_several_headers_into_one_list(http: httpx.Client) -> None:
 
 
 def test_sends_no_digest_above_the_limit() -> None:
-    with serving(Settings(max_digest_bytes=400)) as url:
-        at, above = (httpx.get(f"{url}/init?shape={size}&scheme=zeros", headers=WANT_SHA_256) for size in (100, 101))
-    assert "Repr-Digest" in at.headers
+    with serving(Settings(max_compute_s=0.01)) as url:  # about 10 MB of SHA-256
+        below, above = (httpx.get(f"{url}/init?shape={size}&scheme=zeros", headers=WANT_SHA_256) for size in (1 << 20, 1 << 23))
+    assert "Repr-Digest" in below.headers
     assert "Repr-Digest" not in above.headers
-    assert (at.status_code, above.status_code) == (200, 200)
+    assert (below.status_code, above.status_code) == (200, 200)
+
+
+def test_the_limit_counts_seconds_and_not_bytes() -> None:
+    """Eight gibibytes of a normal are hashed; of a formula with logarithms they would take half an hour."""
+    with serving(Settings()) as url:
+        chrono = httpx.head(f"{url}/init?shape=4294967296&scheme=chrono&t_max=100&dtype=float16", headers=WANT_SHA_256)
+    assert chrono.status_code == 200
+    assert "Repr-Digest" not in chrono.headers
 
 
 # the preferred algorithm
@@ -132,7 +143,7 @@ def test_selects_the_preferred_algorithm_among_the_known_ones(header: str, algor
     assert wanted_algorithm(header) == algorithm
 
 
-# sharing and cancelling computations
+# sharing and stopping computations
 
 
 class Content:
@@ -140,55 +151,68 @@ class Content:
 
     def __init__(self) -> None:
         self.starts = self.ends = 0
-        self.go_on = asyncio.Event()
+        self.go_on = threading.Event()
 
-    async def __call__(self) -> AsyncGenerator[Buffer, None]:
+    def __call__(self) -> Iterator[Buffer]:
         self.starts += 1
         try:
             yield b"some "
-            await self.go_on.wait()
+            while not self.go_on.wait(0.002):
+                yield b""  # between blocks, a digest may stop
             yield b"bytes"
         finally:
             self.ends += 1
 
 
-async def until(condition: Coroutine[Any, Any, None]) -> None:
-    await asyncio.wait_for(condition, 20)
+def digests_of(content: Open, *, cache_size: int = 4096) -> Callable[[str, str], Coroutine[Any, Any, str]]:
+    """Return a function of an algorithm and an ETag that returns the digest of `content`, and caches it."""
+    digests = Digests(Computations(30, threads=2, block_executor=streaming.pool), cache_size)
+    return lambda algorithm, etag: digests.field(algorithm, content, etag, cost_s=1)
 
 
-async def started(content: Content) -> None:
-    while not content.starts:
-        await asyncio.sleep(0)
-
-
-async def closed(content: Content) -> None:
-    while content.ends < content.starts:
-        await asyncio.sleep(0)
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.001)
 
 
 def test_computes_a_digest_once_for_concurrent_and_later_requests() -> None:
     async def scenario() -> None:
-        digests, content = Digests(), Content()
-        requests = [asyncio.create_task(digests.field("sha-256", content, ETAG)) for _ in range(10)]
-        await until(started(content))
+        content = Content()
+        field = digests_of(content)
+        requests = [asyncio.create_task(field("sha-256", ETAG)) for _ in range(10)]
+        await until(lambda: content.starts == 1)
         content.go_on.set()
         assert set(await asyncio.gather(*requests)) == {digest(b"some bytes")}
-        assert await digests.field("sha-256", content, ETAG) == digest(b"some bytes")
+        assert await field("sha-256", ETAG) == digest(b"some bytes")
         assert content.starts == 1
-        assert await digests.field("sha-512", content, ETAG) == digest(b"some bytes", "sha-512")
-        assert await digests.field("sha-256", content, '"other"') == digest(b"some bytes")
+        assert await field("sha-512", ETAG) == digest(b"some bytes", "sha-512")
+        assert await field("sha-256", '"other"') == digest(b"some bytes")
         assert content.starts == 3
 
     asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("etag", ["", 'W/"weak"'])
-def test_shares_nothing_without_a_strong_etag(etag: str) -> None:
+def test_caches_nothing_without_a_strong_etag(etag: str) -> None:
     async def scenario() -> None:
-        digests, content = Digests(), Content()
+        content = Content()
+        field = digests_of(content)
         content.go_on.set()
         for _ in range(2):
-            await digests.field("sha-256", content, etag)
+            await field("sha-256", etag)
+        assert content.starts == 2
+
+    asyncio.run(scenario())
+
+
+def test_shares_nothing_without_an_etag() -> None:
+    async def scenario() -> None:
+        content = Content()
+        field = digests_of(content)
+        requests = [asyncio.create_task(field("sha-256", "")) for _ in range(2)]
+        content.go_on.set()
+        await asyncio.gather(*requests)
         assert content.starts == 2
 
     asyncio.run(scenario())
@@ -196,14 +220,15 @@ def test_shares_nothing_without_a_strong_etag(etag: str) -> None:
 
 def test_forgets_the_least_recently_used_digest() -> None:
     async def scenario() -> None:
-        digests, content = Digests(cache_size=2), Content()
+        content = Content()
+        field = digests_of(content, cache_size=2)
         content.go_on.set()
         for etag in ('"a"', '"b"', '"a"', '"c"'):
-            await digests.field("sha-256", content, etag)
+            await field("sha-256", etag)
         assert content.starts == 3
-        await digests.field("sha-256", content, '"a"')
+        await field("sha-256", '"a"')
         assert content.starts == 3
-        await digests.field("sha-256", content, '"b"')
+        await field("sha-256", '"b"')
         assert content.starts == 4
 
     asyncio.run(scenario())
@@ -211,52 +236,63 @@ def test_forgets_the_least_recently_used_digest() -> None:
 
 def test_stops_computing_only_when_the_last_client_disconnects() -> None:
     async def scenario() -> None:
-        digests, content = Digests(), Content()
-        first, second = (asyncio.create_task(digests.field("sha-256", content, ETAG)) for _ in range(2))
-        await until(started(content))
+        content = Content()
+        field = digests_of(content)
+        first, second = (asyncio.create_task(field("sha-256", ETAG)) for _ in range(2))
+        await until(lambda: content.starts == 1)
         first.cancel()
         await asyncio.wait([first])
-        assert not content.ends
+        assert content.ends == 0
         second.cancel()
-        await until(closed(content))
-        third = asyncio.create_task(digests.field("sha-256", content, ETAG))
+        await asyncio.wait([second])
+        third = asyncio.create_task(field("sha-256", ETAG))  # at once, while the work of the others still ends
+        await until(lambda: (content.starts, content.ends) == (2, 1))
         content.go_on.set()
         assert await third == digest(b"some bytes")
-        assert content.starts == 2
+        assert (content.starts, content.ends) == (2, 2)
 
     asyncio.run(scenario())
 
 
 def test_a_failure_reaches_all_requests_and_is_not_cached() -> None:
-    async def failing() -> AsyncGenerator[Buffer, None]:
-        raise MemoryError
-        yield b""
+    failures, both_wait = iter([True, False]), threading.Event()
+
+    def content() -> Iterator[Buffer]:
+        if both_wait.wait(20) and next(failures):
+            raise MemoryError
+        return iter([b"some bytes"])
 
     async def scenario() -> None:
-        digests, content = Digests(), Content()
-        results = await asyncio.gather(*(digests.field("sha-256", failing, ETAG) for _ in range(2)), return_exceptions=True)
+        field = digests_of(content)
+        requests = [asyncio.create_task(field("sha-256", ETAG)) for _ in range(2)]
+        await asyncio.sleep(0)  # both have begun to wait
+        both_wait.set()
+        results = await asyncio.gather(*requests, return_exceptions=True)
         assert [type(result) for result in results] == [MemoryError, MemoryError]
-        content.go_on.set()
-        assert await digests.field("sha-256", content, ETAG) == digest(b"some bytes")
+        assert await field("sha-256", ETAG) == digest(b"some bytes")
 
     asyncio.run(scenario())
 
 
 def test_stops_computing_and_sends_nothing_when_the_client_disconnects() -> None:
     async def scenario() -> None:
-        digests, content = Digests(), Content()
+        content = Content()
+        field = digests_of(content)
         messages = iter([{"type": "http.request"}, {"type": "http.disconnect"}])
 
         async def receive() -> dict[str, Any]:
-            await until(started(content))
+            await until(lambda: content.starts == 1)
             return next(messages)
 
         async def send(message: Any) -> None:
             raise AssertionError(message)
 
-        response = DigestedResponse(lambda: digests.field("sha-256", content, ETAG), content, 200, {}, "application/octet-stream")
+        async def blocks() -> AsyncGenerator[Buffer, None]:
+            yield b"never sent"
+
+        response = DigestedResponse(lambda: field("sha-256", ETAG), blocks, 200, {}, "application/octet-stream")
         await asyncio.wait_for(response({"type": "http", "method": "GET", "app": create_app()}, receive, send), 20)
-        await until(closed(content))
+        await until(lambda: content.ends == 1)
         assert content.starts == 1
 
     asyncio.run(scenario())
@@ -264,7 +300,7 @@ def test_stops_computing_and_sends_nothing_when_the_client_disconnects() -> None
 
 def test_logs_a_client_that_disconnects_during_the_digest(server_url: str, caplog: pytest.LogCaptureFixture) -> None:
     host, port = server_url.removeprefix("http://").split(":")
-    request = b"GET /init?shape=32768,65536&scheme=normal&seed=1 HTTP/1.1\r\nHost: x\r\nWant-Repr-Digest: sha-256=10\r\n\r\n"
+    request = b"GET /init?shape=16384,16384&scheme=normal&seed=1 HTTP/1.1\r\nHost: x\r\nWant-Repr-Digest: sha-256=10\r\n\r\n"
     with caplog.at_level(logging.INFO, "weight_init.web"):
         with socket.create_connection((host, int(port))) as client:
             client.sendall(request)
