@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import socket
 import subprocess
@@ -12,6 +13,9 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -23,10 +27,11 @@ class Server:
 
 
 @contextmanager
-def weight_init() -> Iterator[Server]:
-    """Run `weight-init serve` on a free port, and wait until its kernels are loaded."""
+def weight_init(source: Path = SOURCE, **settings: object) -> Iterator[Server]:
+    """Run `weight-init serve` of a source folder on a free port, and wait until its kernels are loaded."""
     command = [sys.executable, "-m", "service", "serve", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    environment = os.environ | {"PYTHONPATH": str(source)} | {f"WEIGHT_INIT_{name.upper()}": str(value) for name, value in settings.items()}
+    with subprocess.Popen(command, cwd=source, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         try:
             match = next(filter(None, (re.search(r"running on http://127\.0\.0\.1:(\d+)", line) for line in process.stderr)))

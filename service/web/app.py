@@ -88,7 +88,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.readiness = Readiness()
     app.state.streams = Permits(app.state.settings.max_streams, "streams", "WEIGHT_INIT_MAX_STREAMS")
     app.state.computations = Computations(
-        app.state.settings.max_compute_s, threads=app.state.settings.max_computations, block_executor=streaming.pool
+        app.state.settings.max_compute_s,
+        threads=app.state.settings.max_computations,
+        short_s=streaming.SHORT_S,
+        short_executor=streaming.short_pool,
     )
     app.state.digests = Digests(app.state.computations)
     if app.state.settings.metrics_port is None:

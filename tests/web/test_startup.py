@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -10,9 +11,12 @@ from typing import Literal
 
 import httpx
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from service.core.stream import engines
 from service.settings import Settings
+from service.web import startup
+from service.web.app import create_app
 from tests.serving import serving
 
 REQUEST = {"shape": [300, 200], "activation": "relu", "seed": 7, "format": "raw"}
@@ -74,3 +78,21 @@ def test_engine_numba_does_not_start_if_numba_is_missing(monkeypatch: pytest.Mon
     monkeypatch.setattr(engines, "load_kernels", _fail)
     with pytest.raises(AssertionError, match="ended before it started"), started("numba"):
         pass
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (3, 2)])
+def test_linear_algebra_leaves_a_core_to_the_responses(cores: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(startup, "usable_cores", lambda: cores)
+    app = create_app(Settings(engine="numpy"))
+
+    async def threads_while_serving() -> set[int]:
+        async with startup.lifespan(app):
+            return _threads_of_linear_algebra()
+
+    with threadpool_limits(3, user_api="blas"):
+        assert asyncio.run(threads_while_serving()) == {threads}
+        assert _threads_of_linear_algebra() == {3}
+
+
+def _threads_of_linear_algebra() -> set[int]:
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}

@@ -17,20 +17,18 @@ from service.web.problems import HttpProblem
 
 T = TypeVar("T")
 
-_SHORT_S = 0.02  # of CPU time: a block of the slowest schemes takes ten times as long
-
 
 class Computations:
     """Threads for such work, fewer than there are cores, so that it does not delay the blocks of responses.
 
     The CPU time of all work that is in progress or waits for a thread, as estimated before it starts, is at most `max_compute_s`. Work
-    that is as short as computing a block is done by the threads of blocks, `block_executor`, so that it need not wait for longer work.
+    that is as short as a short response is done by the threads of those, `short_executor`, so that it need not wait for longer work.
     """
 
-    def __init__(self, max_compute_s: float, *, threads: int, block_executor: Executor) -> None:
+    def __init__(self, max_compute_s: float, *, threads: int, short_s: float, short_executor: Executor) -> None:
         self.max_compute_s = max_compute_s
         self._threads = max(1, min(threads, usable_cores() - 1))
-        self._block_executor = block_executor
+        self._short_s, self._short_executor = short_s, short_executor
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="weight-init-computation")
         self._in_progress: SingleFlight[Any] = SingleFlight()
         self._lock = threading.Lock()
@@ -45,8 +43,8 @@ class Computations:
         return result
 
     def _start(self, work: Callable[[], T], cost_s: float) -> Future[T]:
-        if cost_s <= _SHORT_S:
-            return submit_interruptible(self._block_executor, work)
+        if cost_s <= self._short_s:
+            return submit_interruptible(self._short_executor, work)
         with self._lock:
             self._check_room(cost_s)
             self._accepted_s.append(cost_s)

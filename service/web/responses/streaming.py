@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import aclosing, closing
 from functools import partial
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ BLOCK_BYTES = 1 << 20
 _THREADS = usable_cores()
 _MAX_AHEAD = _THREADS + 1  # blocks of one response: one for each thread to compute, and one being sent
 _MAX_AHEAD_TOTAL = max(64, 2 * _THREADS)  # blocks of all responses together, so that many slow readers do not take much memory
+SHORT_S = 0.02  # of CPU time: a block of the slowest schemes takes ten times as long
 _PEAK_STREAMS = 16  # responses at once that leave enough free memory to be worth returning to the system
 
 T = TypeVar("T")
@@ -31,6 +32,12 @@ Blocks = Callable[[], AsyncGenerator[Buffer, None]]
 _log = logging.getLogger("weight_init.web")
 
 pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="weight-init")
+short_pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="weight-init-short")
+
+
+def pool_for(seconds: float) -> ThreadPoolExecutor:
+    """Return the threads for the blocks of a response that takes this much CPU time. A short one need not wait for blocks of long ones."""
+    return short_pool if seconds <= SHORT_S else pool
 
 
 class StreamedResponse(Response):
@@ -126,11 +133,11 @@ class LookAhead:
 _look_ahead = LookAhead(_MAX_AHEAD, _MAX_AHEAD_TOTAL, after_peak=partial(release_soon, pool))
 
 
-async def file_blocks(file: VirtualFile) -> AsyncGenerator[Buffer, None]:
-    """Yield the blocks of a file."""
+async def file_blocks(file: VirtualFile, executor: Executor) -> AsyncGenerator[Buffer, None]:
+    """Yield the blocks of a file, computed by the threads of `executor`."""
 
     def submit(start: int, stop: int) -> Future[Buffer]:
-        return pool.submit(file.read, start, stop)
+        return executor.submit(file.read, start, stop)
 
     ranges = block_ranges(0, file.nbytes, BLOCK_BYTES)
     with _look_ahead, closing(submitted_ahead(submit, ranges, lambda: _look_ahead.blocks)) as submitted:
@@ -138,9 +145,9 @@ async def file_blocks(file: VirtualFile) -> AsyncGenerator[Buffer, None]:
             yield await asyncio.wrap_future(block)
 
 
-async def stream_blocks(stream: Iterator[Buffer]) -> AsyncGenerator[Buffer, None]:
+async def stream_blocks(stream: Iterator[Buffer], executor: Executor) -> AsyncGenerator[Buffer, None]:
     """Yield the blocks of a stream, which can only be produced in order."""
     loop = asyncio.get_running_loop()
     blocks = merged(stream, BLOCK_BYTES)
-    while (block := await loop.run_in_executor(pool, next, blocks, None)) is not None:
+    while (block := await loop.run_in_executor(executor, next, blocks, None)) is not None:
         yield block

@@ -15,12 +15,11 @@ from fastapi.responses import Response
 
 from service.contract.answer import Answer
 from service.core.tensors.cost import read_seconds, whole_seconds
-from service.core.tensors.tensor import VirtualTensor
 from service.files.virtual import Buffer, VirtualFile
 from service.web.protection.computations import Computations
 from service.web.responses.digests import ALGORITHMS, DigestedResponse, wanted_algorithm
 from service.web.responses.ranges import Range, partial_content, requested_ranges
-from service.web.responses.streaming import Blocks, StreamedResponse, file_blocks, stream_blocks
+from service.web.responses.streaming import SHORT_S, Blocks, StreamedResponse, file_blocks, pool_for, stream_blocks
 
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _ONE_HOUR = "public, max-age=3600"  # a new release may change the content
@@ -54,7 +53,7 @@ def tensor_response(answer: Answer, request: Request) -> Response:
     if algorithm is None and isinstance(content, VirtualFile) and _is_quick(answer, content):
         return Response(bytes(content.read()), status, headers)
     computations = request.app.state.computations
-    response = (_blocks(content, answer.tensor, computations), status, headers, headers["Content-Type"])
+    response = (_blocks(content, answer, computations), status, headers, headers["Content-Type"])
     if algorithm is None:
         return StreamedResponse(*response)
     # opened again, because a stream can be read only once
@@ -73,12 +72,16 @@ def _is_quick(answer: Answer, content: VirtualFile) -> bool:
     )
 
 
-def _blocks(content: VirtualFile | Iterator[Buffer], tensor: VirtualTensor, computations: Computations) -> Blocks:
+def _blocks(content: VirtualFile | Iterator[Buffer], answer: Answer, computations: Computations) -> Blocks:
+    tensor = answer.tensor
+    part = content.nbytes / answer.file.nbytes if isinstance(content, VirtualFile) and isinstance(answer.file, VirtualFile) else 1.0
+    executor = pool_for(part * answer.seconds)
+
     def blocks() -> AsyncGenerator[Buffer, None]:
-        return file_blocks(content) if isinstance(content, VirtualFile) else stream_blocks(content)
+        return file_blocks(content, executor) if isinstance(content, VirtualFile) else stream_blocks(content, executor)
 
     seconds = whole_seconds(tensor.spec.rule)
-    if seconds <= _QUICK_S:
+    if seconds <= SHORT_S:
         return blocks
 
     async def blocks_after_whole() -> AsyncGenerator[Buffer, None]:

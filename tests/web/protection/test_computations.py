@@ -91,7 +91,7 @@ async def started(computations: Computations, request: Coroutine[Any, Any, httpx
 
 
 def computations_of(max_compute_s: float, threads: int = 1) -> Computations:
-    return Computations(max_compute_s, threads=threads, block_executor=streaming.pool)
+    return Computations(max_compute_s, threads=threads, short_s=streaming.SHORT_S, short_executor=streaming.short_pool)
 
 
 def formula(text: str) -> str:
@@ -156,7 +156,7 @@ def test_a_formula_with_known_gains_is_served_while_other_work_fills_the_limit(r
 def test_small_work_waits_for_a_thread_instead_of_being_refused(release: threading.Event) -> None:
     async def scenario() -> None:
         async with asking(max_compute_s=1, max_computations=1) as (computations, client):
-            tasks = [await started(computations, client.get(f"/init?shape=256,256&scheme=orthogonal&seed={seed}")) for seed in range(20)]
+            tasks = [await started(computations, client.get(f"/init?shape=400,400&scheme=orthogonal&seed={seed}")) for seed in range(20)]
             release.set()
             assert [(await task).status_code for task in tasks] == [200] * 20
 
@@ -354,4 +354,4 @@ def test_gains_of_named_activations_are_computed_beside_the_event_loop(monkeypat
     with serving(settings()) as url:
         assert httpx.get(f"{url}/init?shape=3,5&activation=snake&alpha=7.125").status_code == 200
     assert len(threads) == 1
-    assert threads[0].startswith("weight-init_")
+    assert threads[0].startswith("weight-init-short_")

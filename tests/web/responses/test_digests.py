@@ -166,7 +166,7 @@ class Content:
 
 def digests_of(content: Open, *, cache_size: int = 4096) -> Callable[[str, str], Coroutine[Any, Any, str]]:
     """Return a function of an algorithm and an ETag that returns the digest of `content`, and caches it."""
-    digests = Digests(Computations(30, threads=2, block_executor=streaming.pool), cache_size)
+    digests = Digests(Computations(30, threads=2, short_s=streaming.SHORT_S, short_executor=streaming.short_pool), cache_size)
     return lambda algorithm, etag: digests.field(algorithm, content, etag, cost_s=1)
 
 

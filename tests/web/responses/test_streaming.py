@@ -15,7 +15,7 @@ import pytest
 
 from service.files.virtual import Buffer, VirtualFile
 from service.web.responses import memory, streaming
-from service.web.responses.streaming import BLOCK_BYTES, LookAhead, file_blocks
+from service.web.responses.streaming import BLOCK_BYTES, LookAhead, file_blocks, pool
 
 
 class RecordingSegment:
@@ -43,7 +43,7 @@ def test_yields_blocks_in_order_even_if_a_later_one_is_ready_first() -> None:
             second_is_done.set()
 
     async def numbers() -> list[int]:
-        return [block[0] async for block in file_blocks(VirtualFile((RecordingSegment(9, before=before),)))]
+        return [block[0] async for block in file_blocks(VirtualFile((RecordingSegment(9, before=before),)), pool)]
 
     if streaming._THREADS == 1:
         pytest.skip("one core computes one block at a time")
@@ -54,7 +54,7 @@ def test_computes_no_more_than_the_look_ahead_if_the_reader_stops() -> None:
     content = RecordingSegment(100)
 
     async def take_two() -> None:
-        blocks = file_blocks(VirtualFile((content,)))
+        blocks = file_blocks(VirtualFile((content,)), pool)
         await anext(blocks)
         await anext(blocks)
         await blocks.aclose()
