@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import logging.config
+import os
 import signal
 import sys
 from pathlib import Path
@@ -29,8 +30,19 @@ def serve(
     ] = None,
 ) -> None:
     """Serve over HTTP, or over HTTPS with a certificate, until interrupted."""
+    _open_log()
     options: dict[str, Any] = {"host": host, "port": port, "workers": workers, "tls_certificate": tls_certificate, "tls_key": tls_key}
     _run(Settings(**{name: value for name, value in options.items() if value is not None}))
+
+
+def _open_log() -> None:
+    """Prepare stderr for the log. In the JSON format, this reports an invalid setting as JSON too."""
+    from service.web.monitoring.logs import logging_config
+    from service.web.monitoring.stderr import open_standard_files
+
+    open_standard_files()
+    if os.environ.get("WEIGHT_INIT_LOG_FORMAT") == "json":
+        logging.config.dictConfig(logging_config("json"))
 
 
 def _run(settings: Settings) -> None:

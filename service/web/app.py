@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -39,6 +40,7 @@ from service.web.protection.headers import CORS, SecurityHeaders
 from service.web.protection.limits import Computations, Permits, Rate
 from service.web.responses.digests import Digests
 from service.web.responses.negotiation import accepted_format
+from service.web.responses.streaming import unless_disconnected
 from service.web.responses.tensor import json_response, tensor_response
 from service.web.startup import Readiness, lifespan
 
@@ -139,10 +141,20 @@ async def _init(request: Request, fields: InitRequest) -> Response:
 
 
 async def _compute_gains(request: Request, fields: InitRequest | RecommendRequest) -> None:
-    """Compute and cache the gains of a user's formula, which takes up to a second, without blocking other requests."""
+    """Compute and cache the gains of a user's formula, which takes up to a second, without blocking other requests.
+
+    Raises ClientDisconnect if the client leaves meanwhile.
+    """
     if isinstance(fields.activation, Expression):
         formula = fields.activation.expression
-        await request.app.state.computations.run(formula, expressed, formula)
+        computed = await unless_disconnected(_computed(request.app, formula), request.receive)
+        if not computed:
+            raise ClientDisconnect
+
+
+async def _computed(app: FastAPI, formula: str) -> bool:
+    await app.state.computations.run(formula, expressed, formula)
+    return True
 
 
 @routes.head("/recommend", include_in_schema=False)

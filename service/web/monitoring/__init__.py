@@ -4,4 +4,5 @@ watch      measures each request once
 exchange   the measurements of one request and its response
 metrics    metrics for Prometheus
 logs       one log line for each request
+stderr     writes the log, without waiting for it
 """
