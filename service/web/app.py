@@ -35,9 +35,10 @@ from service.web.monitoring.watch import Watch
 from service.web.openapi import complete
 from service.web.openapi.operations import GET_INIT, GET_RECOMMEND, NOT_READY, POST_INIT
 from service.web.problems import HttpProblem
-from service.web.protection.access import Access
+from service.web.protection.access import FAILURES, Access, Keys
 from service.web.protection.headers import CORS, SecurityHeaders
 from service.web.protection.limits import Computations, Permits, Rate
+from service.web.protection.rates import Limiter
 from service.web.responses.digests import Digests
 from service.web.responses.negotiation import accepted_format
 from service.web.responses.streaming import unless_disconnected
@@ -76,6 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         routes=routes.routes,  # not with include_router, which would search for each route twice
         redoc_url=None,
         lifespan=lifespan,
+        redirect_slashes=False,  # such a redirect would repeat the Host header, which may be anything
         title="weight-init",
         version=__version__,
         description=_DESCRIPTION,
@@ -83,6 +85,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         telemetry=_telemetry(),
     )
     app.state.settings = settings or Settings()
+    app.state.keys = Keys(app.state.settings.key_digests)
     app.state.digests = Digests()
     app.state.readiness = Readiness()
     app.state.streams = Permits(app.state.settings.max_streams, "streams", "WEIGHT_INIT_MAX_STREAMS")
@@ -93,7 +96,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.paths = frozenset(route.path for route in app.routes if isinstance(route, Route))
     metrics.set_engine()
     problems.install(app)
-    complete(app, needs_key=bool(app.state.settings.key_digests))
+    complete(app, needs_key=bool(app.state.keys))
     _add_middleware(app, app.state.settings)
     return app
 
@@ -107,10 +110,11 @@ def _telemetry() -> TelemetryConfig:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add the middleware that the settings need, innermost first."""
-    if settings.rate is not None:
-        app.add_middleware(Rate, rate=settings.rate, store=settings.rate_store)
-    if settings.key_digests:
-        app.add_middleware(Access, digests=settings.key_digests)
+    limiter = None if settings.rate is None else Limiter(settings.rate, settings.rate_store)
+    if limiter is not None:
+        app.add_middleware(Rate, limiter=limiter)
+    if app.state.keys:
+        app.add_middleware(Access, keys=app.state.keys, failures=limiter or Limiter(FAILURES, None))
     if settings.cors_origins:  # outside Access, because a browser's preflight request carries no key
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(Watch)
@@ -226,6 +230,6 @@ async def get_readyz(request: Request) -> Response:
 
 
 @routes.get("/", include_in_schema=False)
-async def get_root(_: Request) -> Response:
+async def get_root(request: Request) -> Response:
     """Redirect people with a browser to the documentation."""
-    return RedirectResponse("/docs")
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/docs")

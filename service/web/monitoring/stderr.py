@@ -86,7 +86,8 @@ class StderrHandler(logging.Handler):
 
     def _next_block(self) -> list[bytes]:
         """Take the next line, and as many more as fit into a block with it."""
-        block, size = [], 0
+        block: list[bytes] = []
+        size = 0
         while self._waiting and (not block or size + len(self._waiting[0]) <= _MAX_BLOCK_BYTES):
             block.append(self._waiting.popleft())
             size += len(block[-1])

@@ -2,6 +2,7 @@
 
 access        API keys
 limits        concurrent streams and computations, and request rates
+rates         counts requests by client
 connections   deadlines and sizes, below the application
 headers       what browsers may do with a response
 """

@@ -134,7 +134,8 @@ def test_a_full_pipe_delays_nobody_and_the_lost_lines_are_counted(pipe: tuple[IO
     for number in range(lines):
         logger.warning("%d %s", number, "x" * 200)
     assert time.monotonic() - start < TIMEOUT_S / 2, "nobody waited for the pipe"
-    seen, lost = [], 0
+    seen: list[int] = []
+    lost = 0
     while len(seen) + lost < lines:
         first, *others = json.loads(reader.readline())["message"].split()
         if first == "stderr":
