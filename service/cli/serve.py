@@ -49,14 +49,15 @@ def _run(settings: Settings) -> None:
     import uvicorn  # imported here because no other command needs it
 
     from service.web.monitoring.logs import logging_config
-    from service.web.monitoring.metrics import watched
+    from service.web.monitoring.metrics import counted_together
+    from service.web.monitoring.metrics_port import serving_metrics
     from service.web.protection.connections import protocol_under
 
     log_config = logging_config(settings.log_format, settings.log_level)
     logging.config.dictConfig(log_config)  # Uvicorn does the same later; this is for messages before that.
     _warn_if_open(settings)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # Uvicorn raises it again after the last response; exit with status 0.
-    with watched(settings.host, settings.metrics_port, workers=settings.workers):
+    with counted_together(settings.workers), serving_metrics(settings):
         uvicorn.run(
             "service.web.app:create_app",
             factory=True,
