@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.contract.answer import Limits
@@ -207,3 +207,8 @@ class Settings(BaseSettings):
     def key_digests(self) -> tuple[bytes, ...]:
         """The SHA-256 of every key from the environment and from the file."""
         return (*self.api_keys, *self.api_keys_file)
+
+
+def explain(error: ValidationError) -> str:
+    """Return the names of invalid settings and what is wrong with them. It contains no key."""
+    return "; ".join(f"WEIGHT_INIT_{'_'.join(map(str, row['loc'])).upper()}: {row['msg']}" for row in error.errors())

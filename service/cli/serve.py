@@ -52,14 +52,16 @@ def _run(settings: Settings) -> None:
     from service.web.monitoring.metrics import counted_together
     from service.web.monitoring.metrics_port import serving_metrics
     from service.web.protection.connections import protocol_under
+    from service.web.signals import ignore
 
     log_config = logging_config(settings.log_format, settings.log_level)
     logging.config.dictConfig(log_config)  # Uvicorn does the same later; this is for messages before that.
     _warn_if_open(settings)
+    ignore()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # Uvicorn raises it again after the last response; exit with status 0.
     with counted_together(settings.workers), serving_metrics(settings):
         uvicorn.run(
-            "service.web.app:create_app",
+            "service.web.app:create_app_or_exit",
             factory=True,
             host=settings.host,
             port=settings.port,

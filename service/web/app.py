@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
@@ -12,6 +14,7 @@ from fastapi.responses import RedirectResponse, Response
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
+from pydantic import ValidationError
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
@@ -26,7 +29,7 @@ from service.contract.request import Expression, InitRequest, RecommendRequest
 from service.core.activations import expressed
 from service.core.stream import engines
 from service.files.formats import find_format
-from service.settings import Settings
+from service.settings import Settings, explain
 from service.web import problems
 from service.web.body import json_body
 from service.web.monitoring import metrics
@@ -44,6 +47,8 @@ from service.web.responses.negotiation import accepted_format
 from service.web.responses.streaming import unless_disconnected
 from service.web.responses.tensor import json_response, tensor_response
 from service.web.startup import Readiness, lifespan
+
+_log = logging.getLogger("weight_init")
 
 
 class DirectRoute(APIRoute):
@@ -99,6 +104,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     complete(app, needs_key=bool(app.state.keys))
     _add_middleware(app, app.state.settings)
     return app
+
+
+def create_app_or_exit() -> FastAPI:
+    """Return the application of a server process. If that fails, log it in one record and exit, before the traceback is printed."""
+    try:
+        return create_app()
+    except ValidationError as error:  # such as a file of keys that has changed since the parent of this worker read it
+        _log.critical("cannot start: %s", explain(error))
+    except Exception as error:
+        _log.critical("cannot start", exc_info=error)
+    sys.exit(1)
 
 
 def _telemetry() -> TelemetryConfig:

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from service.core.stream import engines
 from service.settings import Settings
+from service.web import signals
 from service.web.monitoring import metrics
 
 _log = logging.getLogger("weight_init")
@@ -44,12 +45,13 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     readiness: Readiness = app.state.readiness
     readiness.is_loading = True
-    loading = asyncio.create_task(_load(settings, readiness))
-    if settings.engine == "numba":
-        await loading
-    with _draining_on_sigterm(readiness, settings.drain_delay):
-        yield
-    await loading  # the thread that compiles them cannot be interrupted
+    with signals.handled(app.state.keys):
+        loading = asyncio.create_task(_load(settings, readiness))
+        if settings.engine == "numba":
+            await loading
+        with _draining_on_sigterm(readiness, settings.drain_delay):
+            yield
+        await loading  # the thread that compiles them cannot be interrupted
 
 
 async def _load(settings: Settings, readiness: Readiness) -> None:
