@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.contract.answer import Limits
@@ -55,13 +55,14 @@ def _proxies(value: object) -> tuple[Any, ...]:
 def _rate(value: object) -> str | None:
     if value is None:
         return None
-    from limits import parse  # imported here because most installations limit no rate
+    from limits import parse_many  # imported here because most installations limit no rate
 
     try:
-        parse(str(value))
+        if all(rate.amount > 0 for rate in parse_many(str(value))):
+            return str(value)
     except ValueError:
-        raise ValueError(f"expected a number of requests and a time, such as 100/second or 5000/hour; received {value!r}") from None
-    return str(value)
+        pass
+    raise ValueError(f"expected a number of requests and a time, such as 100/second or 5000/hour; received {value!r}")
 
 
 # NoDecode, because the environment holds plain text, not JSON.
@@ -147,14 +148,15 @@ class Settings(BaseSettings):
     )
     rate: Annotated[str | None, BeforeValidator(_rate)] = Field(
         default=None,
-        description="Rate of requests that one client may send, such as `100/second`. Beyond it the status is 429. A client is known by its"
-        " key, or else by its address. By default there is no limit.",
+        description="Rate of requests that one client may send, such as `100/second`, or several that all hold, such as"
+        " `100/second; 5000/hour`. Beyond it the status is 429. A client is known by its key, or else by its address. By default there is"
+        " no limit, except that one address may send 100 requests a minute without a valid key if the service has keys.",
     )
     rate_store: str | None = Field(
         default=None,
         pattern="^rediss?://",
-        description="Redis that counts the requests of all processes together, such as `redis://cache:6379`. By default each process counts"
-        " its own.",
+        description="Redis that counts the requests of all processes together, such as `redis://cache:6379`. By default, and while the"
+        " Redis does not answer, each process counts its own.",
     )
     api_keys: Digests = Field(
         default=(), description="Keys, separated by commas. A client must send one of them. By default no key is needed."
@@ -169,7 +171,7 @@ class Settings(BaseSettings):
     trusted_proxies: Proxies = Field(
         default=(),
         description="Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted. By default none are, not"
-        " even this machine's, because any client can send these headers.",
+        " even this machine's, because any client can send these headers. With `*` any client can name its own address.",
     )
     tls_certificate: Path | None = Field(default=None, description="Certificate chain in PEM, for HTTPS without a proxy.")
     tls_key: Path | None = Field(default=None, description="Private key of the certificate in PEM, if it is not in the same file.")
@@ -201,3 +203,8 @@ class Settings(BaseSettings):
     def key_digests(self) -> tuple[bytes, ...]:
         """The SHA-256 of every key from the environment and from the file."""
         return (*self.api_keys, *self.api_keys_file)
+
+
+def explain(error: ValidationError) -> str:
+    """Return the names of invalid settings and what is wrong with them. It contains no key."""
+    return "; ".join(f"WEIGHT_INIT_{'_'.join(map(str, row['loc'])).upper()}: {row['msg']}" for row in error.errors())

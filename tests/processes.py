@@ -52,10 +52,11 @@ class Process:
     def log(self) -> str:
         return "".join(self._lines)
 
-    def asked(self, path: str) -> socket.socket:
+    def asked(self, path: str, **headers: str) -> socket.socket:
         """Send a GET on a new connection, and return the connection."""
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT_S)
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode())
         return connection
 
     def status(self, field: str) -> int:

@@ -19,7 +19,13 @@ from service.web.protection.connections import protocol_under
 def serving(settings: Settings, *, lifespan: Literal["on", "off"] = "off") -> Iterator[str]:
     """Serve on a free port, and yield the URL. The kernels are loaded only if `lifespan` is on."""
     config = uvicorn.Config(
-        create_app(settings), port=0, log_level="critical", lifespan=lifespan, http=protocol_under(settings), proxy_headers=False
+        create_app(settings),
+        port=0,
+        log_level="critical",
+        lifespan=lifespan,
+        http=protocol_under(settings),
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -13,6 +13,7 @@ from service.cli import init, kernels, recommend, serve
 from service.cli.output import EXIT_INVALID, EXIT_IO, fail
 from service.contract.errors import InvalidRequest
 from service.core.errors import InitError
+from service.settings import explain
 
 _REMEDIES = {
     errno.ENOENT: "Create its folder first.",
@@ -43,7 +44,7 @@ def main() -> None:
     except (InitError, InvalidRequest) as error:
         fail(str(error), EXIT_INVALID)
     except ValidationError as error:
-        fail("; ".join(f"WEIGHT_INIT_{'_'.join(map(str, row['loc'])).upper()}: {row['msg']}" for row in error.errors()), EXIT_INVALID)
+        fail(explain(error), EXIT_INVALID)
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0, "")
         fail(f"{error.filename or 'output'}: {error.strerror or error}. {remedy}".rstrip(), EXIT_IO)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import logging.config
+import os
 import signal
 import sys
 from pathlib import Path
@@ -29,24 +30,38 @@ def serve(
     ] = None,
 ) -> None:
     """Serve over HTTP, or over HTTPS with a certificate, until interrupted."""
+    _open_log()
     options: dict[str, Any] = {"host": host, "port": port, "workers": workers, "tls_certificate": tls_certificate, "tls_key": tls_key}
     _run(Settings(**{name: value for name, value in options.items() if value is not None}))
+
+
+def _open_log() -> None:
+    """Prepare stderr for the log. In the JSON format, this reports an invalid setting as JSON too."""
+    from service.web.monitoring.logs import logging_config
+    from service.web.monitoring.stderr import open_standard_files
+
+    open_standard_files()
+    if os.environ.get("WEIGHT_INIT_LOG_FORMAT") == "json":
+        logging.config.dictConfig(logging_config("json"))
 
 
 def _run(settings: Settings) -> None:
     import uvicorn  # imported here because no other command needs it
 
     from service.web.monitoring.logs import logging_config
-    from service.web.monitoring.metrics import watched
+    from service.web.monitoring.metrics import counted_together
+    from service.web.monitoring.metrics_port import serving_metrics
     from service.web.protection.connections import protocol_under
+    from service.web.signals import ignore
 
     log_config = logging_config(settings.log_format, settings.log_level)
     logging.config.dictConfig(log_config)  # Uvicorn does the same later; this is for messages before that.
     _warn_if_open(settings)
+    ignore()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # Uvicorn raises it again after the last response; exit with status 0.
-    with watched(settings.host, settings.metrics_port, workers=settings.workers):
+    with counted_together(settings.workers), serving_metrics(settings):
         uvicorn.run(
-            "service.web.app:create_app",
+            "service.web.app:create_app_or_exit",
             factory=True,
             host=settings.host,
             port=settings.port,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
@@ -12,6 +14,7 @@ from fastapi.responses import RedirectResponse, Response
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
+from pydantic import ValidationError
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
@@ -27,7 +30,7 @@ from service.contract.specification import unknown_gains
 from service.core.errors import TooLarge
 from service.core.stream import engines
 from service.files.formats import find_format
-from service.settings import Settings
+from service.settings import Settings, explain
 from service.web import problems
 from service.web.body import json_body
 from service.web.monitoring import metrics
@@ -36,15 +39,18 @@ from service.web.monitoring.watch import Watch
 from service.web.openapi import complete
 from service.web.openapi.operations import GET_INIT, GET_RECOMMEND, NOT_READY, POST_INIT
 from service.web.problems import HttpProblem
-from service.web.protection.access import Access
+from service.web.protection.access import FAILURES, Access, Keys
 from service.web.protection.computations import Computations
 from service.web.protection.headers import CORS, SecurityHeaders
 from service.web.protection.limits import Permits, Rate
+from service.web.protection.rates import Limiter
 from service.web.responses import streaming
 from service.web.responses.digests import Digests
 from service.web.responses.negotiation import accepted_format
 from service.web.responses.tensor import json_response, tensor_response
 from service.web.startup import Readiness, lifespan
+
+_log = logging.getLogger("weight_init")
 
 
 class DirectRoute(APIRoute):
@@ -78,6 +84,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         routes=routes.routes,  # not with include_router, which would search for each route twice
         redoc_url=None,
         lifespan=lifespan,
+        redirect_slashes=False,  # such a redirect would repeat the Host header, which may be anything
         title="weight-init",
         version=__version__,
         description=_DESCRIPTION,
@@ -85,6 +92,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         telemetry=_telemetry(),
     )
     app.state.settings = settings or Settings()
+    app.state.keys = Keys(app.state.settings.key_digests)
     app.state.readiness = Readiness()
     app.state.streams = Permits(app.state.settings.max_streams, "streams", "WEIGHT_INIT_MAX_STREAMS")
     app.state.computations = Computations(
@@ -100,9 +108,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.paths = frozenset(route.path for route in app.routes if isinstance(route, Route))
     metrics.set_engine()
     problems.install(app)
-    complete(app, needs_key=bool(app.state.settings.key_digests))
+    complete(app, needs_key=bool(app.state.keys))
     _add_middleware(app, app.state.settings)
     return app
+
+
+def create_app_or_exit() -> FastAPI:
+    """Return the application of a server process. If that fails, log it in one record and exit, before the traceback is printed."""
+    try:
+        return create_app()
+    except ValidationError as error:  # such as a file of keys that has changed since the parent of this worker read it
+        _log.critical("cannot start: %s", explain(error))
+    except Exception as error:
+        _log.critical("cannot start", exc_info=error)
+    sys.exit(1)
 
 
 def _telemetry() -> TelemetryConfig:
@@ -114,10 +133,11 @@ def _telemetry() -> TelemetryConfig:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add the middleware that the settings need, innermost first."""
-    if settings.rate is not None:
-        app.add_middleware(Rate, rate=settings.rate, store=settings.rate_store)
-    if settings.key_digests:
-        app.add_middleware(Access, digests=settings.key_digests)
+    limiter = None if settings.rate is None else Limiter(settings.rate, settings.rate_store)
+    if limiter is not None:
+        app.add_middleware(Rate, limiter=limiter)
+    if app.state.keys:
+        app.add_middleware(Access, keys=app.state.keys, failures=limiter or Limiter(FAILURES, None))
     if settings.cors_origins:  # outside Access, because a browser's preflight request carries no key
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(Watch)
@@ -246,6 +266,6 @@ async def get_readyz(request: Request) -> Response:
 
 
 @routes.get("/", include_in_schema=False)
-async def get_root(_: Request) -> Response:
+async def get_root(request: Request) -> Response:
     """Redirect people with a browser to the documentation."""
-    return RedirectResponse("/docs")
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/docs")

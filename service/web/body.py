@@ -13,26 +13,22 @@ from service.web.problems import HttpProblem
 
 
 async def json_body(request: Request, settings: Settings) -> bytes:
-    """Return the body if it is declared as JSON, short enough and in time. Raises HttpProblem 408, 413 or 415."""
+    """Return the body if it is declared as JSON, short enough and in time. Raises HttpProblem 408, 413 or 415, and ClientDisconnect."""
     _check_type(request)
-    first = await request.receive()
-    body = bytearray(first.get("body", b""))
-    _check_length(body, settings.max_body_bytes)
-    if first.get("more_body"):
-        try:
-            async with asyncio.timeout(settings.head_timeout_s):
-                await _read_rest(request, body, settings.max_body_bytes)
-        except TimeoutError:
-            raise HttpProblem(
-                HTTPStatus.REQUEST_TIMEOUT,
-                f"body: expected all of it within {settings.head_timeout_s:g} s (WEIGHT_INIT_HEAD_TIMEOUT_S); received a part."
-                " Send it without pauses.",
-                {"Connection": "close"},
-            ) from None
-    return bytes(body)
+    try:
+        async with asyncio.timeout(settings.head_timeout_s):
+            return await _read(request, settings.max_body_bytes)
+    except TimeoutError:
+        raise HttpProblem(
+            HTTPStatus.REQUEST_TIMEOUT,
+            f"body: expected all of it within {settings.head_timeout_s:g} s (WEIGHT_INIT_HEAD_TIMEOUT_S); received a part."
+            " Send it without pauses.",
+            {"Connection": "close"},
+        ) from None
 
 
-async def _read_rest(request: Request, body: bytearray, max_bytes: int) -> None:
+async def _read(request: Request, max_bytes: int) -> bytes:
+    body = bytearray()
     more = True
     while more:
         message = await request.receive()
@@ -41,6 +37,7 @@ async def _read_rest(request: Request, body: bytearray, max_bytes: int) -> None:
         body += message.get("body", b"")
         _check_length(body, max_bytes)
         more = message.get("more_body", False)
+    return bytes(body)
 
 
 def _check_type(request: Request) -> None:

@@ -91,20 +91,21 @@ async def _on_http_problem(_: Request, error: Exception) -> Response:
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
-    detail = f"{status.phrase}: {request.method} {request.url.path}. {_ADVICE.get(status, '')}".rstrip()
+    path = request.scope["path"]  # request.url has the Host header in it, which may be anything
+    detail = f"{status.phrase}: {request.method} {path}. {_ADVICE.get(status, '')}".rstrip()
     allow = {"Allow": _allowed(request)} if status is HTTPStatus.METHOD_NOT_ALLOWED else {}
     return problem(status, detail, headers=dict(error.headers or {}) | allow)
 
 
 def _allowed(request: Request) -> str:
     """Return the methods of every route with this path. The router itself reports only those of the first."""
-    routes = (route for route in request.app.state.routes if route.path == request.url.path)
+    routes = (route for route in request.app.state.routes if route.path == request.scope["path"])
     return ", ".join(sorted({method for route in routes for method in route.methods}))
 
 
 async def on_bug(request: Request, error: Exception) -> Response:
     """Log an unexpected exception, which nothing else logs, and return its response."""
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    _log.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "The service has a defect; the request is not the cause. The log of the service has a traceback. Please report it.",

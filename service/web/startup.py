@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from service.concurrency.cores import usable_cores
 from service.core.stream import engines
 from service.settings import Settings
+from service.web import signals
 from service.web.monitoring import metrics
 
 _log = logging.getLogger("weight_init")
@@ -46,13 +47,14 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     readiness: Readiness = app.state.readiness
     readiness.is_loading = True
-    loading = asyncio.create_task(_load(settings, readiness))
-    if settings.engine == "numba":
-        await loading
-    # Linear algebra has threads of its own. It may not take the core that responses need.
-    with threadpool_limits(max(1, usable_cores() - 1), user_api="blas"), _draining_on_sigterm(readiness, settings.drain_delay):
-        yield
-    await loading  # the thread that compiles them cannot be interrupted
+    with signals.handled(app.state.keys):
+        loading = asyncio.create_task(_load(settings, readiness))
+        if settings.engine == "numba":
+            await loading
+        # Linear algebra has threads of its own. It may not take the core that responses need.
+        with threadpool_limits(max(1, usable_cores() - 1), user_api="blas"), _draining_on_sigterm(readiness, settings.drain_delay):
+            yield
+        await loading  # the thread that compiles them cannot be interrupted
 
 
 async def _load(settings: Settings, readiness: Readiness) -> None:

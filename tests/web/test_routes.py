@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -137,3 +138,58 @@ def test_every_reference_in_the_document_resolves(document: dict[str, Any]) -> N
 def test_the_openapi_document_is_made_once() -> None:
     app = create_app(Settings())
     assert app.openapi() is app.openapi()
+
+
+# the Host header, which a client sends as it likes
+
+HOSTS = ("evil.example", "evil.example/path", "evil.example?", "[", "@evil.example", "evil.example:x", "")
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 307),
+        ("GET", "/init/", 404),
+        ("GET", "/init/?shape=3,5", 404),
+        ("HEAD", "/init/", 404),
+        ("POST", "/init/", 404),
+        ("GET", "//init", 404),
+        ("GET", "/docs/", 404),
+        ("GET", "/static-offline-docs", 404),
+        ("GET", "/docs", 200),
+        ("GET", "/docs/oauth2-redirect", 200),
+        ("GET", "/openapi.json", 200),
+        ("GET", "/nowhere", 404),
+        ("PUT", "/init", 405),
+        ("GET", "/init?shape=0", 422),
+        ("POST", "/init", 415),
+        ("GET", "/init?shape=3,5&seed=1", 200),
+    ],
+)
+def test_no_response_repeats_the_host_of_the_request(http: httpx.Client, method: str, path: str, status: int, host: str) -> None:
+    request = httpx.Request(method, http.base_url.copy_with(raw_path=path.encode()), headers={"Host": host})
+    response = http.send(request)
+    assert response.status_code == status
+    assert "evil" not in f"{response.headers}{response.text}"
+    assert response.headers.get("Location", "/docs") == "/docs"
+    assert "Allow" not in response.headers or response.headers["Allow"] == "GET, HEAD, POST"
+
+
+def test_a_path_with_a_slash_at_its_end_is_unknown(http: httpx.Client) -> None:
+    assert http.get("/init/").json()["detail"].startswith("Not Found: GET /init/. The routes are /init, /recommend")
+
+
+def test_a_bug_is_a_500_with_any_host(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.contract.catalogue.schemes", lambda: 1 / 0)
+    for host in HOSTS:
+        assert http.get("/schemes", headers={"Host": host}).json()["title"] == "Internal Server Error"
+
+
+def test_the_redirect_to_the_documentation_stays_below_the_root_path() -> None:
+    async def location() -> str:
+        transport = httpx.ASGITransport(create_app(Settings()), root_path="/weights")
+        async with httpx.AsyncClient(transport=transport, base_url="http://evil.example") as client:
+            return (await client.get("/weights/")).headers["Location"]
+
+    assert asyncio.run(location()) == "/weights/docs"

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from time import perf_counter
 
-from starlette.types import Message, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 ANSWER = "weight_init.answer"  # scope key under which a route stores its answer, for the metrics
 
@@ -42,13 +42,13 @@ def request_ids(headers: Iterable[tuple[bytes, bytes]]) -> RequestIds:
 
 
 class Exchange:
-    """Measures one request from its first byte to the end of its response. Pass `send` to the application in place of the server's.
+    """Measures one request from its first byte to the end of its response.
 
-    `on_stream` is called when a response has more than one block.
+    Pass `receive` and `send` to the application in place of the server's. `on_stream` is called when a response has more than one block.
     """
 
-    def __init__(self, scope: Scope, send: Send, on_stream: Callable[[], None]) -> None:
-        self._send, self._on_stream = send, on_stream
+    def __init__(self, scope: Scope, receive: Receive, send: Send, on_stream: Callable[[], None]) -> None:
+        self._receive, self._send, self._on_stream = receive, send, on_stream
         self._start_s = perf_counter()
         self.scope = scope
         self.path: str = scope["path"]
@@ -59,14 +59,24 @@ class Exchange:
         self.sent_bytes = 0
         self.is_streamed = False
         self.is_whole = False
+        self.client_left = False  # before the response began
 
     @property
     def has_begun(self) -> bool:
         """Whether the status has been sent."""
         return self.first_byte_s is not None
 
+    async def receive(self) -> Message:
+        """Forward a message of the request, and notice when the client leaves."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect" and not self.has_begun:
+            self.client_left = True
+        return message
+
     async def send(self, message: Message) -> None:
-        """Forward a message of the response, and measure it."""
+        """Forward a message of the response, and measure it. A client that has left gets none."""
+        if self.client_left:
+            return
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.first_byte_s = perf_counter() - self._start_s

@@ -7,9 +7,10 @@ serves /metrics adds them up. When a worker ends, its counters stay and its gaug
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
@@ -24,7 +25,6 @@ from prometheus_client import (
     Metric,
     disable_created_metrics,
     generate_latest,
-    start_http_server,
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -161,8 +161,12 @@ def set_engine() -> None:
 
 async def get_metrics(_: Request) -> Response:
     """Return the metrics. This route exists only if they have no port of their own."""
-    content = await run_in_threadpool(generate_latest, registry())
-    return Response(content, headers={"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE_LATEST})
+    return await run_in_threadpool(current)
+
+
+def current() -> Response:
+    """Return the response with the metrics of all processes."""
+    return Response(generate_latest(registry()), headers={"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE_LATEST})
 
 
 def registry() -> CollectorRegistry:
@@ -196,27 +200,21 @@ def _is_alive(process: int) -> bool:
 
 
 @contextmanager
-def watched(host: str, port: int | None, *, workers: int = 1) -> Iterator[None]:
-    """Prepare the metrics in the process that starts the server: a folder for several workers, and a port of their own if one is given.
-
-    Enter this before the workers start. They must not be forked. Raises OSError if the port cannot be opened.
-    """
-    with ExitStack() as stack:
-        if workers > 1:
-            # in memory: needs no disk, and is writable even if the file system is read-only
-            memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-            os.environ[_FOLDER] = stack.enter_context(tempfile.TemporaryDirectory(prefix="weight-init-", dir=memory))
-            stack.callback(os.environ.pop, _FOLDER)
-        if port is not None:
-            _serve(host, port, stack)
+def counted_together(workers: int) -> Iterator[None]:
+    """Let several worker processes count together. Enter this before they start. They must not be forked."""
+    if workers == 1:
         yield
+        return
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # needs no disk, and is writable even if the file system is read-only
+    with tempfile.TemporaryDirectory(prefix="weight-init-", dir=memory) as folder:
+        os.environ[_FOLDER] = folder
+        try:
+            yield
+        finally:
+            del os.environ[_FOLDER]
 
 
-def _serve(host: str, port: int, stack: ExitStack) -> None:
-    try:
-        server, thread = start_http_server(port, host, registry())
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, f"metrics port {port}") from error
-    stack.callback(thread.join)
-    stack.callback(server.server_close)
-    stack.callback(server.shutdown)
+def remove_folder() -> None:
+    """Remove the folder of several workers, whose parent can no longer do it."""
+    if _FOLDER in os.environ:
+        shutil.rmtree(os.environ[_FOLDER], ignore_errors=True)

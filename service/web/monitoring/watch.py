@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.web.monitoring import logs, metrics
@@ -21,14 +21,16 @@ class Watch:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange(scope, send, metrics.STREAMS.inc)
+        exchange = Exchange(scope, receive, send, metrics.STREAMS.inc)
         current_ids.set(exchange.ids)
         try:
-            await self._app(scope, receive, exchange.send)
+            await self._app(scope, exchange.receive, exchange.send)
+        except ClientDisconnect:
+            exchange.client_left = not exchange.has_begun  # nobody is there to answer
         except Exception as error:
             if exchange.has_begun:
                 raise  # the server logs it and closes the connection, so that the client notices
-            await (await on_bug(Request(scope), error))(scope, receive, exchange.send)
+            await (await on_bug(Request(scope), error))(scope, exchange.receive, exchange.send)
         finally:
             exchange.end()
             metrics.count(exchange)

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
-import logging
-import math
 import threading
-import time
 from http import HTTPStatus
-from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.web.problems import HttpProblem, problem
+from service.web.problems import HttpProblem
 from service.web.protection.access import CLIENT, PROBES
-
-_STORE_TIMEOUT_S = 0.5
-
-_log = logging.getLogger("weight_init.web")
+from service.web.protection.rates import Limiter, address_of, too_many
 
 
 class Permits:
@@ -39,55 +31,18 @@ class Permits:
 class Rate:
     """ASGI middleware that limits the request rate of each client, for example to 100/second. A client is its API key, else its address."""
 
-    def __init__(self, app: ASGIApp, *, rate: str, store: str | None) -> None:
-        # imported here, because most services do not limit rates
-        import limits
-        from limits.aio.storage import MemoryStorage, RedisStorage
-        from limits.aio.strategies import SlidingWindowCounterRateLimiter
-        from limits.errors import StorageError
-
-        timeouts: dict[str, Any] = {"socket_timeout": _STORE_TIMEOUT_S, "socket_connect_timeout": _STORE_TIMEOUT_S}
-        storage = RedisStorage(f"async+{store}", wrap_exceptions=True, implementation="redispy", **timeouts) if store else MemoryStorage()
+    def __init__(self, app: ASGIApp, *, limiter: Limiter) -> None:
         self._app = app
-        self._rate = limits.parse(rate)
-        self._limiter = SlidingWindowCounterRateLimiter(storage)
-        self._store_error: type[Exception] = StorageError
-        self._is_store_unreachable = False
+        self._limiter = limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the request, or answer 429 if its client sends too many."""
-        wait_s = await self._wait_s(scope) if scope["type"] == "http" and scope["path"] not in PROBES else None
-        if wait_s is None:
-            await self._app(scope, receive, send)
-            return
-        detail = f"rate: expected at most {self._rate} from one client (WEIGHT_INIT_RATE); received more. Try again in {wait_s} s."
-        refusal = problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers={"Retry-After": str(wait_s)})
-        await refusal(scope, receive, send)
-
-    async def _wait_s(self, scope: Scope) -> int | None:
-        """Return the seconds that the client must wait, or None. While the store is unreachable, no client has to wait."""
-        client = client_of(scope)
-        try:
-            is_within = await self._limiter.hit(self._rate, client)
-            reset_at = 0.0 if is_within else (await self._limiter.get_window_stats(self._rate, client)).reset_time
-        except self._store_error as error:
-            if not self._is_store_unreachable:
-                _log.warning("cannot reach the store of request rates; until it is back, rates are not limited: %s", error)
-            self._is_store_unreachable = True
-            return None
-        self._is_store_unreachable = False
-        return None if is_within else max(1, math.ceil(reset_at - time.time()))
+        is_limited = scope["type"] == "http" and scope["path"] not in PROBES
+        wait_s = await self._limiter.wait_s(client_of(scope)) if is_limited else None
+        response = self._app if wait_s is None else too_many("rate", self._limiter, "from one client", wait_s)
+        await response(scope, receive, send)
 
 
 def client_of(scope: Scope) -> str:
-    """Return the client: its key's digest, else its address. For IPv6 it is the /64 network, since one client has all its addresses.
-
-    >>> client_of({"client": ("2001:db8:0:1:2:3:4:5", 50000)})
-    '2001:db8:0:1::/64'
-    """
-    if CLIENT in scope:
-        return str(scope[CLIENT])
-    address = scope["client"][0] if scope.get("client") else "unknown"
-    if ":" not in address:
-        return str(address)
-    return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
+    """Return the client: its key's digest, else its address."""
+    return str(scope[CLIENT]) if CLIENT in scope else address_of(scope)

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.web.monitoring import logs
 from service.web.monitoring.exchange import RequestIds, current_ids, request_ids
 from service.web.monitoring.logs import Json, Pretty, logging_config
 from tests.processes import Process, until
@@ -127,10 +128,27 @@ def test_both_formats_contain_the_whole_traceback() -> None:
     assert json.loads(line)["traceback"].endswith("ValueError: on\ntwo lines")
 
 
-def test_logs_to_stderr_from_the_configured_level() -> None:
-    config = logging_config("json", "warning")
-    assert [handler["stream"] for handler in config["handlers"].values()] == ["ext://sys.stderr"]
-    assert {logger["level"] for logger in config["loggers"].values()} == {"WARNING"}
+def test_logs_from_the_configured_level_and_libraries_from_warnings_on() -> None:
+    for level, others in (("debug", "WARNING"), ("info", "WARNING"), ("warning", "WARNING"), ("error", "ERROR"), ("critical", "CRITICAL")):
+        config = logging_config("json", level)
+        assert config["root"] == {"handlers": ["stderr"], "level": others}
+        assert {row["level"] for row in config["loggers"].values()} == {level.upper()}
+
+
+@pytest.mark.parametrize(
+    ("client", "logged"),
+    [
+        (("10.0.0.1", 5), "10.0.0.1:5"),
+        (("10.0.0.1", 0), "10.0.0.1"),
+        (("2001:db8::1", 5), "[2001:db8::1]:5"),
+        (("2001:db8::1", 0), "2001:db8::1"),
+        (("a:b:c", 0), "a:b:c"),
+        (("x" * 1000, 0), "x" * 100),
+        (None, None),
+    ],
+)
+def test_logs_a_client_that_may_be_anything(client: tuple[str, int] | None, logged: str | None) -> None:
+    assert logs._client(client) == logged
 
 
 # the log of a server

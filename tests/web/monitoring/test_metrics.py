@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -228,6 +228,38 @@ def test_metrics_with_a_port_of_their_own_are_only_there(workers: int) -> None:
 def test_the_application_alone_serves_no_metrics_if_they_have_a_port() -> None:
     with serving(Settings(metrics_port=free_port())) as url:
         assert httpx.get(f"{url}/metrics").status_code == 404
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_clients_that_send_no_request_take_neither_threads_nor_the_metrics(workers: int) -> None:
+    port = free_port()
+    with started(metrics_port=port, workers=workers, head_timeout_s=1) as server, ExitStack() as stack:
+        url = f"http://127.0.0.1:{port}"
+        assert counts(url).of("engine") >= 1
+        threads = server.status("Threads")
+        for _ in range(100):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            client.sendall(b"GET /metrics HTTP/1.1\r\nHost:")
+        until(lambda: scrape(url) in (200, 503))
+        assert server.status("Threads") == threads
+        until(lambda: scrape(url) == 200)  # once their time is over
+
+
+def scrape(url: str) -> int | None:
+    try:
+        return httpx.get(f"{url}/metrics").status_code
+    except httpx.TransportError:
+        return None  # refused before the request was read
+
+
+def test_the_metrics_port_serves_nothing_else() -> None:
+    port = free_port()
+    with started(metrics_port=port) as server:
+        url = f"http://127.0.0.1:{port}"
+        assert httpx.head(f"{url}/metrics").headers["Content-Type"].startswith("text/plain; version=")
+        assert "The only route is /metrics" in httpx.get(f"{url}/init?shape=3").json()["detail"]
+        assert httpx.post(f"{url}/metrics").headers["Allow"] == "GET, HEAD"
+        assert server.log.count("Started server process") == 1, "it writes no log of its own"
 
 
 def test_reports_a_taken_port_without_a_traceback() -> None:

@@ -10,13 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import fakeredis
 import httpx
 import pytest
-from pydantic import ValidationError
 
 from service.settings import Settings
-from service.web.protection.limits import client_of
 from tests.serving import serving
 from tests.sockets import connected, receive_all
 
@@ -65,65 +62,6 @@ def test_a_digest_needs_the_permit_of_a_stream() -> None:
         assert httpx.get(f"{url}/init?shape=1000,100&seed=1", headers=headers).status_code == 200
         with httpx.stream("GET", url + LARGE):
             assert busy(httpx.get(f"{url}/init?shape=1000,100&seed=1", headers=headers), "WEIGHT_INIT_MAX_STREAMS")
-
-
-# ---- rates
-
-
-@pytest.fixture
-def redis_url(monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of a fake Redis, which also runs scripts in Lua."""
-    server = fakeredis.FakeServer()
-    monkeypatch.setattr("redis.asyncio.Redis.from_url", lambda *_, **__: fakeredis.FakeAsyncRedis(server=server))
-    return "redis://cache:6379"
-
-
-@pytest.mark.parametrize("store", ["memory", "redis"])
-def test_refuses_requests_beyond_the_rate_and_says_when_to_try_again(store: str, request: pytest.FixtureRequest) -> None:
-    given = {"rate_store": request.getfixturevalue("redis_url")} if store == "redis" else {}
-    with serving(settings(rate="3/hour", **given)) as url, httpx.Client(base_url=url) as client:
-        assert [client.get(SMALL).status_code for _ in range(3)] == [200] * 3
-        refused = client.get(SMALL)
-        assert (refused.status_code, refused.headers["Content-Type"]) == (429, "application/problem+json")
-        assert 1 <= int(refused.headers["Retry-After"]) <= 3600
-        assert "(WEIGHT_INIT_RATE)" in refused.json()["detail"]
-        assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
-
-
-def test_two_processes_share_their_counts_in_redis(redis_url: str) -> None:
-    with serving(settings(rate="2/day", rate_store=redis_url)) as one, serving(settings(rate="2/day", rate_store=redis_url)) as other:
-        assert [httpx.get(url + SMALL).status_code for url in (one, other, one, other)] == [200, 200, 429, 429]
-
-
-def test_limits_no_rate_without_the_store_and_logs_it_once(caplog: pytest.LogCaptureFixture) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with serving(settings(rate="1/hour", rate_store=f"redis://127.0.0.1:{port}")) as url:
-        assert [httpx.get(url + SMALL).status_code for _ in range(3)] == [200] * 3
-    assert caplog.text.count("cannot reach the store of request rates") == 1
-
-
-def test_limits_the_rate_of_each_key() -> None:
-    keys = ["the-key-of-the-first", "the-key-of-the-second"]
-    with serving(settings(rate="1/hour", api_keys=",".join(keys))) as url:
-        statuses = [httpx.get(url + SMALL, headers={"Authorization": f"Bearer {key}"}).status_code for key in (*keys, *keys)]
-        assert statuses == [200, 200, 429, 429]
-        assert httpx.get(url + SMALL).status_code == 401
-
-
-def test_a_client_is_an_ipv4_address_or_an_ipv6_network() -> None:
-    assert client_of({"client": ("10.0.0.1", 5)}) == "10.0.0.1"
-    assert (
-        client_of({"client": ("2001:db8::1", 5)}) == client_of({"client": ("2001:db8::2", 6)}) != client_of({"client": ("2001:db9::1", 5)})
-    )
-    assert client_of({"client": ("fe80::1%eth0", 5)}) == "fe80::/64"
-    assert client_of({"client": None}) == "unknown"
-
-
-@pytest.mark.parametrize("rate", ["", "often", "100", "second", "-1/second"])
-def test_an_invalid_rate_stops_the_start(rate: str) -> None:
-    with pytest.raises(ValidationError, match="expected a number of requests and a time, such as 100/second"):
-        settings(rate=rate)
 
 
 # ---- connections
