@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, cached_property, lru_cache
 from typing import Any
@@ -15,6 +16,16 @@ from typing_extensions import override
 from service.core.stream.portable import portable
 
 Bounds = tuple[float, float]
+Signs = tuple[bool, ...]
+
+
+def signs_of(numbers: Iterable[object]) -> Signs:
+    """Return which of the numbers are -0.0.
+
+    Python takes 0.0 and -0.0 for equal, although their bytes differ. An object with these signs among its fields is equal only to one
+    that gives the same bytes, so that it may be the key of a cache.
+    """
+    return tuple(number == 0 and math.copysign(1.0, number) < 0 for number in numbers if isinstance(number, float))
 
 
 class Draw(StrEnum):
@@ -69,6 +80,10 @@ class Distribution(Described):
     loc: float
     scale: float
     cut: Bounds | None = None  # in standard deviations of the normal; only for TRUNCATED_NORMAL
+    signs: Signs = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "signs", signs_of((self.loc, self.scale, *(self.cut or ()))))
 
     @property
     @override

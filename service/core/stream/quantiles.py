@@ -10,6 +10,7 @@ rises with the word (up to its last digit). It is antisymmetric: the draw of ~wo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -159,13 +160,18 @@ class QuantileRange:
         return self.count >= _MIN_TRUNCATED_WORDS
 
 
-@lru_cache(maxsize=1024)
 def quantile_range(low: float, high: float) -> QuantileRange:
     """Return the quantile range of a normal cut at `low` and `high` standard deviations, low < high.
 
     It bisects `normal64` itself instead of calling erf, so the integers are the same on every machine. Bounds beyond ±16 become ±16:
     no draw reaches that far, and a float32 can hold it.
     """
+    return _quantile_range(low, high, math.copysign(1.0, low), math.copysign(1.0, high))
+
+
+@lru_cache(maxsize=1024)
+def _quantile_range(low: float, high: float, *_: float) -> QuantileRange:
+    """Compute it. The signs are arguments because 0.0 and -0.0 would otherwise be the same key of the cache."""
     low, high = max(low, -_MAX_BOUND), min(high, _MAX_BOUND)
     first = _first_word(lambda words: normal64(words << np.uint64(32)) >= low)
     past_last = _first_word(lambda words: normal64((words << np.uint64(32)) | np.uint64(0xFFFFFFFF)) > high)

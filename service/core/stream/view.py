@@ -85,7 +85,8 @@ class View:
             else:
                 offset += index.start * stride
                 shape.append(len(index))
-                strides.append(index.step * stride)
+                # A step beyond the axis selects one element. Its stride is never used, and may not fit into an integer of the kernels.
+                strides.append(index.step * stride if len(index) > 1 else stride)
         return View(tuple(shape), tuple(strides), offset)
 
     def _items_per_axis(self, text: str) -> list[str]:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import override
 
-from service.core.stream.distributions import Bounds, Described, Distribution
+from service.core.stream.distributions import Bounds, Described, Distribution, Signs, signs_of
 from service.core.stream.philox import Stream
 from service.core.stream.view import Shape
 
@@ -81,6 +81,10 @@ class Pattern:
     parameters: tuple[tuple[str, Any], ...] = ()
     mean: None = None
     stddev: None = None
+    signs: Signs = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "signs", signs_of(value for _, value in self.parameters))
 
     def at(self, positions: npt.NDArray[np.uint64], stream: Stream) -> npt.NDArray[np.float64]:
         """Return the values at canonical positions."""
@@ -119,6 +123,10 @@ class Whole:
     parameters: tuple[tuple[str, Any], ...] = ()
     mean: float = 0.0
     operations: int = 0
+    signs: Signs = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "signs", signs_of(value for _, value in self.parameters))
 
     @property
     def facts(self) -> dict[str, Any]:

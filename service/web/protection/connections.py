@@ -31,7 +31,7 @@ _log = logging.getLogger("weight_init.web")
 
 def _queued_bytes(sending: socket.socket) -> int:
     """Return how many bytes the system has not yet delivered to the client; 0 if it does not say."""
-    if sys.platform != "linux":
+    if sys.platform != "linux" or sending.fileno() < 0:  # closed
         return 0
     try:
         return int.from_bytes(fcntl.ioctl(sending.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)

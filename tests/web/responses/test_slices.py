@@ -147,3 +147,13 @@ def test_refuses_an_invalid_slice_and_names_the_shape(http: httpx.Client, text: 
         assert expected in error["expected"]
         assert "the shape [60, 50]" in error["expected"]
         assert error["received"] == repr(text)
+
+
+@pytest.mark.parametrize("scheme", ["identity", "orthogonal", "icnr&upscale=1", "normal", "sparse&sparsity=0.5"])
+@pytest.mark.parametrize("step", ["9999999999999999999", "-9999999999999999999", "2147483648", "-5"])
+def test_a_step_beyond_the_axis_selects_one_element(http: httpx.Client, scheme: str, step: str) -> None:
+    query = f"/init?shape=4,4{',1' if scheme.startswith('icnr') else ''}&scheme={scheme}&seed=7&format=raw"
+    one = "-1" if step.startswith("-") else "0"
+    part = http.get(f"{query}&slice=::{step}")
+    assert part.status_code == 200
+    assert part.content == http.get(f"{query}&slice={one}").content
