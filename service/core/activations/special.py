@@ -19,7 +19,7 @@ from service.core.recommendation import Alternative, Circumstances, Recommendati
 def _siren_parameters(known: Circumstances) -> Mapping[str, Any]:
     omega = known.activation.parameters["omega"] if known.activation else 1.0
     if known.activation:
-        _ = known.activation.gains  # raises InvalidValue for a frequency of 0, or so near to 0 that its square is
+        _ = known.activation.forward_gain  # raises InvalidValue for a frequency of 0, or so near to 0 that its square is
     return {"distribution": "uniform", "scale": 2 / (omega * omega)}
 
 

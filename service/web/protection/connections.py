@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import socket
 import sys
 from asyncio import TimerHandle, Transport
@@ -25,6 +26,10 @@ from service.web.problems import problem
 if sys.platform == "linux":
     import fcntl
     import termios
+
+_EMPTY_LINE = re.compile(rb"\n\r?\n")  # the end of a head, and of trailers
+_MAX_HELD_BYTES = 1 << 20
+_GRACE_S = 1.0  # for the application, which answers a late body with a problem while it waits for it
 
 _log = logging.getLogger("weight_init.web")
 
@@ -58,15 +63,17 @@ def protocol_under(settings: Settings) -> type[asyncio.Protocol]:
 class Connection(HttpToolsProtocol):
     """A connection with `limits`.
 
-    It awaits either the head of the next request or the body of the current one.
+    It awaits either the head of the next request or the body of the current one. Each has a deadline, also after the response.
     """
 
     def __init__(self, *args: Any, limits: ConnectionLimits, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._limits = limits
         self._awaits_head = True
+        self._held = bytearray()  # received during a response whose request is complete; not parsed before its turn
         self._overhead_bytes = 0  # heads, chunk sizes and trailers since the last byte of a body
         self._head_deadline: TimerHandle | None = None
+        self._body_deadline: TimerHandle | None = None
         self._reader_deadline: TimerHandle | None = None
 
     @override
@@ -82,21 +89,50 @@ class Connection(HttpToolsProtocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_awaiting_head()
+        self._stop_awaiting_body()
         self._stop_awaiting_reader()
+        self._held.clear()
         super().connection_lost(exc)
 
     @override
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
-            return
-        self._overhead_bytes += len(data)
-        super().data_received(data)
+        self._held += data
+        self._parse_held()
+
+    def _parse_held(self) -> None:
+        """Parse what is held, up to the end of a request whose response is still in progress.
+
+        Uvicorn queues the requests of a pipeline, and each takes some KiB of memory. So they are parsed one by one: each piece ends at an
+        empty line, so that at most one request begins in it.
+        """
+        while self._held and not self.transport.is_closing():
+            if self._awaits_head and self._is_answering:
+                self._hold()
+                return
+            empty_line = _EMPTY_LINE.search(self._held)
+            piece = bytes(self._held[: empty_line.end() if empty_line else len(self._held)])
+            del self._held[: len(piece)]
+            self._parse(piece)
+
+    def _hold(self) -> None:
+        self.flow.pause_reading()
+        if len(self._held) > _MAX_HELD_BYTES:  # the application resumes reading when it asks for the body or the disconnect
+            self.transport.abort()
+
+    def _parse(self, piece: bytes) -> None:
+        self._overhead_bytes += len(piece)
+        super().data_received(piece)
         if self.transport.is_closing():
             return
         if self._overhead_bytes > self._limits.max_head_bytes:
             self._refuse_head()
         elif self._awaits_head and self._head_deadline is None and not self._is_answering:
             self._await_head()
+
+    @override
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._parse_held()
 
     @override
     def on_headers_complete(self) -> None:
@@ -108,6 +144,7 @@ class Connection(HttpToolsProtocol):
             if self._overhead_bytes > self._limits.max_head_bytes:
                 raise ValueError("head too long")  # stops the parser, which calls send_400_response
         self._overhead_bytes = 0
+        self._body_deadline = self.loop.call_later(self._limits.head_timeout_s + _GRACE_S, self._body_is_late)
         super().on_headers_complete()
 
     @override
@@ -119,6 +156,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._awaits_head = True
         self._overhead_bytes = 0
+        self._stop_awaiting_body()
         super().on_message_complete()
 
     @override
@@ -163,6 +201,16 @@ class Connection(HttpToolsProtocol):
             " Send it without pauses."
         )
         self._refuse(HTTPStatus.REQUEST_TIMEOUT, detail)
+
+    def _stop_awaiting_body(self) -> None:
+        if self._body_deadline is not None:
+            self._body_deadline.cancel()
+            self._body_deadline = None
+
+    def _body_is_late(self) -> None:
+        """Disconnect a client that owes the rest of its request, whether it has its response or not."""
+        _log.info("disconnected a client that did not send its body within %g s (WEIGHT_INIT_HEAD_TIMEOUT_S)", self._limits.head_timeout_s)
+        self.transport.abort()
 
     def _await_reader(self) -> None:
         unread = self._unread_bytes()
