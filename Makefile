@@ -11,7 +11,7 @@ CONTAINER ?= docker
 CONTAINER_BUILD ?=
 IMAGE ?= weight-init
 
-.PHONY: help serve test test-lowest test-clients test-frameworks test-conformance image test-container fuzz bench load lint format documents golden lock audit sbom clean
+.PHONY: help serve test test-lowest test-clients test-frameworks test-conformance image test-container fuzz bench load attack lint format documents golden lock audit sbom clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -75,6 +75,9 @@ test-container: .venv/develop image  ## run the image, read-only and without cap
 
 fuzz: .venv/develop  ## check the responses to 20,000 requests generated from the OpenAPI document; takes some minutes
 	FUZZ_EXAMPLES=6700 $(BIN)/pytest tests/web/test_schema.py
+
+attack: .venv/develop  ## measure what hostile requests cost; write benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks attacks
 
 load: .venv/develop  ## measure 200 connections for a minute and 1,000 disconnecting clients; write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks load

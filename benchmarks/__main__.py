@@ -26,6 +26,7 @@ SECTIONS = {
     "footprint": ("Memory, random access and startup", "benchmarks.footprint:measure"),
     "clients": ("Clients", "benchmarks.clients:measure"),
     "load": ("Under load", "benchmarks.load:measure"),
+    "attacks": ("Under attack", "benchmarks.attacks:measure"),
 }
 _HEAD = ("benchmark", "weight-init", "reference", "ratio", "goal")
 
