@@ -24,6 +24,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # line breaks, and c
 
 _MAX_CLIENT_CHARACTERS = 100  # a proxy may forward anything as the client's address
 
+_ACCESS_LINE = "%(method)s %(path)s %(status)d, %(bytes)d bytes in %(duration_s).6f s to %(client)s"
+
 _log = logging.getLogger("weight_init")
 _access = logging.getLogger("weight_init.access")
 
@@ -54,6 +56,7 @@ def open_log(log_format: Format) -> logging.Handler:
     """
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # for the handlers of libraries, which would print their failures
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line has these facts, and they take time
     sys.excepthook = _on_exception
     sys.unraisablehook = _on_unraisable
     threading.excepthook = _on_exception_of_thread
@@ -91,7 +94,9 @@ def log_access(exchange: Exchange) -> None:
         "duration_s": round(exchange.duration_s, 6),
         "client": _client(exchange.scope["client"]),
     }
-    _access.info("%(method)s %(path)s %(status)d, %(bytes)d bytes in %(duration_s).6f s to %(client)s", facts, extra={"facts": facts})
+    record = logging.LogRecord(_access.name, logging.INFO, __file__, 0, _ACCESS_LINE, (facts,), None)
+    record.facts = facts
+    _access.handle(record)  # not info(), which searches the stack for its caller
 
 
 def _client(client: tuple[str, int] | None) -> str | None:

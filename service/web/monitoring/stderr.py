@@ -14,7 +14,7 @@ from typing_extensions import override
 
 _MAX_WAITING_BYTES = 4 << 20
 _MAX_BLOCK_BYTES = getattr(select, "PIPE_BUF", 512)  # a pipe takes this many at once, so processes do not split each other's lines
-_PAUSE_S = 0.01  # collects lines, so that few calls of the system write many of them
+_PAUSE_S = 0.05  # collects lines, so that the thread seldom interrupts the others
 _END_S = 1.0
 
 
