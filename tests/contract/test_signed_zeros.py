@@ -20,7 +20,7 @@ from service.core.tensors.wholes import SharedWholes
 from service.files.formats import FORMATS
 
 SHAPES = ("4,4", "8", "8,4,3,3")
-DTYPES = ("float32", "float64")
+DTYPES = ("float32",)
 OTHERS = {"sparsity": "0.5", "upscale": "2", "t_max": "9", "stddev": "0", "low": "0", "high": "0"}
 NUMBERS = (Kind.NUMBER, Kind.NUMBER_OR_CHOICE)
 
