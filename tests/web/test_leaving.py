@@ -11,15 +11,14 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.core.activations import expressed
+from service.core.activations import expressions
 from service.settings import Settings
-from service.web import app as web_app
 from tests.processes import TIMEOUT_S, until
 from tests.serving import serving
 from tests.sockets import connected, receive_all
 
 HEAD = "POST /init HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-LARGE = "/init?shape=16777216,32&scheme=normal&seed=1&format=raw"  # 2 GiB, which takes seconds to hash
+LARGE = "/init?shape=16777216,8&scheme=normal&seed=1&format=raw"  # 512 MiB, which takes seconds to hash with the NumPy engine
 FORMULA = "/init?shape=3,5&activation=%7B%22expression%22:%22x*tanh(x/7)%22%7D"
 
 
@@ -34,7 +33,8 @@ def left(url: str) -> int:
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Hold back gains of formulas until the end."""
     go_on = threading.Event()
-    monkeypatch.setattr(web_app, "expressed", lambda text: go_on.wait(TIMEOUT_S) and expressed(text))
+    parse = expressions.parse
+    monkeypatch.setattr("service.core.activations.expression.parse", lambda text: go_on.wait(TIMEOUT_S) and parse(text))
     yield
     go_on.set()
 
