@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -91,6 +92,16 @@ class Process:
         self._reading.join()
         assert self._process.stderr is not None
         self._process.stderr.close()
+
+
+@contextmanager
+def started(**settings: object) -> Iterator[Process]:
+    """Run a process with the NumPy engine, which starts at once, and end it."""
+    process = Process(engine="numpy", **settings)
+    try:
+        yield process
+    finally:
+        process.end()
 
 
 def until(condition: Callable[[], bool]) -> None:

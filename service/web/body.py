@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from http import HTTPStatus
 
 from fastapi import Request
@@ -11,33 +10,32 @@ from starlette.requests import ClientDisconnect
 from service.settings import Settings
 from service.web.problems import HttpProblem
 
+LATE_BODY = "weight_init.late_body"  # scope key that the connection sets when the deadline of the body has passed
+
 
 async def json_body(request: Request, settings: Settings) -> bytes:
     """Return the body if it is declared as JSON, short enough and in time. Raises HttpProblem 408, 413 or 415, and ClientDisconnect."""
     _check_type(request)
-    try:
-        async with asyncio.timeout(settings.head_timeout_s):
-            return await _read(request, settings.max_body_bytes)
-    except TimeoutError:
-        raise HttpProblem(
-            HTTPStatus.REQUEST_TIMEOUT,
-            f"body: expected all of it within {settings.head_timeout_s:g} s (WEIGHT_INIT_HEAD_TIMEOUT_S); received a part."
-            " Send it without pauses.",
-            {"Connection": "close"},
-        ) from None
-
-
-async def _read(request: Request, max_bytes: int) -> bytes:
     body = bytearray()
     more = True
     while more:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
+        if LATE_BODY in request.scope:
+            raise _late(settings.head_timeout_s)
         body += message.get("body", b"")
-        _check_length(body, max_bytes)
+        _check_length(body, settings.max_body_bytes)
         more = message.get("more_body", False)
     return bytes(body)
+
+
+def _late(limit_s: float) -> HttpProblem:
+    return HttpProblem(
+        HTTPStatus.REQUEST_TIMEOUT,
+        f"body: expected all of it within {limit_s:g} s (WEIGHT_INIT_HEAD_TIMEOUT_S); received a part. Send it without pauses.",
+        {"Connection": "close"},
+    )
 
 
 def _check_type(request: Request) -> None:

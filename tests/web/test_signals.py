@@ -8,8 +8,7 @@ import os
 import re
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -17,19 +16,10 @@ import pytest
 
 from service.web.protection.access import Keys
 from service.web.signals import reload_keys
-from tests.processes import TIMEOUT_S, Process, until
+from tests.processes import TIMEOUT_S, Process, started, until
 
 FIRST, SECOND, THIRD = "the-first-of-the-keys", "the-second-of-the-keys", "the-third-of-the-keys"
 LONG = "/init?shape=8388608&scheme=normal&seed=1&format=raw"  # 32 MiB, far more than the sockets hold
-
-
-@contextmanager
-def started(**settings: object) -> Iterator[Process]:
-    process = Process(engine="numpy", **settings)
-    try:
-        yield process
-    finally:
-        process.end()
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.settings import Settings
+from service.web.body import LATE_BODY
 from service.web.problems import problem
 
 if sys.platform == "linux":
@@ -29,7 +30,7 @@ if sys.platform == "linux":
 
 _EMPTY_LINE = re.compile(rb"\n\r?\n")  # the end of a head, and of trailers
 _MAX_HELD_BYTES = 1 << 20
-_GRACE_S = 1.0  # for the application, which answers a late body with a problem while it waits for it
+_GRACE_S = 1.0  # for the application to refuse a late body
 
 _log = logging.getLogger("weight_init.web")
 
@@ -96,6 +97,8 @@ class Connection(HttpToolsProtocol):
 
     @override
     def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
         self._held += data
         self._parse_held()
 
@@ -113,6 +116,8 @@ class Connection(HttpToolsProtocol):
             piece = bytes(self._held[: empty_line.end() if empty_line else len(self._held)])
             del self._held[: len(piece)]
             self._parse(piece)
+        if not self.transport.is_closing():
+            self._await_rest()
 
     def _hold(self) -> None:
         self.flow.pause_reading()
@@ -122,17 +127,21 @@ class Connection(HttpToolsProtocol):
     def _parse(self, piece: bytes) -> None:
         self._overhead_bytes += len(piece)
         super().data_received(piece)
-        if self.transport.is_closing():
-            return
-        if self._overhead_bytes > self._limits.max_head_bytes:
+        if self._overhead_bytes > self._limits.max_head_bytes and not self.transport.is_closing():
             self._refuse_head()
-        elif self._awaits_head and self._head_deadline is None and not self._is_answering:
+
+    def _await_rest(self) -> None:
+        """Set a deadline for what is missing of a request."""
+        if not self._awaits_head:
+            self._await_body()
+        elif self._head_deadline is None and not self._is_answering:
             self._await_head()
 
     @override
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._parse_held()
+        if self._held:
+            self._parse_held()
 
     @override
     def on_headers_complete(self) -> None:
@@ -144,7 +153,6 @@ class Connection(HttpToolsProtocol):
             if self._overhead_bytes > self._limits.max_head_bytes:
                 raise ValueError("head too long")  # stops the parser, which calls send_400_response
         self._overhead_bytes = 0
-        self._body_deadline = self.loop.call_later(self._limits.head_timeout_s + _GRACE_S, self._body_is_late)
         super().on_headers_complete()
 
     @override
@@ -202,13 +210,22 @@ class Connection(HttpToolsProtocol):
         )
         self._refuse(HTTPStatus.REQUEST_TIMEOUT, detail)
 
+    def _await_body(self) -> None:
+        if self._body_deadline is None:
+            self._body_deadline = self.loop.call_later(self._limits.head_timeout_s, self._body_is_late)
+
     def _stop_awaiting_body(self) -> None:
         if self._body_deadline is not None:
             self._body_deadline.cancel()
             self._body_deadline = None
 
     def _body_is_late(self) -> None:
-        """Disconnect a client that owes the rest of its request, whether it has its response or not."""
+        """Let the application refuse a late body. Disconnect the client if it does not, or if the client has its response already."""
+        if self._is_answering and not self.cycle.response_started and LATE_BODY not in self.cycle.scope:
+            self.cycle.scope[LATE_BODY] = True  # type: ignore[literal-required]  # a scope may have other keys
+            self.cycle.message_event.set()
+            self._body_deadline = self.loop.call_later(_GRACE_S, self._body_is_late)
+            return
         _log.info("disconnected a client that did not send its body within %g s (WEIGHT_INIT_HEAD_TIMEOUT_S)", self._limits.head_timeout_s)
         self.transport.abort()
 

@@ -18,7 +18,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.settings import Settings
-from tests.processes import Process, until
+from tests.processes import started, until
 from tests.serving import serving
 
 URL = "/init?shape=256,784&activation=relu&seed=7&format=raw"
@@ -205,15 +205,6 @@ def free_port() -> int:
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         port: int = listening.getsockname()[1]
         return port
-
-
-@contextmanager
-def started(**settings: object) -> Iterator[Process]:
-    process = Process(engine="numpy", **settings)
-    try:
-        yield process
-    finally:
-        process.end()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
