@@ -144,8 +144,8 @@ class Settings(BaseSettings):
     reader_timeout_s: float = Field(
         default=60,
         gt=0,
-        description="Seconds after which a client that reads nothing of its response is disconnected. The client's system takes data in large"
-        " steps, so a very slow reader may seem to read nothing.",
+        description="Seconds after which a client that reads nothing of its response is disconnected. The client's system takes data in"
+        " large steps, so a very slow reader may seem to read nothing.",
     )
     rate: Annotated[str | None, BeforeValidator(_rate)] = Field(
         default=None,
