@@ -194,6 +194,12 @@ class Settings(BaseSettings):
         description="Seconds after SIGTERM during which requests are still accepted while /readyz returns 503, so that a load balancer"
         " notices. Then the service finishes the responses that it is sending.",
     )
+    shutdown_timeout_s: float = Field(
+        default=300,
+        gt=0,
+        description="Seconds after the drain delay in which the service finishes the responses that it is sending. Then it disconnects the"
+        " clients that have not read theirs. They can resume with a range request.",
+    )
 
     @cached_property
     def limits(self) -> Limits:

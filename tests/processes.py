@@ -37,17 +37,14 @@ class Process:
 
     def _await_start(self) -> None:
         until(lambda: "running on" in self.log and "startup complete" in self.log)  # with several workers, by the first of them
-        self.port = int(re.findall(r"running on http://127\.0\.0\.1:(\d+)", self.log)[0])
-        until(lambda: httpx.get(f"{self.url}/readyz").status_code == 200)
+        self.url = re.findall(r"running on (https?://127\.0\.0\.1:\d+)", self.log)[0]
+        self.port = int(self.url.rpartition(":")[2])
+        until(lambda: httpx.get(f"{self.url}/readyz", verify=False).status_code == 200)
 
     def _read(self) -> None:
         assert self._process.stderr is not None
         for line in self._process.stderr:
             self._lines.append(line)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     @property
     def log(self) -> str:
@@ -85,6 +82,11 @@ class Process:
 
     def has_ended(self) -> bool:
         return self._process.poll() is not None
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code; None while the process runs."""
+        return self._process.poll()
 
     def kill(self) -> None:
         self._process.kill()

@@ -11,6 +11,7 @@ from typing import Literal
 import uvicorn
 
 from service.settings import Settings
+from service.web import event_loop
 from service.web.app import create_app
 from service.web.protection.connections import protocol_under
 
@@ -24,6 +25,7 @@ def serving(settings: Settings, *, lifespan: Literal["on", "off"] = "off") -> It
         log_level="critical",
         lifespan=lifespan,
         http=protocol_under(settings),
+        loop=event_loop.NAME,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
     )

@@ -12,7 +12,7 @@ TIMEOUT_S = 30
 @contextmanager
 def connected(url: str) -> Iterator[socket.socket]:
     """Open a connection to a server, and close it at the end."""
-    host, port = url.removeprefix("http://").split(":")
+    host, port = url.rpartition("/")[2].split(":")
     with socket.create_connection((host, int(port)), timeout=TIMEOUT_S) as connection:
         yield connection
 

@@ -48,15 +48,18 @@ def _open_log() -> None:
 def _run(settings: Settings) -> None:
     import uvicorn  # imported here because no other command needs it
 
+    from service.web import event_loop
     from service.web.monitoring.logs import logging_config
     from service.web.monitoring.metrics import counted_together
     from service.web.monitoring.metrics_port import serving_metrics
     from service.web.protection.connections import protocol_under
+    from service.web.protection.descriptors import possible_connections
     from service.web.signals import ignore
 
     log_config = logging_config(settings.log_format, settings.log_level)
     logging.config.dictConfig(log_config)  # Uvicorn does the same later; this is for messages before that.
     _warn_if_open(settings)
+    settings = settings.model_copy(update={"max_connections": possible_connections(settings.max_connections)})
     ignore()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # Uvicorn raises it again after the last response; exit with status 0.
     with counted_together(settings.workers), serving_metrics(settings):
@@ -70,6 +73,7 @@ def _run(settings: Settings) -> None:
             access_log=False,  # the service writes its own
             log_config=log_config,
             http=protocol_under(settings),
+            loop=event_loop.NAME,
             ws="none",
             proxy_headers=bool(settings.trusted_proxies),
             forwarded_allow_ips=list(settings.trusted_proxies),

@@ -8,13 +8,14 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from service.settings import Settings
-from service.web.problems import HttpProblem
-
-LATE_BODY = "weight_init.late_body"  # scope key that the connection sets when the deadline of the body has passed
+from service.web.problems import REFUSAL, HttpProblem
 
 
 async def json_body(request: Request, settings: Settings) -> bytes:
-    """Return the body if it is declared as JSON, short enough and in time. Raises HttpProblem 408, 413 or 415, and ClientDisconnect."""
+    """Return the body if it is declared as JSON and short enough, and if the connection does not refuse it.
+
+    Raises HttpProblem 400, 408, 413, 415 or 431, and ClientDisconnect.
+    """
     _check_type(request)
     body = bytearray()
     more = True
@@ -22,20 +23,12 @@ async def json_body(request: Request, settings: Settings) -> bytes:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        if LATE_BODY in request.scope:
-            raise _late(settings.head_timeout_s)
+        if REFUSAL in request.scope:
+            raise request.scope[REFUSAL]
         body += message.get("body", b"")
         _check_length(body, settings.max_body_bytes)
         more = message.get("more_body", False)
     return bytes(body)
-
-
-def _late(limit_s: float) -> HttpProblem:
-    return HttpProblem(
-        HTTPStatus.REQUEST_TIMEOUT,
-        f"body: expected all of it within {limit_s:g} s (WEIGHT_INIT_HEAD_TIMEOUT_S); received a part. Send it without pauses.",
-        {"Connection": "close"},
-    )
 
 
 def _check_type(request: Request) -> None:

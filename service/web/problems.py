@@ -15,6 +15,7 @@ from service.contract.errors import FieldError, InvalidRequest, field_error
 from service.core.errors import Busy, InitError, InvalidValue, TooLarge, UnknownName, Unsupported
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+REFUSAL = "weight_init.refusal"  # scope key for the HttpProblem of a request that the connection refuses
 
 _log = logging.getLogger("weight_init.web")
 
@@ -39,6 +40,11 @@ class HttpProblem(Exception):
         self.detail = detail
         self.headers = headers or {}
         super().__init__(detail)
+
+    @property
+    def response(self) -> Response:
+        """The response that tells the client."""
+        return problem(self.status, self.detail, headers=self.headers)
 
 
 def problem(status: HTTPStatus, detail: str, *, errors: list[FieldError] | None = None, headers: dict[str, str] | None = None) -> Response:
@@ -85,7 +91,7 @@ async def _on_invalid_request(_: Request, error: Exception) -> Response:
 
 async def _on_http_problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, HttpProblem)
-    return problem(error.status, error.detail, headers=error.headers)
+    return error.response
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.settings import Settings
 from service.web.monitoring import metrics
-from service.web.problems import problem
+from service.web.problems import REFUSAL, problem
 from service.web.protection.connections import protocol_under
 
 _MAX_CONNECTIONS = 16
@@ -23,7 +23,9 @@ _MAX_HEAD_TIMEOUT_S = 5.0  # a scraper sends its request at once
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Return the metrics, one scrape after the other."""
-    if scope["path"] != metrics.PATH:
+    if REFUSAL in scope:
+        response = scope[REFUSAL].response
+    elif scope["path"] != metrics.PATH:
         response = problem(HTTPStatus.NOT_FOUND, f"Not Found: {scope['method']} {scope['path']}. The only route is {metrics.PATH}.")
     elif scope["method"] not in ("GET", "HEAD"):
         response = problem(HTTPStatus.METHOD_NOT_ALLOWED, "method: expected GET or HEAD. Use GET.", headers={"Allow": "GET, HEAD"})

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.web.monitoring import logs, metrics
 from service.web.monitoring.exchange import Exchange, current_ids
-from service.web.problems import on_bug
+from service.web.problems import REFUSAL, on_bug
 
 
 class Watch:
@@ -23,8 +23,9 @@ class Watch:
             return
         exchange = Exchange(scope, receive, send, metrics.STREAMS.inc)
         current_ids.set(exchange.ids)
+        app = scope[REFUSAL].response if REFUSAL in scope else self._app
         try:
-            await self._app(scope, exchange.receive, exchange.send)
+            await app(scope, exchange.receive, exchange.send)
         except ClientDisconnect:
             exchange.client_left = not exchange.has_begun  # nobody is there to answer
         except Exception as error:
