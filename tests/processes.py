@@ -22,8 +22,9 @@ TIMEOUT_S = 60
 class Process:
     """A process of `weight-init serve`, with its log and its resources."""
 
-    def __init__(self, **settings: object) -> None:
-        command = [sys.executable, "-m", "service", "serve", "--port", "0"]
+    def __init__(self, *, descriptors: int | None = None, **settings: object) -> None:
+        limit = [] if descriptors is None else ["prlimit", f"--nofile={descriptors}"]
+        command = [*limit, sys.executable, "-m", "service", "serve", "--port", "0"]
         environment = os.environ | {f"WEIGHT_INIT_{name.upper()}": str(value) for name, value in settings.items()}
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
         self._lines: list[str] = []
@@ -97,9 +98,9 @@ class Process:
 
 
 @contextmanager
-def started(**settings: object) -> Iterator[Process]:
-    """Run a process with the NumPy engine, which starts at once, and end it."""
-    process = Process(engine="numpy", **settings)
+def started(*, descriptors: int | None = None, **settings: object) -> Iterator[Process]:
+    """Run a process with the NumPy engine, which starts at once, and end it. The system may allow it only so many file descriptors."""
+    process = Process(descriptors=descriptors, engine="numpy", **settings)
     try:
         yield process
     finally:

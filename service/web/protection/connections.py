@@ -14,6 +14,7 @@ import asyncio
 import logging
 import re
 import socket
+import ssl
 import sys
 from asyncio import TimerHandle, Transport
 from collections.abc import Callable
@@ -51,6 +52,20 @@ def _queued_bytes(sending: socket.socket) -> int:
         return int.from_bytes(fcntl.ioctl(sending.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
     except OSError:
         return 0
+
+
+def _taken_from(transport: Transport) -> socket.socket:
+    """Return the socket of a transport that has not read yet, and end the transport."""
+    accepted: socket.socket = transport.get_extra_info("socket")
+    taken = socket.fromfd(accepted.fileno(), accepted.family, accepted.type)
+    _release(transport)
+    return taken
+
+
+def _release(transport: Transport) -> None:
+    """End a transport without telling its protocol."""
+    transport.set_protocol(asyncio.Protocol())
+    transport.abort()
 
 
 @dataclass(frozen=True)
@@ -121,40 +136,36 @@ class Connection(HttpToolsProtocol):
 
     @override
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # uvicorn narrows the type, too
-        if self.config.ssl is None:
+        if transport.get_extra_info("sslcontext") is not None:
             self._begin(transport)
-            return
-        self.transport = transport
-        self.connections.add(self)  # so that it counts, and ends with the server
-        transport.pause_reading()  # until the handshake reads
-        self._handshake = self.loop.create_task(self._shake_hands(transport))
+        elif len(self.connections) >= self._limits.max_connections + _MAX_REFUSED_CONNECTIONS:
+            _release(transport)
+        elif self.config.ssl is None:
+            self._begin(transport)
+        else:
+            self.connections.add(self)  # so that the handshake counts, and ends with the server
+            self._handshake = self.loop.create_task(self._shake_hands(_taken_from(transport)))
 
-    async def _shake_hands(self, transport: Transport) -> None:
-        if len(self.connections) > self._limits.max_connections + _MAX_REFUSED_CONNECTIONS:
-            transport.abort()
-            return
+    async def _shake_hands(self, accepted: socket.socket) -> None:
+        """Make the TLS handshake, which calls `connection_made` again."""
         try:
-            encrypted = await self.loop.start_tls(
-                transport,
-                self,
-                cast(Any, self.config.ssl),
-                server_side=True,
+            await self.loop.connect_accepted_socket(
+                lambda: self,
+                accepted,
+                ssl=cast(ssl.SSLContext, self.config.ssl),
                 ssl_handshake_timeout=self._limits.head_timeout_s,
                 ssl_shutdown_timeout=self._limits.reader_timeout_s,
             )
         except OSError as error:  # TLS errors, too
             _log.info("a TLS handshake failed: %s", error)
-            transport.abort()
-            return
-        if encrypted is not None and not transport.is_closing():  # the client may have left, and the server may be shutting down
-            self._begin(encrypted)
+        finally:
+            if self.transport is None:
+                self.connections.discard(self)
 
     def _begin(self, transport: Transport) -> None:
         super().connection_made(transport)
         limit = self._limits.max_connections
-        if len(self.connections) > limit + _MAX_REFUSED_CONNECTIONS:
-            transport.abort()
-        elif len(self.connections) > limit:
+        if len(self.connections) > limit:
             detail = f"connections: expected at most {limit} (WEIGHT_INIT_MAX_CONNECTIONS); received another. Try again in a second."
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": "1"})
         else:
@@ -169,6 +180,9 @@ class Connection(HttpToolsProtocol):
 
     @override
     def shutdown(self) -> None:
+        if self.transport is None and self._handshake is not None:
+            self._handshake.cancel()
+            return
         super().shutdown()
         self._end.start()
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from contextlib import suppress
 
 import httpx
+import orjson
 import pytest
 
 from service.settings import Settings
-from tests.processes import Process
+from tests.processes import Process, until
 from tests.serving import serving
 from tests.sockets import connected, receive_all
 
@@ -92,3 +94,122 @@ def test_a_client_that_never_reads_its_pipeline_takes_little_memory() -> None:
             assert (server.status("VmRSS") - before) / 1024 < 32
     finally:
         server.end()
+
+
+# ---- the client closes its direction first
+
+
+def test_a_client_that_closes_its_direction_gets_its_responses() -> None:
+    stream = GET.replace(b"4,4", b"1000,1000")
+    with serving(Settings()) as url, connected(url) as connection:
+        connection.sendall(stream + GET + stream)
+        connection.shutdown(socket.SHUT_WR)
+        received = receive_all(connection)
+    assert received.count(b"HTTP/1.1 200 ") == 3
+    assert len(received) > 2 * 4_000_000
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_a_client_that_closes_its_direction_gets_a_response_that_is_computed_first(version: bytes) -> None:
+    slow = b"GET /init?shape=1500,1500&scheme=orthogonal&dtype=float64&slice=0:1,0:1&format=raw HTTP/%b\r\nHost: x\r\n\r\n" % version
+    with serving(Settings()) as url, connected(url) as connection:
+        connection.sendall(slow)
+        connection.shutdown(socket.SHUT_WR)
+        received = receive_all(connection)
+    interim, _, response = received.rpartition(b"HTTP/1.1 200 OK\r\n")
+    assert len(response.partition(b"\r\n\r\n")[2]) == 8
+    assert interim.replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"") == b""
+    assert version == b"1.1" or interim == b""
+
+
+def test_notices_that_a_client_has_left_which_waits_for_a_computation(caplog: pytest.LogCaptureFixture) -> None:
+    slow = b"GET /init?shape=6000,1000&scheme=orthogonal&dtype=float64&format=raw HTTP/1.1\r\nHost: x\r\n\r\n"
+    caplog.set_level("INFO", "weight_init.access")
+    with serving(Settings()) as url:
+        with connected(url) as connection:
+            connection.sendall(slow)
+        until(lambda: " 499, " in caplog.text)
+
+
+@pytest.mark.parametrize("part", [b"GET /heal", POST + b"Content-Length: 20\r\n\r\n{"])
+def test_a_client_that_ends_within_a_request_is_disconnected(part: bytes) -> None:
+    with serving(Settings()) as url, connected(url) as connection:
+        connection.sendall(part)
+        connection.shutdown(socket.SHUT_WR)
+        assert receive_all(connection) == b""
+
+
+# ---- upgrades
+
+H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
+BODY = b'{"shape": [4, 4], "scheme": "ones", "format": "raw"}'
+
+
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+@pytest.mark.parametrize("body", [b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY, CHUNKED + b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)])
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_ignores_an_upgrade(version: bytes, body: bytes, in_parts: bool) -> None:
+    request = POST.replace(b"1.1", version) + H2C + body
+    cut = request.index(b"\r\n\r\n") + 4 if in_parts else len(request)
+    with serving(Settings()) as url, connected(url) as connection:
+        connection.sendall(request[:cut])
+        if in_parts:
+            httpx.get(f"{url}/healthz")  # the server has taken the head by then
+        connection.sendall(request[cut:] + GET.replace(b"Host: x", b"Host: x\r\nConnection: close"))
+        received = receive_all(connection)
+    assert received.count(b"HTTP/1.1 200 OK\r\n") == (2 if version == b"1.1" else 1)
+    assert received.count(b"content-length: 64\r\n") == (2 if version == b"1.1" else 1)
+
+
+def test_the_body_of_an_upgrade_is_no_request() -> None:
+    smuggled = GET.replace(b"/init", b"/smuggled")
+    with serving(Settings()) as url, connected(url) as connection:
+        connection.sendall(POST + H2C + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(smuggled))
+        httpx.get(f"{url}/healthz")
+        connection.sendall(smuggled)
+        received = receive_all(connection)
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert received.startswith(b"HTTP/1.1 400 ")  # it is not JSON either
+
+
+def test_answers_pipelined_upgrades() -> None:
+    upgrade = GET.replace(b"Host: x\r\n", b"Host: x\r\n" + H2C)
+    websocket = GET.replace(b"Host: x\r\n", b"Host: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n")
+    with serving(Settings()) as url, connected(url) as connection:
+        connection.sendall(upgrade + websocket + upgrade + GET.replace(b"Host: x", b"Host: x\r\nConnection: close"))
+        assert receive_all(connection).count(b"content-length: 64\r\n") == 4
+
+
+# ---- refusals
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"\x16\x03\x01\r\n\r\n", 400),
+        (b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        (b"GET /heal", 408),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 40_000, 431),
+    ],
+)
+def test_a_refused_connection_has_the_headers_of_every_response_and_is_logged(
+    sent: bytes, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "weight_init.access")
+    with serving(Settings(head_timeout_s=0.2)) as url, connected(url) as connection:
+        connection.sendall(sent)
+        head, _, body = receive_all(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    for name in (b"x-request-id", b"x-content-type-options", b"content-security-policy", b"cache-control", b"date", b"content-length"):
+        assert head.count(b"\r\n%b: " % name) == 1, name
+    assert head.count(b"\r\nconnection: close") == 1
+    assert orjson.loads(body)["status"] == status
+    assert f"- - {status}, {len(body)} bytes" in caplog.text
+
+
+def test_a_complete_request_is_answered_before_garbage_ends_its_connection() -> None:
+    with serving(Settings()) as url, connected(url) as connection:
+        connection.sendall(GET.replace(b"4,4", b"1000,1000") + b"\x00\x01 garbage\r\n\r\n" * 1000)
+        received = receive_all(connection)
+    assert received.count(b"HTTP/1.1 200 ") == 1
+    assert len(received) > 4_000_000

@@ -146,8 +146,25 @@ def test_sigterm_ends_each_state(loop: str) -> None:
     check_log(server)
 
 
+def test_fewer_descriptors_mean_fewer_connections(loop: str) -> None:
+    with started(descriptors=110, log_format="json", head_timeout_s=TIMEOUT_S) as server:
+        (warning,) = [json.loads(line) for line in server.log.splitlines() if "descriptors" in line]
+        assert warning["level"] == "warning"
+        assert warning["message"].startswith("at most 14 connections are served, as the system allows 110 file descriptors. Allow 4192")
+        before = server.open_sockets()
+        with ExitStack() as stack:
+            for _ in range(100):
+                stack.enter_context(connected(server.url))
+            until(lambda: server.open_sockets() == before + 14)
+            refusal = httpx.get(f"{server.url}/healthz")
+            assert (refusal.status_code, refusal.headers["Retry-After"]) == (503, "1")
+        until(lambda: server.open_sockets() == before)
+        assert httpx.get(f"{server.url}/healthz").status_code == 200
+    check_log(server)
+
+
 def test_tls_handshakes_count_and_end(loop: str, certificate: dict[str, Path]) -> None:
-    with started(log_format="json", head_timeout_s=0.5, max_connections=3, **certificate) as server:
+    with started(log_format="json", head_timeout_s=1, max_connections=3, **certificate) as server:
         before = server.open_sockets()
         with connected(server.url) as silent, connected(server.url) as partial, connected(server.url):
             partial.sendall(b"\x16\x03\x01\x02\x00\x01")
