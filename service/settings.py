@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.concurrency.memory import spare_memory_bytes
 from service.contract.answer import Limits
 
 _KEY = re.compile(r"[A-Za-z0-9._~+/-]{16,512}=*")  # a token of RFC 6750, too long to be guessed
@@ -63,6 +64,11 @@ def _rate(value: object) -> str | None:
     except ValueError:
         pass
     raise ValueError(f"expected a number of requests and a time, such as 100/second or 5000/hour; received {value!r}")
+
+
+def _by_memory(most: int, *, bytes_each: int) -> int:
+    """Return `most`, or as many as the memory of this process can hold."""
+    return min(most, spare_memory_bytes() // bytes_each)
 
 
 # NoDecode, because the environment holds plain text, not JSON.
@@ -117,10 +123,10 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=64 << 10, ge=1, description="Largest request body. A request is never long.")
 
     max_streams: int = Field(
-        default=256,
+        default_factory=lambda: _by_memory(256, bytes_each=6 << 20),
         ge=1,
         description="Number of responses over 32 KiB that one process sends at once, each of which takes 1 to 3 MiB of memory. Beyond it"
-        " the status is 503. Smaller responses are always sent.",
+        " the status is 503. Smaller responses are always sent. The default is 256, or fewer if the container has less than 2 GiB.",
     )
     max_computations: int = Field(
         default=2,
@@ -129,7 +135,10 @@ class Settings(BaseSettings):
         " need the memory of an orthogonal or sparse tensor. More work waits for a thread, up to WEIGHT_INIT_MAX_COMPUTE_S.",
     )
     max_connections: int = Field(
-        default=4096, ge=1, description="Number of open connections per process. Each takes a file descriptor. Beyond it the status is 503."
+        default_factory=lambda: _by_memory(4096, bytes_each=256 << 10),
+        ge=1,
+        description="Number of open connections per process. Each takes a file descriptor. Beyond it the status is 503. The default is"
+        " 4096, or fewer if the container has less than 2 GiB.",
     )
     max_head_bytes: int = Field(
         default=32 << 10,

@@ -56,7 +56,7 @@ def set_stage(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def _service(**settings: object) -> Iterator[Process]:
+def _service(**settings: Any) -> Iterator[Process]:
     service = Process(**settings)
     try:
         yield service

@@ -7,11 +7,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-_CGROUPS = Path("/sys/fs/cgroup")
-_MEMBERSHIP = Path("/proc/self/cgroup")
+from service.concurrency.cgroups import CGROUPS, MEMBERSHIP, folders, read
 
 
-def usable_cores(cgroups: Path = _CGROUPS, membership: Path = _MEMBERSHIP) -> int:
+def usable_cores(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> int:
     """Return the number of cores that this process may use, at least 1.
 
     `taskset` and cpusets restrict it to certain cores. `docker run --cpus` limits its share of CPU time, through its control group.
@@ -23,28 +22,10 @@ def usable_cores(cgroups: Path = _CGROUPS, membership: Path = _MEMBERSHIP) -> in
 
 def _quotas(cgroups: Path, membership: Path) -> Iterator[float]:
     """Yield the CPU quota, in cores, of each control group of this process that has one."""
-    for folder in _folders(cgroups, membership):
+    for folder in folders("cpu", cgroups, membership):
         # version 2: "max 100000" or "150000 100000", microseconds of each period (kernel documentation, Control Group v2, cpu.max)
-        quota, _, period = _read(folder / "cpu.max").partition(" ")
+        quota, _, period = read(folder / "cpu.max").partition(" ")
         if not quota:  # version 1
-            quota, period = _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")
+            quota, period = read(folder / "cpu.cfs_quota_us"), read(folder / "cpu.cfs_period_us")
         if quota.isdigit() and period.isdigit() and int(period) > 0:
             yield int(quota) / int(period)
-
-
-def _folders(cgroups: Path, membership: Path) -> Iterator[Path]:
-    """Yield the folder of each control group of this process, and the folders of its parent groups."""
-    for line in _read(membership).splitlines():
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if controllers == "" or "cpu" in controllers.split(","):
-            root = cgroups / controllers
-            folder = root / path.lstrip("/")
-            yield from [folder, *(parent for parent in folder.parents if parent.is_relative_to(root))]
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text("ascii").strip()
-    except OSError:  # without the file there is no limit
-        return ""

@@ -19,6 +19,7 @@ from service.core.tensors.cost import read_seconds, whole_seconds
 from service.core.tensors.dtypes import find_dtype
 from service.core.tensors.rules import is_bitwise, whole_in
 from service.core.tensors.tensor import TensorSpec, VirtualTensor, check_name, check_seed, fresh_seed
+from service.core.tensors.wholes import WHOLES
 from service.files.formats import Format
 from service.files.virtual import Buffer, VirtualFile
 
@@ -33,6 +34,7 @@ class Limits:
     max_json_elements: int = 1_000_000
     max_structured_elements: int = 1 << 24
     max_compute_s: float = 30.0
+    max_whole_bytes: int = WHOLES.max_bytes
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,13 @@ def _check_size(tensor: VirtualTensor, file_format: Format, limits: Limits) -> N
             action="Ask for a slice, or ask the operator to raise the limit.",
         )
     rule = whole_in(tensor.spec.rule)
+    if rule is not None and (peak_bytes := rule.peak_bytes(tensor.dtype.draws_in.itemsize)) > limits.max_whole_bytes:
+        raise TooLarge(
+            "shape",
+            expected=f"at most {limits.max_whole_bytes} bytes of memory for {rule.name}, a third of what the service has",
+            received=f"a shape of {list(rule.shape)}, which takes {peak_bytes}",
+            action="It is computed whole, so a slice does not help. Use a smaller shape, or a scheme that draws each element.",
+        )
     if rule is not None and math.prod(rule.shape) > limits.max_structured_elements:
         raise TooLarge(
             "shape",

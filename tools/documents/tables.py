@@ -71,7 +71,8 @@ def layers() -> str:
 def settings() -> str:
     """Return a row for each setting: its environment variable, default and meaning."""
     rows = [
-        [f"`WEIGHT_INIT_{name.upper()}`", f"`{field.default}`", field.description or ""] for name, field in Settings.model_fields.items()
+        [f"`WEIGHT_INIT_{name.upper()}`", "by memory" if field.default_factory else f"`{field.default}`", field.description or ""]
+        for name, field in Settings.model_fields.items()
     ]
     return markdown_table(["variable", "default", "meaning"], rows)
 

@@ -11,6 +11,7 @@ Every rule has the attributes of Described, as properties or as fields.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -110,7 +111,8 @@ class Whole:
     """A tensor that cannot be computed in parts. Equal wholes of equal streams are computed once (wholes.py).
 
     `bitwise` says whether its bytes are the same on every machine. Otherwise they are equal within an ulp of float32, because linear
-    algebra libraries add in a different order on different machines. `operations` estimates the work, in operations of a large QR.
+    algebra libraries add in a different order on different machines. `operations` estimates the work, in operations of a large QR, and
+    `working_bytes` the memory it needs beside the result.
     """
 
     name: str
@@ -123,10 +125,15 @@ class Whole:
     parameters: tuple[tuple[str, Any], ...] = ()
     mean: float = 0.0
     operations: int = 0
+    working_bytes: int = 0
     signs: Signs = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "signs", signs_of(value for _, value in self.parameters))
+
+    def peak_bytes(self, itemsize: int) -> int:
+        """Return an estimate of the memory that it needs while it is computed with elements of this size."""
+        return self.working_bytes + math.prod(self.shape) * itemsize
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -13,18 +15,22 @@ import numpy as np
 import numpy.typing as npt
 
 from service.concurrency.interruption import Interrupted, stop_if_unwatched
+from service.concurrency.memory import spare_memory_bytes
 from service.concurrency.single_flight import SingleFlight
 from service.core.errors import Busy
 from service.core.stream import engines
 from service.core.stream.distributions import FARTHEST_NORMAL_DRAW, Distribution, Draw
 from service.core.stream.philox import Stream
 from service.core.stream.view import Shape, View
-from service.core.tensors.orthonormal import orthonormal_columns
+from service.core.tensors.orthonormal import PANEL, orthonormal_columns
 from service.core.tensors.rules import Whole
 
 Floats = npt.NDArray[Any]
 Float64s = npt.NDArray[np.float64]
 
+_FLOAT64 = np.dtype(np.float64)
+_BLOCK = 1 << 18  # elements computed at once
+_BLOCK_BYTES = 64 * _BLOCK  # at most, to draw and to sort them
 _OPERATIONS_PER_ELEMENT = 2500  # to draw, sort and copy one element, measured relative to the operations of a large QR
 
 
@@ -37,11 +43,23 @@ def orthogonal(shape: Shape, gain: float) -> Whole:
     rows, columns = shape[0], math.prod(shape[1:])
 
     def compute(stream: Stream, dtype: np.dtype[Any]) -> Floats:
-        return (gain * _orthonormal(stream, rows, columns)).astype(dtype)
+        values = _orthonormal(stream, rows, columns)
+        values *= gain
+        return values.astype(dtype, copy=False)
 
     stddev = gain / math.sqrt(max(rows, columns))
-    operations = _operations_of_qr(rows, columns)
-    return Whole("orthogonal", shape, (-gain, gain), gain * 1.000001, stddev, False, compute, (("gain", gain),), operations=operations)
+    return Whole(
+        "orthogonal",
+        shape,
+        (-gain, gain),
+        gain * 1.000001,
+        stddev,
+        False,
+        compute,
+        (("gain", gain),),
+        operations=_operations_of_qr(rows, columns),
+        working_bytes=_bytes_of_qr(rows, columns),
+    )
 
 
 def delta_orthogonal(shape: Shape, gain: float) -> Whole:
@@ -55,9 +73,18 @@ def delta_orthogonal(shape: Shape, gain: float) -> Whole:
         return values
 
     stddev = gain / math.sqrt(out * math.prod(kernel))
-    operations = _operations_of_qr(out, inside) + math.prod(shape)
-    parameters = (("gain", gain),)
-    return Whole("delta_orthogonal", shape, (-gain, gain), gain * 1.000001, stddev, False, compute, parameters, operations=operations)
+    return Whole(
+        "delta_orthogonal",
+        shape,
+        (-gain, gain),
+        gain * 1.000001,
+        stddev,
+        False,
+        compute,
+        (("gain", gain),),
+        operations=_operations_of_qr(out, inside) + math.prod(shape),
+        working_bytes=_bytes_of_qr(out, inside),
+    )
 
 
 def sparse(shape: Shape, sparsity: float, stddev: float) -> Whole:
@@ -67,15 +94,26 @@ def sparse(shape: Shape, sparsity: float, stddev: float) -> Whole:
 
     def compute(stream: Stream, dtype: np.dtype[Any]) -> Floats:
         values = _normal(stream, shape, dtype, stddev)
-        order = np.argsort(stream.second.words(0, out * inside).reshape(shape), axis=0, kind="stable")
-        np.put_along_axis(values, order[:zeros], dtype.type(0), axis=0)
+        words = _words(stream.second, shape)
+        width = max(1, _BLOCK // out)  # columns whose order is in memory at once
+        for start in range(0, inside, width):
+            stop_if_unwatched()
+            order = np.argsort(words[:, start : start + width], axis=0, kind="stable")
+            np.put_along_axis(values[:, start : start + width], order[:zeros], dtype.type(0), axis=0)
         return values
 
-    density = 1 - zeros / out
-    parameters = (("sparsity", sparsity), ("stddev", stddev))
-    operations = _OPERATIONS_PER_ELEMENT * math.prod(shape)
-    largest, deviation = FARTHEST_NORMAL_DRAW * stddev, stddev * math.sqrt(density)
-    return Whole("sparse", shape, None, largest, deviation, True, compute, parameters, operations=operations)
+    return Whole(
+        "sparse",
+        shape,
+        None,
+        FARTHEST_NORMAL_DRAW * stddev,
+        stddev * math.sqrt(1 - zeros / out),
+        True,
+        compute,
+        (("sparsity", sparsity), ("stddev", stddev)),
+        operations=_OPERATIONS_PER_ELEMENT * math.prod(shape),
+        working_bytes=4 * math.prod(shape) + _BLOCK_BYTES,
+    )
 
 
 def _operations_of_qr(rows: int, columns: int) -> int:
@@ -87,10 +125,19 @@ def _operations_of_qr(rows: int, columns: int) -> int:
     return 4 * longer * shorter**2 - 4 * shorter**3 // 3 + _OPERATIONS_PER_ELEMENT * longer * shorter
 
 
+def _bytes_of_qr(rows: int, columns: int) -> int:
+    """Estimate the memory of a QR decomposition.
+
+    For each element it is float64 of the matrix, of Q, of a product that is subtracted, and half of the reflections; and three panels.
+    """
+    return 32 * rows * columns + 3 * 8 * PANEL * max(rows, columns)
+
+
 def _orthonormal(stream: Stream, rows: int, columns: int) -> Float64s:
-    normal = _normal(stream, (rows, columns), np.dtype(np.float64), 1.0)
-    q = orthonormal_columns(normal if rows >= columns else normal.T)
-    return q if rows >= columns else q.T
+    shape, is_tall = (rows, columns), rows >= columns
+    if is_tall:
+        return orthonormal_columns(_normal(stream, shape, _FLOAT64, 1.0))
+    return orthonormal_columns(_normal(stream, shape, _FLOAT64, 1.0).T).T
 
 
 def _normal(stream: Stream, shape: Shape, dtype: np.dtype[Any], stddev: float) -> Floats:
@@ -99,15 +146,25 @@ def _normal(stream: Stream, shape: Shape, dtype: np.dtype[Any], stddev: float) -
     return values.reshape(shape)
 
 
-class SharedWholes:
-    """A cache of at most `max_bytes` of the most recently used wholes. Threads that need the same whole at once compute it once.
+def _words(stream: Stream, shape: Shape) -> npt.NDArray[np.uint32]:
+    """Return a word for each element. They are computed in blocks, because that takes several times the memory of the words."""
+    words = np.empty(math.prod(shape), np.uint32)
+    for start in range(0, len(words), _BLOCK):
+        words[start : start + _BLOCK] = stream.words(start, min(len(words), start + _BLOCK))
+    return words.reshape(shape)
 
-    A reader holds its whole until it has read everything, so that it is never computed again for the same reader. All wholes together,
-    held by readers or cached, take at most `max_held_bytes`.
+
+class SharedWholes:
+    """A cache of the most recently used wholes. Threads that need the same whole at once compute it once.
+
+    A reader holds its whole until it has read everything, so that it is never computed again for the same reader. Cached wholes take at
+    most `max_cached_bytes`, and all that are cached, held by readers or being computed `max_bytes`.
     """
 
-    def __init__(self, max_bytes: int, max_held_bytes: int) -> None:
-        self._max_bytes, self._max_held_bytes = max_bytes, max_held_bytes
+    def __init__(self, max_cached_bytes: int, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self._max_cached_bytes = max_cached_bytes
+        self._computing_bytes = 0
         self._lock = threading.Lock()
         self._cache: OrderedDict[tuple[Any, ...], Floats] = OrderedDict()
         self._held: WeakValueDictionary[tuple[Any, ...], Floats] = WeakValueDictionary()  # those in the cache or with a reader
@@ -115,7 +172,7 @@ class SharedWholes:
         self._hits = self._misses = 0
 
     def get(self, whole: Whole, stream: Stream, dtype: np.dtype[Any]) -> Floats:
-        """Return the whole tensor as a flat, read-only array. Raise Busy if other readers hold too much memory. Raises Interrupted."""
+        """Return the whole tensor as a flat, read-only array. Raise Busy if others take too much memory. Raises Interrupted."""
         key = (whole, stream, dtype.str)
         while (values := self._cached(key)) is None:
             own: Future[Floats] = Future()
@@ -152,8 +209,8 @@ class SharedWholes:
             values = self._cached(key)  # another thread may have computed it since the first lookup
             if values is None:
                 self._count(hit=False)
-                self._make_room(math.prod(whole.shape) * dtype.itemsize)
-                values = whole.compute(stream, dtype).reshape(-1)
+                with self._room_for(whole.peak_bytes(dtype.itemsize)):
+                    values = whole.compute(stream, dtype).reshape(-1)
                 values.flags.writeable = False
                 with self._lock:
                     self._keep(key, values)
@@ -167,23 +224,31 @@ class SharedWholes:
         self._held[key] = self._cache[key] = values
         self._cache.move_to_end(key)
         # The last one stays, however large, because a download in ranges asks for it again.
-        while len(self._cache) > 1 and sum(cached.nbytes for cached in self._cache.values()) > self._max_bytes:
+        while len(self._cache) > 1 and sum(cached.nbytes for cached in self._cache.values()) > self._max_cached_bytes:
             self._cache.popitem(last=False)
 
-    def _make_room(self, nbytes: int) -> None:
-        """Drop cached wholes until another fits beside those that readers hold. Raise Busy if it does not fit then."""
+    @contextmanager
+    def _room_for(self, nbytes: int) -> Iterator[None]:
+        """Drop cached wholes until there is room to compute another. Raise Busy if there is not, unless it is the only one."""
         with self._lock:
-            while self._held_bytes() + nbytes > self._max_held_bytes and self._cache:
+            while self._used_bytes() + nbytes > self.max_bytes and self._cache:
                 self._cache.popitem(last=False)
-            held_bytes = self._held_bytes()
-        if held_bytes + nbytes > self._max_held_bytes:
-            raise Busy(
-                f"wholes: expected at most {self._max_held_bytes} bytes of orthogonal and sparse tensors at once; received a request for"
-                f" {nbytes} while responses hold {held_bytes}. Try again when they have ended."
-            )
+            used_bytes = self._used_bytes()
+            if used_bytes and used_bytes + nbytes > self.max_bytes:
+                raise Busy(
+                    f"wholes: expected at most {self.max_bytes} bytes of orthogonal and sparse tensors at once; received a request for"
+                    f" {nbytes}, beside {used_bytes} in use. Try again when other responses have ended."
+                )
+            self._computing_bytes += nbytes
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._computing_bytes -= nbytes
 
-    def _held_bytes(self) -> int:
-        return sum(values.nbytes for values in self._held.values())
+    def _used_bytes(self) -> int:
+        return self._computing_bytes + sum(values.nbytes for values in self._held.values())
 
 
-WHOLES = SharedWholes(max_bytes=256 << 20, max_held_bytes=1 << 30)
+_SHARE_BYTES = spare_memory_bytes() // 3
+WHOLES = SharedWholes(max_cached_bytes=min(256 << 20, _SHARE_BYTES // 2), max_bytes=min(2 << 30, _SHARE_BYTES))

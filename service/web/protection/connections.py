@@ -35,7 +35,7 @@ if sys.platform == "linux":
     import termios
 
 _EMPTY_LINE = re.compile(rb"\n\r?\n")  # the end of a head, and of trailers
-_MAX_HELD_BYTES = 1 << 20
+_MAX_HELD_BYTES = 1 << 18  # the most that is read at once
 _MAX_REFUSED_CONNECTIONS = 32  # more of them are not even told
 _GRACE_S = 1.0  # for the application to refuse a late body
 _PROBE_S = 0.5

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
+import time
+import tracemalloc
 from typing import Any
 
 import ml_dtypes
@@ -25,7 +27,7 @@ from service.core.tensors import wholes
 from service.core.tensors.dtypes import DTYPES
 from service.core.tensors.rules import Whole
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
-from service.core.tensors.wholes import SharedWholes, orthogonal
+from service.core.tensors.wholes import SharedWholes, delta_orthogonal, orthogonal, sparse
 
 # scheme, parameters, a valid shape
 BUILT: list[tuple[str, dict[str, Any], Shape]] = [
@@ -302,11 +304,56 @@ def test_matrices_of_all_readers_have_a_limit_together() -> None:
     gate.set()
     wholes, whole = SharedWholes(1 << 20, 2 * 64), _slow((4, 4), calls, gate)
     held = [wholes.get(whole, Stream.of(seed), np.dtype("f4")) for seed in (1, 2)]
-    with pytest.raises(Busy, match=r"at most 128 bytes .* received a request for 64 while responses hold 128"):
+    with pytest.raises(Busy, match=r"at most 128 bytes .* received a request for 64, beside 128 in use"):
         wholes.get(whole, Stream.of(3), np.dtype("f4"))
     assert len(calls) == 2
     held.pop()
     wholes.get(whole, Stream.of(3), np.dtype("f4"))
+
+
+def test_matrices_that_are_being_computed_count_too() -> None:
+    calls, gate = list[int](), threading.Event()
+    wholes, whole = SharedWholes(1 << 20, 2 * 64 - 1), _slow((4, 4), calls, gate)
+    first = threading.Thread(target=lambda: wholes.get(whole, Stream.of(1), np.dtype("f4")))
+    first.start()
+    while not calls:
+        time.sleep(0.001)
+    with pytest.raises(Busy, match="beside 64 in use"):
+        wholes.get(whole, Stream.of(2), np.dtype("f4"))
+    gate.set()
+    first.join()
+    wholes.get(whole, Stream.of(2), np.dtype("f4"))  # drops the first from the cache
+    assert len(calls) == 2
+
+
+def test_a_matrix_alone_may_take_more_than_the_limit() -> None:
+    assert SharedWholes(1, 1).get(orthogonal((4, 4), 1.0), Stream.of(1), np.dtype("f4")).shape == (16,)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize(
+    "whole",
+    [
+        orthogonal((700, 700), 1.5),
+        orthogonal((1500, 300), 1.0),
+        orthogonal((300, 1500), 1.0),
+        orthogonal((4000, 100), 1.0),
+        delta_orthogonal((400, 400, 3, 3), 1.0),
+        sparse((1000, 1000), 0.9, 0.01),
+        sparse((20, 20000), 0.5, 0.01),
+        sparse((20000, 20), 0.5, 0.01),
+    ],
+    ids=lambda whole: f"{whole.name}-{whole.shape}",
+)
+def test_the_memory_of_a_matrix_is_estimated(whole: Whole, dtype: str) -> None:
+    estimate = whole.peak_bytes(np.dtype(dtype).itemsize)
+    tracemalloc.start()
+    try:
+        whole.compute(Stream.of(1), np.dtype(dtype))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak <= estimate <= 3 * peak + (16 << 20)
 
 
 def test_cache_does_not_keep_a_failed_computation() -> None:

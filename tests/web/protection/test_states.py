@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -76,7 +76,7 @@ def loop(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("tls")
     files = {"tls_certificate": folder / "certificate.pem", "tls_key": folder / "key.pem"}
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
@@ -163,7 +163,7 @@ def test_fewer_descriptors_mean_fewer_connections(loop: str) -> None:
     check_log(server)
 
 
-def test_tls_handshakes_count_and_end(loop: str, certificate: dict[str, Path]) -> None:
+def test_tls_handshakes_count_and_end(loop: str, certificate: dict[str, Any]) -> None:
     with started(log_format="json", head_timeout_s=1, max_connections=3, **certificate) as server:
         before = server.open_sockets()
         with connected(server.url) as silent, connected(server.url) as partial, connected(server.url):
@@ -176,7 +176,7 @@ def test_tls_handshakes_count_and_end(loop: str, certificate: dict[str, Path]) -
     check_log(server)
 
 
-def test_sigterm_ends_tls_handshakes(loop: str, certificate: dict[str, Path]) -> None:
+def test_sigterm_ends_tls_handshakes(loop: str, certificate: dict[str, Any]) -> None:
     server = Process(engine="numpy", log_format="json", head_timeout_s=300, shutdown_timeout_s=1, **certificate)
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE

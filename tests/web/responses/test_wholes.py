@@ -7,7 +7,9 @@ import json
 
 import httpx
 import numpy as np
+import pytest
 
+from service.contract.answer import Limits
 from service.settings import Settings
 from tests.serving import serving
 
@@ -44,3 +46,13 @@ def test_refuses_a_slice_of_a_tensor_too_large_to_compute_whole() -> None:
         assert httpx.get(f"{url}/init?shape=1000,1000&scheme=identity&slice=0:2,0:2").status_code == 200
     assert response.status_code == 413
     assert "at most 1000 elements for orthogonal (WEIGHT_INIT_MAX_STRUCTURED_ELEMENTS)" in response.json()["detail"]
+
+
+def test_refuses_a_tensor_whose_computation_needs_more_memory_than_the_service_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings()
+    monkeypatch.setattr(settings, "limits", Limits(max_whole_bytes=20_000_000))
+    with serving(settings) as url:
+        response = httpx.get(f"{url}/init?shape=1000,1000&scheme=orthogonal&slice=0:2,0:2")
+        assert httpx.get(f"{url}/init?shape=300,300&scheme=orthogonal").status_code == 200
+    assert response.status_code == 413
+    assert "at most 20000000 bytes of memory for orthogonal" in response.json()["detail"]
