@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.concurrency.memory import spare_memory_bytes
@@ -75,6 +75,7 @@ def _by_memory(most: int, *, bytes_each: int) -> int:
 Digests = Annotated[tuple[bytes, ...], NoDecode, BeforeValidator(_digests)]
 DigestsInFile = Annotated[tuple[bytes, ...], NoDecode, BeforeValidator(_digests_in_file)]
 Items = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
+Seconds = Annotated[float, Field(le=1e6, allow_inf_nan=False)]  # timers cannot wait for ever
 Proxies = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_proxies)]
 
 
@@ -82,6 +83,12 @@ class Settings(BaseSettings):
     """The settings, read from the environment. An invalid value is an error at the start."""
 
     model_config = SettingsConfigDict(env_prefix="WEIGHT_INIT_", extra="ignore", hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ignore_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Take an empty variable for one that is not set, as Compose makes them. Empty keys stay an error: they might open the service."""
+        return {name: value for name, value in values.items() if value != "" or name in ("api_keys", "api_keys_file")}
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on. 0 means any free port.")
@@ -112,7 +119,7 @@ class Settings(BaseSettings):
         default=1 << 24, ge=1, description="Largest orthogonal or sparse tensor. These are computed whole and cached for a while."
     )
     # Most proxies wait a minute for a response to begin.
-    max_compute_s: float = Field(
+    max_compute_s: Seconds = Field(
         default=30,
         gt=0,
         description="CPU seconds, as estimated in advance, for what is computed before a response begins: an orthogonal or sparse tensor, a"
@@ -145,12 +152,12 @@ class Settings(BaseSettings):
         ge=1024,
         description="Longest head of a request: its URL and its headers. The default is what proxies usually allow.",
     )
-    head_timeout_s: float = Field(
+    head_timeout_s: Seconds = Field(
         default=30,
         gt=0,
         description="Seconds a client has to send the request line and headers, and then again the body. A slower client is disconnected.",
     )
-    reader_timeout_s: float = Field(
+    reader_timeout_s: Seconds = Field(
         default=60,
         gt=0,
         description="Seconds after which a client that reads nothing of its response is disconnected. The client's system takes data in"
@@ -197,13 +204,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error", "critical"] = Field(
         default="info", description="Lowest level that is logged. `info` includes a line for each request."
     )
-    drain_delay: float = Field(
+    drain_delay: Seconds = Field(
         default=0,
         ge=0,
         description="Seconds after SIGTERM during which requests are still accepted while /readyz returns 503, so that a load balancer"
         " notices. Then the service finishes the responses that it is sending.",
     )
-    shutdown_timeout_s: float = Field(
+    shutdown_timeout_s: Seconds = Field(
         default=300,
         gt=0,
         description="Seconds after the drain delay in which the service finishes the responses that it is sending. Then it disconnects the"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from pathlib import Path
 
-from service.cli.output import EXIT_IO, fail
+from service.cli.output import EXIT_INVALID, EXIT_IO, fail
 from service.core.stream import engines
 from service.settings import Settings
 
@@ -23,16 +24,24 @@ def kernels() -> None:
     except ImportError as error:
         fail(f"cannot compile the kernels: {error}", EXIT_IO)
 
+    cache = Settings().kernel_cache or engines.default_cache()
+    if cache is None:
+        fail("WEIGHT_INIT_KERNEL_CACHE: expected a folder, as this user has no home folder; received none. Set it.", EXIT_INVALID)
     for level in levels_here():
         os.environ["NUMBA_CPU_NAME"] = level  # Numba reads it only once, so each level has its own process.
-        process = get_context("spawn").Process(target=_compile_kernels, args=(Settings().kernel_cache,))
+        process = get_context("spawn").Process(target=_compile_kernels, args=(cache,))
         process.start()
         process.join()
         if process.exitcode:
-            fail(f"cannot compile the kernels for {level}", EXIT_IO)
+            fail(f"cannot compile and keep the kernels for {level}", EXIT_IO)
 
 
-def _compile_kernels(cache: Path | None) -> None:
+def _compile_kernels(cache: Path) -> None:
     logging.basicConfig(format="%(message)s")
     logging.getLogger("weight_init").setLevel(logging.DEBUG)  # kernels that are already compiled are logged at this level
     engines.load_kernels(cache)
+    from service.core.stream.kernels.cache import KernelCache
+    from service.core.stream.kernels.compiling import LEVEL
+
+    if not KernelCache(cache, LEVEL).read():  # the log says why
+        sys.exit(EXIT_IO)

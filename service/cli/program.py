@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -39,6 +41,9 @@ for _command in (init.init, recommend.recommend, recommend.schemes, kernels.kern
 
 def main() -> None:
     """Run the command line. Exits with status 2 if the request or a setting is wrong, and with 1 if a file cannot be written."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # for terminals that cannot show ² and the like
     try:
         app()
     except (InitError, InvalidRequest) as error:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from service.cli.output import EXIT_INVALID, fail
 from service.settings import Settings
 
 _log = logging.getLogger("weight_init")
@@ -58,6 +59,7 @@ def _run(settings: Settings) -> None:
 
     log_config = logging_config(settings.log_format, settings.log_level)
     logging.config.dictConfig(log_config)  # Uvicorn does the same later; this is for messages before that.
+    _check_tls(settings)
     _warn_if_open(settings)
     settings = settings.model_copy(update={"max_connections": possible_connections(settings.max_connections)})
     ignore()
@@ -79,6 +81,32 @@ def _run(settings: Settings) -> None:
             forwarded_allow_ips=list(settings.trusted_proxies),
             ssl_certfile=settings.tls_certificate,
             ssl_keyfile=settings.tls_key,
+        )
+
+
+def _check_tls(settings: Settings) -> None:
+    """Fail if HTTPS is not possible with these files. Uvicorn would show a traceback, or ask for the password of the key."""
+    import ssl
+
+    certificate, key = settings.tls_certificate, settings.tls_key
+    if certificate is None:
+        if key is not None:
+            fail(
+                "WEIGHT_INIT_TLS_KEY: expected a certificate beside the key; received none. Set WEIGHT_INIT_TLS_CERTIFICATE.", EXIT_INVALID
+            )
+        return
+    for name, file in {"WEIGHT_INIT_TLS_CERTIFICATE": certificate, "WEIGHT_INIT_TLS_KEY": key or certificate}.items():
+        try:
+            file.read_bytes()
+        except OSError as error:
+            fail(f"{name}: expected a PEM file; cannot read {file}: {error.strerror}.", EXIT_INVALID)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
+    except ssl.SSLError as error:
+        fail(
+            f"WEIGHT_INIT_TLS_CERTIFICATE: expected a certificate and its private key without a password, in PEM; received {certificate}"
+            f"{'' if key is None else f' and {key}'}: {error.reason or error}. Check both files.",
+            EXIT_INVALID,
         )
 
 

@@ -79,7 +79,9 @@ _DESCRIPTION = (
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Return the application. `settings` default to those of the environment."""
+    """Return the application. `settings` default to those of the environment. Raises RuntimeError without docstrings."""
+    if sys.flags.optimize > 1:
+        raise RuntimeError("PYTHONOPTIMIZE: expected at most 1, because 2 removes the descriptions of the API; received 2. Unset it.")
     app = FastAPIOffline(
         routes=routes.routes,  # not with include_router, which would search for each route twice
         redoc_url=None,
@@ -119,6 +121,8 @@ def create_app_or_exit() -> FastAPI:
         return create_app()
     except ValidationError as error:  # such as a file of keys that has changed since the parent of this worker read it
         _log.critical("cannot start: %s", explain(error))
+    except RuntimeError as error:
+        _log.critical("cannot start: %s", error)
     except Exception as error:
         _log.critical("cannot start", exc_info=error)
     sys.exit(1)

@@ -9,6 +9,7 @@ import pytest
 
 from service.cli import kernels
 from service.cli.output import EXIT_IO
+from service.core.stream import engines
 from service.core.stream.kernels import compiling
 
 
@@ -24,7 +25,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_compiles_each_level_in_its_own_process(cache: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(compiling, "levels_here", lambda: ["generic"])  # one level is enough
     kernels.kernels()
-    assert [file.name for file in cache.glob("*/*.compiled")] == ["generic.compiled"]
+    assert [file.parent.name for file in cache.glob("*/*/SHA256SUMS")] == ["generic"]
     assert capfd.readouterr().err.startswith(f"compiling the kernels for generic; they are kept in {cache}")
 
 
@@ -46,3 +47,17 @@ def test_exits_with_an_error_without_numba(cache: Path, monkeypatch: pytest.Monk
         kernels.kernels()
     assert error.value.code == EXIT_IO
     assert capsys.readouterr().err.startswith("weight-init: cannot compile the kernels")
+
+
+def test_kernels_that_cannot_be_kept_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "load_kernels", lambda cache: None)
+    with pytest.raises(SystemExit, match="1"):
+        kernels._compile_kernels(tmp_path / "none")
+
+
+def test_kernels_of_a_user_without_a_home_need_a_folder(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("WEIGHT_INIT_KERNEL_CACHE", raising=False)
+    monkeypatch.setattr(engines, "default_cache", lambda: None)
+    with pytest.raises(SystemExit, match="2"):
+        kernels.kernels()
+    assert "WEIGHT_INIT_KERNEL_CACHE: expected a folder" in capsys.readouterr().err

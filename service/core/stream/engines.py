@@ -23,7 +23,7 @@ def current() -> ModuleType:
 
 
 def load_kernels(cache: Path | None = None) -> None:
-    """Use the kernels from now on. `cache` is the folder for compiled code. Raise ImportError without Numba."""
+    """Use the kernels from now on. `cache` is the folder for compiled code, or else the default one. Raise ImportError without Numba."""
     global _current
     with _loading:
         if _current is numpy_engine:
@@ -39,6 +39,9 @@ def use_numpy() -> None:
     _current = numpy_engine
 
 
-def default_cache() -> Path:
-    """Return the folder for compiled code in the user's cache folder (XDG Base Directory Specification)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "weight-init"
+def default_cache() -> Path | None:
+    """Return the folder for compiled code in the user's cache folder (XDG Base Directory Specification); None without a home folder."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not folder.is_absolute():  # which the specification demands
+        folder = Path(os.path.expanduser("~"), ".cache")  # the user may have no home folder, as in a container
+    return folder / "weight-init" if folder.is_absolute() else None

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -212,60 +211,6 @@ def test_every_level_of_processors_gives_the_same_bytes(level: str) -> None:
 def _python(program: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", program, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment, timeout=110)
-
-
-# the cache of compiled code
-
-_LOAD = """
-import logging, sys
-from pathlib import Path
-from service.core.stream import engines
-from service.core.stream.kernels import compiling, rounding
-compiling._entries[:] = [row for row in compiling._entries if row[0] is rounding.to_bfloat16]  # one kernel is enough here
-logging.basicConfig(format="%(message)s", stream=sys.stdout)
-logging.getLogger("weight_init").setLevel(logging.DEBUG)
-engines.load_kernels(Path(sys.argv[1]) if sys.argv[1:] else None)
-print(engines.current().name)
-"""
-
-
-def _load(cache: Path, **environment: str) -> list[str]:
-    run = _python(_LOAD, str(cache), **environment)
-    assert run.returncode == 0, run.stderr
-    return run.stdout.splitlines()
-
-
-def test_the_first_start_logs_the_compilation_and_the_next_loads_the_result(tmp_path: Path) -> None:
-    first, second = _load(tmp_path / "cache"), _load(tmp_path / "cache")
-    assert first[0].startswith("compiling the kernels for ")
-    assert str(tmp_path / "cache") in first[0]
-    assert second[0].startswith("kernels for ")
-    assert first[-1] == second[-1] == "numba"
-
-
-_LOAD_READ_ONLY = """
-import sys
-from pathlib import Path
-from service.core.stream import engines
-from service.core.stream.kernels import compiling, elements
-compiling._is_writable = lambda folder: False
-engines.load_kernels(Path(sys.argv[1]))
-print(sum(elements.rows32.stats.cache_hits.values()))
-"""
-
-
-def test_copies_a_read_only_cache(tmp_path: Path) -> None:
-    engines.load_kernels()
-    cache = engines.default_cache()
-    run = _python(_LOAD_READ_ONLY, str(cache), TMPDIR=str(tmp_path))
-    assert run.stdout.strip() == "1", run.stderr
-    assert not list(tmp_path.iterdir()), "the temporary copy is removed at exit"
-
-
-def test_compiles_at_each_start_without_a_writable_folder(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_text("a file, which cannot contain a folder")
-    assert _load(file / "cache", TMPDIR=str(file))[-1] == "numba"
 
 
 def test_the_numpy_engine_stays_in_use_without_numba() -> None:

@@ -1,6 +1,8 @@
 """The compiled engine: the same bits as numpy_engine.py, several times faster. Only this folder imports Numba.
 
-compiling   compiles the kernels for a level of processors, and caches the result
+compiling   compiles the kernels for a level of processors
+cache       keeps the compiled kernels on disk
+answers     checks that they give the known answers
 words       computes the words of the stream
 draws32     turns words into float32 values
 draws64     turns words into float64 values
@@ -11,6 +13,7 @@ rounding    rounds float32 to float16 and bfloat16
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +23,9 @@ import numpy as np
 import numpy.typing as npt
 
 from service.core.stream.distributions import Distribution, Draw
-from service.core.stream.kernels.compiling import LEVEL, KernelCache, compile_all
+from service.core.stream.kernels.answers import wrong_answers
+from service.core.stream.kernels.cache import KernelCache, private_copy
+from service.core.stream.kernels.compiling import LEVEL, compile_all, compile_anew, keep_in, number_compiled, runs_here
 from service.core.stream.kernels.draws32 import NORMAL, TRUNCATED, UNIFORM
 from service.core.stream.kernels.elements import at32, at64, columns32, columns64, rows32, rows64
 from service.core.stream.kernels.elements import positions as compute_positions
@@ -75,16 +80,41 @@ def draws_in_order(view: View) -> bool:
     return (view.strides[-1] == 1 and is_one_row) or _is_transposed(view)
 
 
-def load(cache: Path) -> None:
-    """Load the kernels for this processor from `cache`, or compile them. Loading takes a second, compiling many."""
-    kernel_cache, start = KernelCache(cache, LEVEL), time.monotonic()
-    to_compile = not kernel_cache.is_complete
-    if to_compile:
-        _log.info("compiling the kernels for %s; they are kept in %s for the next start", LEVEL, cache)
-    kernel_cache.use()
+def load(folder: Path | None) -> None:
+    """Load the kernels for this processor from a folder, or compile them and keep them there. Loading takes a second, compiling many.
+
+    Raises WrongKernels if they do not give the known answers, even after they were compiled anew.
+    """
+    cache, start = KernelCache(folder, LEVEL) if folder else None, time.monotonic()
+    files = cache.read() if cache else {}
+    if not files:
+        where = f"they are kept in {folder} for the next start" if folder else "set WEIGHT_INIT_KERNEL_CACHE to a folder to keep them"
+        _log.info("compiling the kernels for %s; %s", LEVEL, where)
+    with private_copy(files) as copy:
+        if copy is not None:
+            keep_in(copy)
+        _compile_correctly()
+        if cache and copy and number_compiled():
+            cache.replace(copy)
+    _log.log(logging.DEBUG if files else logging.INFO, "kernels for %s ready after %.1f s", LEVEL, time.monotonic() - start)
+
+
+class WrongKernels(Exception):
+    """Compiled kernels that compute something else than the NumPy engine."""
+
+
+def _compile_correctly() -> None:
     compile_all()
-    kernel_cache.mark_complete()
-    _log.log(logging.INFO if to_compile else logging.DEBUG, "kernels for %s ready after %.1f s", LEVEL, time.monotonic() - start)
+    if not runs_here(LEVEL):  # they are for other machines
+        return
+    engine = sys.modules[__name__]
+    if wrong := wrong_answers(engine):
+        _log.warning("the kernels give wrong answers and are compiled anew: %s", "; ".join(wrong))
+        compile_anew()
+        if wrong := wrong_answers(engine):
+            raise WrongKernels(
+                f"expected the answers of the NumPy engine; received others for {'; '.join(wrong)}. Use WEIGHT_INIT_ENGINE=numpy."
+            )
 
 
 def _whole_rows(view: View, start: int, stop: int) -> tuple[int, int]:

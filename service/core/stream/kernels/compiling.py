@@ -1,4 +1,4 @@
-"""Compiles the kernels for a level of processors, and caches the result.
+"""Compiles the kernels for a level of processors.
 
 The bits have to equal those of the NumPy engine. So there is no fast-math and no contraction into fused multiply-adds. LLVM keeps
 separate operations separate by default.
@@ -6,12 +6,8 @@ separate operations separate by default.
 
 from __future__ import annotations
 
-import atexit
-import hashlib
 import platform
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,56 +79,20 @@ def compile_all() -> None:
         dispatcher.compile(signature)
 
 
-class KernelCache:
-    """A folder of compiled code for one version of the sources. Numba itself only notices changes in the file of each function."""
-
-    def __init__(self, folder: Path, level: str) -> None:
-        self.folder = folder / _digest()
-        self._marker = f"{level}.compiled"
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all kernels are already compiled for the level."""
-        return (self.folder / self._marker).exists()
-
-    def use(self) -> None:
-        """Load compiled code from the folder, and store new code in it. If the folder is read-only, use a writable copy."""
-        writable = self.folder if _is_writable(self.folder) else _writable_copy(self.folder)
-        if writable is None:
-            return  # without a writable folder, the kernels are compiled at each start
-        self.folder = writable
-        numba.config.CACHE_DIR = str(writable)
-        for dispatcher, _ in _entries:
-            dispatcher.enable_caching()
-
-    def mark_complete(self) -> None:
-        """Record that all kernels are compiled for the level."""
-        if self.folder.is_dir():
-            (self.folder / self._marker).touch()
+def keep_in(folder: Path) -> None:
+    """Let Numba load the entries from a folder, and write what it compiles to it."""
+    numba.config.CACHE_DIR = str(folder)
+    for dispatcher, _ in _entries:
+        dispatcher.enable_caching()
 
 
-def _digest() -> str:
-    here = Path(__file__).parent
-    sources = [*sorted(here.glob("*.py")), here.parent / "quantiles.py"]
-    return hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+def compile_anew() -> None:
+    """Compile every entry, also if it is loaded."""
+    for dispatcher, signature in _entries:
+        dispatcher.recompile()
+        dispatcher.compile(signature)  # those that could not be loaded
 
 
-def _is_writable(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError:
-        return False
-    return True
-
-
-def _writable_copy(folder: Path) -> Path | None:
-    """Return a copy in a temporary folder; None if none can be created."""
-    try:
-        copy = Path(tempfile.mkdtemp(prefix="weight-init-kernels-"))
-    except OSError:
-        return None
-    atexit.register(shutil.rmtree, copy, ignore_errors=True)
-    if folder.is_dir():
-        shutil.copytree(folder, copy, dirs_exist_ok=True)
-    return copy
+def number_compiled() -> int:
+    """Return how many entries were compiled, because they were not in the folder."""
+    return sum(sum(dispatcher.stats.cache_misses.values()) for dispatcher, _ in _entries)

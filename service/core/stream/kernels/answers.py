@@ -1,0 +1,52 @@
+"""Checks that the compiled kernels give the known answers, which are those of the NumPy engine, when they are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
+from types import ModuleType
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from service.core.stream import numpy_engine
+from service.core.stream.distributions import Distribution, Draw
+from service.core.stream.philox import Stream
+from service.core.stream.view import View
+
+_SIZE = 4096  # one draw in 256 is in the tails
+_STREAM = Stream.of(2**64 - 59, "known answer")
+_DISTRIBUTIONS = (
+    Distribution(Draw.UNIFORM, -0.3, 1.7),
+    Distribution(Draw.NORMAL, 0.1, 0.02),
+    Distribution(Draw.TRUNCATED_NORMAL, 0.1, 0.02, (-2.0, 3.0)),
+)
+# Each is filled by other kernels: by rows, by columns, and element by element.
+_VIEWS = (View((_SIZE,), (1,), 5), View((64, 64), (1, 64), 0), View((8, 32, 16), (3, 1000, 31), 7))
+
+
+def wrong_answers(engine: ModuleType) -> list[str]:
+    """Return what this engine computes differently from the NumPy engine."""
+    return [question for question, answer in _questions() if answer(engine) != answer(numpy_engine)]
+
+
+def _questions() -> Iterator[tuple[str, Callable[[ModuleType], bytes]]]:
+    for kind, distribution, view in product((np.float32, np.float64), _DISTRIBUTIONS, _VIEWS):
+        yield f"{distribution.draw.name} in {kind.__name__}", partial(_filled, np.dtype(kind), distribution, view)
+    for dtype in (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)):
+        yield f"rounding to {dtype}", partial(_rounded, dtype)
+
+
+def _filled(kind: np.dtype[Any], distribution: Distribution, view: View, engine: ModuleType) -> bytes:
+    out = np.empty(view.size, kind)
+    engine.fill(out, distribution, _STREAM, view, 0)
+    return out.tobytes()
+
+
+def _rounded(dtype: np.dtype[Any], engine: ModuleType) -> bytes:
+    out = np.empty(_SIZE, dtype)
+    values = np.geomspace(1e-9, 6e4, _SIZE, dtype=np.float32)  # includes numbers that are subnormal in float16
+    engine.round_into(out, values * np.where(np.arange(_SIZE) % 2, np.float32(-1), np.float32(1)))
+    return out.tobytes()

@@ -1,0 +1,108 @@
+"""Keeps compiled kernels on disk. Only files with the right checksums are loaded, from a private copy that nothing else can change."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import llvmlite
+import numba
+
+_CHECKSUMS = "SHA256SUMS"  # a line for each file, as `sha256sum` writes and checks it
+
+_log = logging.getLogger("weight_init")
+
+
+class KernelCache:
+    """A folder with the files of all kernels for one version of the sources and one level of processors.
+
+    It is replaced as a whole, and never changed. So processes that start at the same time see all of its files or none.
+    """
+
+    def __init__(self, folder: Path, level: str) -> None:
+        self.folder = folder / _version() / level
+
+    def read(self) -> dict[str, bytes]:
+        """Return the content of each file by its path in the folder; nothing if there are no files, or if any of them is damaged."""
+        if not (self.folder / _CHECKSUMS).exists():
+            return {}
+        try:
+            return dict(self._checked())
+        except (OSError, ValueError) as error:
+            _log.warning("the compiled kernels in %s are damaged and will be compiled anew: %s", self.folder, error)
+            return {}
+
+    def _checked(self) -> Iterator[tuple[str, bytes]]:
+        for line in (self.folder / _CHECKSUMS).read_text("utf-8").splitlines():
+            checksum, _, name = line.partition("  ")
+            content = (self.folder / name).read_bytes()
+            if hashlib.sha256(content).hexdigest() != checksum:
+                raise ValueError(f"{name} does not have its checksum")
+            yield name, content
+
+    def replace(self, source: Path) -> None:
+        """Keep the files below `source` in place of the present ones. If that is impossible, log why."""
+        new = self.folder.with_name(f".{self.folder.name}-{secrets.token_hex(8)}")
+        try:
+            shutil.copytree(source, new)
+            lines = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(new).as_posix()}\n" for file in _files(new)]
+            (new / _CHECKSUMS).write_text("".join(lines), "utf-8")
+            self._move_here(new)
+        except OSError as error:
+            _log.warning("the kernels will be compiled at each start, as they cannot be kept in %s: %s", self.folder, error.strerror)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+    def _move_here(self, new: Path) -> None:
+        old = new.with_name(f"{new.name}-old")
+        with suppress(FileNotFoundError):  # the usual case
+            self.folder.rename(old)
+        shutil.rmtree(old, ignore_errors=True)
+        try:
+            new.rename(self.folder)
+        except OSError:
+            if not (self.folder / _CHECKSUMS).exists():  # otherwise another process was faster, and its files are as good
+                raise
+
+
+@contextmanager
+def private_copy(files: dict[str, bytes]) -> Iterator[Path | None]:
+    """Yield a temporary folder with these files, which is removed at the end; None if none can be created."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="weight-init-kernels-", dir=_temporary_folder(), ignore_cleanup_errors=True)
+    except OSError:
+        yield None
+        return
+    with folder as name:
+        for path, content in files.items():
+            file = Path(name) / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        yield Path(name)
+
+
+def _temporary_folder() -> str | None:
+    """Return a folder in memory if the usual one for temporary files is not writable, as in a read-only container."""
+    try:
+        return tempfile.gettempdir()
+    except OSError:
+        return "/dev/shm"
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.is_file())
+
+
+def _version() -> str:
+    """Return a digest of all that the compiled code depends on. Numba itself only notices changes in the file of each function."""
+    here = Path(__file__).parent
+    sources = [*sorted(here.glob("*.py")), here.parent / "quantiles.py"]
+    versions = f"{here}\n{sys.version}\n{numba.__version__}\n{llvmlite.__version__}".encode()  # Numba looks for the path, too
+    return hashlib.sha256(b"\0".join([versions, *(source.read_bytes() for source in sources)])).hexdigest()[:16]
