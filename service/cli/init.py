@@ -90,7 +90,7 @@ def _progress(result: Answer, *, quiet: bool) -> Iterator[Advance]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield partial(progress.advance, progress.add_task(result.file_name, total=result.tensor.nbytes))
+        yield partial(progress.advance, progress.add_task(result.file_name, total=result.nbytes))
 
 
 class _Terminated(BaseException):

@@ -64,6 +64,13 @@ class Answer:
         return f"{self.tensor.spec.name or 'weight'}.{self.format.extension}"
 
     @property
+    def nbytes(self) -> int | None:
+        """The length of the file in bytes; None if it is known only at the end."""
+        if isinstance(self.file, VirtualFile):
+            return self.file.nbytes
+        return self.format.stream_nbytes(self.tensor, self.provenance) if self.format.stream_nbytes else None
+
+    @property
     def bitwise(self) -> bool:
         """Whether the bytes are the same on every machine."""
         return is_bitwise(self.tensor.spec.rule)

@@ -10,7 +10,7 @@ from service.core.errors import unknown_name
 from service.core.tensors.tensor import VirtualTensor
 from service.files.json import json_stream
 from service.files.npy import npy_file
-from service.files.npz import npz_stream
+from service.files.npz import npz_nbytes, npz_stream
 from service.files.raw import raw_file
 from service.files.safetensors import safetensors_file
 from service.files.virtual import Buffer, VirtualFile
@@ -23,8 +23,9 @@ class Format:
     """A file format: its names, and how a tensor is written in it.
 
     `open(tensor, provenance, metadata)` returns a file that can be read at any offset, or a stream that can only be read from the
-    start. `provenance` is what determines the tensor and never changes; `metadata` adds advice. `ns_per_element` is the CPU time that the
-    format adds to that of the tensor, measured on one core of a recent server.
+    start. `provenance` is what determines the tensor and never changes; `metadata` adds advice. `stream_nbytes` returns the length of a
+    stream, if it is known before. `ns_per_element` is the CPU time that the format adds to that of the tensor, measured on one core of a
+    recent server.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Format:
     open: Callable[[VirtualTensor, Metadata, Metadata], VirtualFile | Iterator[Buffer]]
     also_accepts: tuple[str, ...] = ()
     carries_advice: bool = False
+    stream_nbytes: Callable[[VirtualTensor, Metadata], int] | None = None
     ns_per_element: float = 0.0
 
 
@@ -61,6 +63,7 @@ FORMATS: dict[str, Format] = {
             "npz",
             lambda tensor, provenance, _: npz_stream(tensor, provenance),
             ("application/npz", "application/zip"),
+            stream_nbytes=npz_nbytes,
             ns_per_element=1.5,
         ),
         Format("raw", "application/octet-stream", "bin", lambda tensor, _, __: raw_file(tensor)),

@@ -1,6 +1,7 @@
 """NumPy's .npz: an uncompressed zip file that holds the tensor as .npy and its provenance as JSON.
 
-The directory of a zip file holds a checksum of each member. So the file is a stream: it can only be read from the start.
+The directory of a zip file holds a checksum of each member. So the file is a stream: it can only be read from the start. But its length
+is known before.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from service.files.virtual import Buffer, block_ranges
 
 _BLOCK_BYTES = 1 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that zip can store, so the bytes do not depend on the clock
+_ZIP64_LIMIT = (1 << 31) - 1  # above it, zipfile writes lengths and offsets in 64 bits
 _UNIX = 3  # the zip format's number for the system that made a file
 
 
@@ -36,6 +38,23 @@ def npz_stream(tensor: VirtualTensor, provenance: dict[str, Any]) -> Iterator[Bu
             ("metadata.json", iter([orjson.dumps(provenance)]), 0),
         ]
     )
+
+
+def npz_nbytes(tensor: VirtualTensor, provenance: dict[str, Any]) -> int:
+    """Return the length of the file in bytes. Raises Unsupported for bfloat16.
+
+    It is the sum of the records in the specification of the format (PKWARE, .ZIP File Format Specification, section 4.3).
+    """
+    lengths = {f"{_member(tensor.spec.name)}.npy": npy_file(tensor).nbytes, "metadata.json": len(orjson.dumps(provenance))}
+    local = directory = 0
+    for name, nbytes in lengths.items():
+        name_bytes = len(name.encode("utf-8"))
+        numbers = 2 * (nbytes > _ZIP64_LIMIT) + (local > _ZIP64_LIMIT)  # in 64 bits: two lengths, and the offset
+        directory += 46 + name_bytes + (4 + 8 * numbers if numbers else 0)
+        # A member has a header, a name, its data and a descriptor. zipfile reserves 64 bits for lengths that may grow by a twentieth.
+        is_long = nbytes * 1.05 > _ZIP64_LIMIT and name != "metadata.json"
+        local += 30 + name_bytes + nbytes + 16 + (20 + 8 if is_long else 0)
+    return local + directory + (56 + 20 if local > _ZIP64_LIMIT else 0) + 22
 
 
 def _member(name: str | None) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import tracemalloc
 import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import pytest
 import safetensors
 import safetensors.numpy
@@ -23,6 +25,8 @@ from service.core.stream.distributions import Distribution, Draw
 from service.core.tensors.dtypes import DTYPES
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
 from service.files.formats import FORMATS, find_format
+from service.files.json import json_stream
+from service.files.npz import npz_nbytes, npz_stream
 from service.files.virtual import Literal, VirtualFile, block_ranges, merged
 
 SHAPES: list[tuple[int, ...]] = [(), (1,), (3, 5), (2, 3, 4), (70, 1000)]
@@ -102,6 +106,31 @@ def test_json_keeps_every_value(shape: tuple[int, ...], dtype: str) -> None:
     assert identical(np.array(content["data"]).astype(tensor.dtype.numpy), expected(tensor))
 
 
+@given(data=st.data())
+def test_json_in_blocks_has_the_bytes_of_json_at_once(data: st.DataObject) -> None:
+    shape = tuple(data.draw(st.lists(st.integers(1, 6), max_size=6)))
+    rule = Distribution(Draw.UNIFORM, -1.0, 1.0) if data.draw(st.booleans()) else Distribution(Draw.CONSTANT, -0.0, 0.0)
+    tensor = VirtualTensor(TensorSpec(rule, DTYPES[data.draw(st.sampled_from(list(DTYPES)))], view_of(shape), data.draw(st.integers(0, 9))))
+    values = tensor.read().reshape(shape).tolist() if shape else tensor.read()[0].item()
+    if tensor.dtype.name != "float64":  # the fewest digits depend on the precision
+        values = np.asarray(tensor.read().reshape(shape), np.float16 if tensor.dtype.name == "float16" else np.float32)
+        values = values if shape else values[()]
+    content = {"shape": list(shape), "dtype": tensor.dtype.name, "data": values, "metadata": METADATA}
+    blocks = list(json_stream(tensor, METADATA, block=data.draw(st.integers(1, 50))))
+    assert b"".join(blocks) == orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+@pytest.mark.parametrize("shape", [(1_000_000,), (1_000_000, 1), (1, 1_000_000), (1000, 1000), (2, 500, 1000)])
+def test_json_computes_one_block_at_a_time(shape: tuple[int, ...]) -> None:
+    tensor = normal_tensor(shape, "float64")
+    tracemalloc.start()
+    try:
+        assert max(map(len, json_stream(tensor, METADATA))) < 1 << 20
+        assert tracemalloc.get_traced_memory()[1] < 6 << 20
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_raw_contains_only_the_elements(dtype: str) -> None:
     tensor = normal_tensor(dtype=dtype)
@@ -116,6 +145,36 @@ def test_npz_is_read_by_numpy_and_is_a_valid_zip_file(shape: tuple[int, ...]) ->
     assert identical(loaded["a....b"], expected(tensor))
     assert json.loads(loaded["metadata.json"]) == PROVENANCE
     assert zipfile.ZipFile(io.BytesIO(content)).testzip() is None
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", [None, "w", "a/b", "weights.für.ä"])
+def test_the_length_of_npz_is_known_before(shape: tuple[int, ...], name: str | None) -> None:
+    tensor = normal_tensor(shape, name=name)
+    assert npz_nbytes(tensor, PROVENANCE) == len(file_bytes("npz", tensor))
+
+
+_LIMIT = (1 << 31) - 1
+
+
+@pytest.mark.parametrize("nbytes", [int(_LIMIT / 1.05) - 64, int(_LIMIT / 1.05) + 64, _LIMIT - 300, _LIMIT - 5, _LIMIT + 1, 5_000_000_000])
+def test_the_length_of_npz_is_known_where_numbers_have_64_bits(nbytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zipfile.crc32", lambda data, crc=0: 0)  # takes no time
+    monkeypatch.setattr("service.files.npz.npy_file", lambda tensor: VirtualFile((_Zeros(nbytes),)))
+    tensor = normal_tensor()
+    assert npz_nbytes(tensor, PROVENANCE) == sum(map(len, npz_stream(tensor, PROVENANCE)))
+
+
+class _Zeros:
+    """A segment of zeros, without memory of its own."""
+
+    _BLOCK = memoryview(bytes(1 << 20))
+
+    def __init__(self, nbytes: int) -> None:
+        self.nbytes = nbytes
+
+    def read(self, start: int, stop: int) -> memoryview:
+        return self._BLOCK[: stop - start]
 
 
 @pytest.mark.parametrize("name", ["npy", "safetensors", "raw"])

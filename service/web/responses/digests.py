@@ -8,28 +8,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import logging
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
-
-from starlette.types import Receive, Scope, Send
-from typing_extensions import override
 
 from service.concurrency.interruption import stop_if_unwatched
 from service.files.virtual import Buffer, VirtualFile, block_ranges
 from service.web.monitoring.metrics import count_lookup
 from service.web.protection.computations import Computations
-from service.web.responses.streaming import BLOCK_BYTES, Blocks, StreamedResponse, unless_disconnected
+from service.web.responses.streaming import BLOCK_BYTES
 
 _HIGHEST_PREFERENCE = 10  # also that of an algorithm without a preference
 _MEMBER = re.compile(r"([a-z0-9_.*-]+)(?:=(10|\d))?(?:;.*)?", re.ASCII)
 _CACHE_SIZE = 4096  # digests, about 300 bytes each
-
-_log = logging.getLogger("weight_init.web")
 
 Open = Callable[[], VirtualFile | Iterator[Buffer]]
 
@@ -105,27 +99,18 @@ def _field(algorithm: str, open_content: Open) -> str:
     return f"{algorithm}=:{base64.b64encode(digest.digest()).decode('ascii')}:"
 
 
+def length(open_content: Open) -> int:
+    """Return the length of the content, for what is known only at the end. Raises Interrupted."""
+    nbytes = 0
+    with closing(_blocks(open_content())) as blocks:
+        for block in blocks:
+            stop_if_unwatched()
+            nbytes += len(block)
+    return nbytes
+
+
 def _blocks(content: VirtualFile | Iterator[Buffer]) -> Generator[Buffer, None, None]:
     if isinstance(content, VirtualFile):
         yield from (content.read(*part) for part in block_ranges(0, content.nbytes, BLOCK_BYTES))
     else:
         yield from content
-
-
-class DigestedResponse(StreamedResponse):
-    """A streamed response with a Repr-Digest, which is computed first. If the client disconnects meanwhile, nothing is sent."""
-
-    def __init__(
-        self, field: Callable[[], Coroutine[Any, Any, str]], blocks: Blocks, status_code: int, headers: Mapping[str, str], media_type: str
-    ) -> None:
-        super().__init__(blocks, status_code, headers, media_type)
-        self._field = field
-
-    @override
-    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
-        field = await unless_disconnected(self._field(), receive)
-        if field is None:
-            _log.info("a client disconnected while its digest was computed")
-            return
-        self.headers["Repr-Digest"] = field
-        await super()._respond(scope, receive, send)

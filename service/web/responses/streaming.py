@@ -28,6 +28,7 @@ _PEAK_STREAMS = 16  # responses at once that leave enough free memory to be wort
 
 T = TypeVar("T")
 Blocks = Callable[[], AsyncGenerator[Buffer, None]]
+LateHeaders = Callable[[], Coroutine[Any, Any, Mapping[str, str]]]
 
 _log = logging.getLogger("weight_init.web")
 
@@ -41,14 +42,20 @@ def pool_for(seconds: float) -> ThreadPoolExecutor:
 
 
 class StreamedResponse(Response):
-    """A response whose body is sent in blocks. When the client disconnects, no further block is computed."""
+    """A response whose body is sent in blocks. When the client disconnects, nothing further is computed.
 
-    def __init__(self, blocks: Blocks, status_code: int, headers: Mapping[str, str], media_type: str) -> None:
+    `late_headers` computes further headers before the response begins, such as a digest.
+    """
+
+    def __init__(
+        self, blocks: Blocks, status_code: int, headers: Mapping[str, str], media_type: str, late_headers: LateHeaders | None = None
+    ) -> None:
         self.status_code = status_code
         self.media_type = media_type
         self.background = None
         self.body = b""
         self._blocks = blocks
+        self._late_headers = late_headers
         self._sent = 0
         self.init_headers(headers)
 
@@ -64,6 +71,12 @@ class StreamedResponse(Response):
             await self._respond(scope, receive, send)
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._late_headers is not None:
+            headers = await unless_disconnected(self._late_headers(), receive)
+            if headers is None:
+                _log.info("a client disconnected while its headers were computed")
+                return
+            self.headers.update(headers)
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         if scope["method"] == "HEAD":
             await send(start)

@@ -17,7 +17,7 @@ from service.contract.answer import Answer
 from service.core.tensors.cost import read_seconds, whole_seconds
 from service.files.virtual import Buffer, VirtualFile
 from service.web.protection.computations import Computations
-from service.web.responses.digests import ALGORITHMS, DigestedResponse, wanted_algorithm
+from service.web.responses.digests import ALGORITHMS, length, wanted_algorithm
 from service.web.responses.ranges import Range, partial_content, requested_ranges
 from service.web.responses.streaming import SHORT_S, Blocks, StreamedResponse, file_blocks, pool_for, stream_blocks
 
@@ -49,17 +49,30 @@ def tensor_response(answer: Answer, request: Request) -> Response:
             content, range_headers = partial_content(content, ranges, media_type=answer.format.media_type, boundary=boundary)
             headers, status = headers | range_headers, 206
         headers["Content-Length"] = str(content.nbytes)
+    elif answer.nbytes is not None:
+        headers["Content-Length"] = str(answer.nbytes)
     algorithm = _requested_digest(answer, request)
     if algorithm is None and isinstance(content, VirtualFile) and _is_quick(answer, content):
         return Response(bytes(content.read()), status, headers)
-    computations = request.app.state.computations
-    response = (_blocks(content, answer, computations), status, headers, headers["Content-Type"])
-    if algorithm is None:
-        return StreamedResponse(*response)
+    # HTTP/1.0 has no chunks, so it needs the length
+    needs_length = "Content-Length" not in headers and request.scope["http_version"] == "1.0" and request.method != "HEAD"
+    late_headers = partial(_late_headers, answer, request, algorithm, needs_length=needs_length) if algorithm or needs_length else None
+    blocks = _blocks(content, answer, request.app.state.computations)
+    return StreamedResponse(blocks, status, headers, headers["Content-Type"], late_headers)
+
+
+async def _late_headers(answer: Answer, request: Request, algorithm: str | None, *, needs_length: bool) -> dict[str, str]:
+    """Return the headers for which the whole file has to be computed."""
     # opened again, because a stream can be read only once
     whole = partial(answer.format.open, answer.tensor, answer.provenance, answer.metadata)
-    etag, cost_s = headers.get("ETag", ""), _digest_seconds(answer, algorithm)
-    return DigestedResponse(lambda: request.app.state.digests.field(algorithm, whole, etag, cost_s=cost_s), *response)
+    etag, state = _headers(answer).get("ETag", ""), request.app.state
+    headers = {}
+    if algorithm is not None:
+        headers["Repr-Digest"] = await state.digests.field(algorithm, whole, etag, cost_s=_digest_seconds(answer, algorithm))
+    if needs_length:
+        key, cost_s = ("length", etag or object()), answer.seconds + whole_seconds(answer.tensor.spec.rule)
+        headers["Content-Length"] = str(await state.computations.run(key, partial(length, whole), cost_s=cost_s))
+    return headers
 
 
 def _is_quick(answer: Answer, content: VirtualFile) -> bool:

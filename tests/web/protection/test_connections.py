@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import socket
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import httpx
 import orjson
@@ -213,3 +215,41 @@ def test_a_complete_request_is_answered_before_garbage_ends_its_connection() -> 
         received = receive_all(connection)
     assert received.count(b"HTTP/1.1 200 ") == 1
     assert len(received) > 4_000_000
+
+
+# ---- HTTP/1.0, which has no chunks
+
+
+@pytest.mark.parametrize("file_format", ["npy", "npz", "json", "raw", "safetensors"])
+@pytest.mark.parametrize("query", ["shape=300,100&scheme=normal", "shape=100,100&scheme=orthogonal", "shape=3,5"])
+def test_http_1_0_gets_the_length_of_every_format(file_format: str, query: str) -> None:
+    head = f"GET /init?{query}&seed=7&format={file_format} HTTP/1.0\r\nHost: x\r\nWant-Repr-Digest: sha-256=1\r\n\r\n"
+    with serving(Settings()) as url, connected(url) as connection:
+        connection.sendall(head.encode())
+        headers, _, body = receive_all(connection).partition(b"\r\n\r\n")
+        expected = httpx.get(f"{url}/init?{query}&seed=7&format={file_format}").content
+    assert b"transfer-encoding" not in headers
+    assert b"\r\ncontent-length: %d" % len(body) in headers
+    assert b"\r\nrepr-digest: sha-256=:%b:" % base64.b64encode(hashlib.sha256(body).digest()) in headers
+    assert body == expected
+
+
+def test_clients_that_do_not_read_json_take_little_memory() -> None:
+    server = Process(engine="numpy")
+    path = "/init?shape=1000000&scheme=normal&seed=1&dtype=float64&format=json"
+    try:
+        httpx.get(server.url + path)
+        before = server.status("RssAnon")
+        with ExitStack() as stack:
+            clients = [stack.enter_context(server.asked(path)) for _ in range(24)]
+            for client in clients:
+                assert client.recv(9) == b"HTTP/1.1 "
+            until(lambda: sum(_unread(client) for client in clients) > 24 << 16)
+            assert (server.status("RssAnon") - before) / 1024 < 24 * 3  # MiB, as WEIGHT_INIT_MAX_STREAMS says
+    finally:
+        server.end()
+
+
+def _unread(client: socket.socket) -> int:
+    """Return the number of bytes that wait for the client in its system."""
+    return len(client.recv(1 << 20, socket.MSG_PEEK))

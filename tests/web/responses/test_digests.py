@@ -20,7 +20,8 @@ from service.settings import Settings
 from service.web.app import create_app
 from service.web.protection.computations import Computations
 from service.web.responses import streaming
-from service.web.responses.digests import DigestedResponse, Digests, Open, wanted_algorithm
+from service.web.responses.digests import Digests, Open, wanted_algorithm
+from service.web.responses.streaming import StreamedResponse
 from tests.serving import serving
 
 QUERY = "/init?shape=256,784&activation=relu&seed=7"
@@ -290,7 +291,10 @@ def test_stops_computing_and_sends_nothing_when_the_client_disconnects() -> None
         async def blocks() -> AsyncGenerator[Buffer, None]:
             yield b"never sent"
 
-        response = DigestedResponse(lambda: field("sha-256", ETAG), blocks, 200, {}, "application/octet-stream")
+        async def late_headers() -> dict[str, str]:
+            return {"Repr-Digest": await field("sha-256", ETAG)}
+
+        response = StreamedResponse(blocks, 200, {}, "application/octet-stream", late_headers)
         await asyncio.wait_for(response({"type": "http", "method": "GET", "app": create_app()}, receive, send), 20)
         await until(lambda: content.ends == 1)
         assert content.starts == 1
@@ -304,5 +308,5 @@ def test_logs_a_client_that_disconnects_during_the_digest(server_url: str, caplo
     with caplog.at_level(logging.INFO, "weight_init.web"):
         with socket.create_connection((host, int(port))) as client:
             client.sendall(request)
-        while "a client disconnected while its digest was computed" not in caplog.text:
+        while "a client disconnected while its headers were computed" not in caplog.text:
             time.sleep(0.01)
