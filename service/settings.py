@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     max_json_elements: int = Field(
         default=1_000_000,
         ge=1,
-        description="Largest tensor to serve as JSON, which is built in memory and is longer than the binary formats.",
+        description="Largest tensor to serve as JSON, which is longer than the binary formats, and slower to write and to read.",
     )
     max_structured_elements: int = Field(
         default=1 << 24, ge=1, description="Largest orthogonal or sparse tensor. These are computed whole and cached for a while."

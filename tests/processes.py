@@ -18,6 +18,8 @@ import httpx
 
 TIMEOUT_S = 60
 
+_ESTABLISHED, _CLOSE_WAIT = "01", "08"  # states in /proc/net/tcp (Linux, include/net/tcp_states.h)
+
 
 class Process:
     """A process of `weight-init serve`, with its log and its resources."""
@@ -68,6 +70,11 @@ class Process:
         return sum(
             file.readlink().name.startswith("socket:") for file in Path(f"/proc/{self._process.pid}/fd").iterdir() if file.is_symlink()
         )
+
+    def open_connections(self) -> int:
+        """Return the number of its connections, also those that the client has closed."""
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return sum(int(row[1].rpartition(":")[2], 16) == self.port and row[3] in (_ESTABLISHED, _CLOSE_WAIT) for row in rows)
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)

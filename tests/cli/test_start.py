@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from service.cli.serve import _check_tls
 from service.settings import Settings, explain
 
 
@@ -77,12 +78,21 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (None, "key.pem", "WEIGHT_INIT_TLS_KEY: expected a certificate beside the key; received none. Set WEIGHT_INIT_TLS_CERTIFICATE."),
     ],
 )
-def test_names_what_is_wrong_with_the_files_of_tls(certificate: str | None, key: str | None, expected: str, files: Path) -> None:
-    given = {"WEIGHT_INIT_TLS_CERTIFICATE": certificate, "WEIGHT_INIT_TLS_KEY": key}
-    done = start("serve", "--port", "0", **{name: str(files / file) for name, file in given.items() if file is not None})
+def test_names_what_is_wrong_with_the_files_of_tls(
+    certificate: str | None, key: str | None, expected: str, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"tls_certificate": certificate, "tls_key": key}
+    with pytest.raises(SystemExit, match="2"):
+        _check_tls(Settings.model_validate({name: files / file for name, file in given.items() if file is not None}))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert expected.format(folder=files) in line
+
+
+def test_does_not_start_without_the_certificate(files: Path) -> None:
+    done = start("serve", "--port", "0", "--tls-certificate", str(files / "none.pem"))
     (line,) = done.stderr.decode().splitlines()
     assert done.returncode == 2
-    assert expected.format(folder=files) in line
+    assert "WEIGHT_INIT_TLS_CERTIFICATE: expected a PEM file" in line
 
 
 # ---- the rest of the environment
@@ -97,8 +107,15 @@ def test_names_the_port_that_another_program_uses() -> None:
     assert f"('127.0.0.1', {port}): address already in use".encode() in done.stderr
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
-@pytest.mark.parametrize("arguments", [("--help",), ("init", "--help"), ("serve", "--help"), ("schemes",), ("init", "--shape", "²")])
+@pytest.mark.parametrize(
+    ("encoding", "arguments"),
+    [
+        ("latin-1", ("--help",)),
+        ("ascii", ("init", "--help")),
+        ("latin-1", ("schemes",)),
+        ("ascii", ("init", "--shape", "²")),
+    ],
+)
 def test_prints_in_any_encoding(encoding: str, arguments: tuple[str, ...]) -> None:
     done = start(*arguments, PYTHONIOENCODING=encoding, PYTHONUTF8="0", LC_ALL="C", COLUMNS="200")
     assert b"Traceback" not in done.stderr

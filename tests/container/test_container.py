@@ -45,10 +45,13 @@ def test_an_invalid_request_exits_with_2_and_writes_nothing_to_stdout() -> None:
 # the kernels
 
 _COUNT_COMPILED_AND_LOADED = """
+import tempfile
+from pathlib import Path
 from service.core.stream import engines
 from service.core.stream.kernels.compiling import _entries
 from service.settings import Settings
 engines.load_kernels(Settings().kernel_cache)
+assert not list(Path(tempfile.gettempdir()).glob("weight-init*"))
 kernels = [kernel.stats for kernel, _ in _entries]
 print(sum(sum(kernel.cache_misses.values()) for kernel in kernels), sum(sum(kernel.cache_hits.values()) for kernel in kernels))
 """

@@ -83,3 +83,11 @@ def test_each_variable_is_a_setting_with_a_valid_value(monkeypatch: pytest.Monke
         assert name.removeprefix("WEIGHT_INIT_").lower() in Settings.model_fields
         monkeypatch.setenv(name, value)
     assert Settings().workers == 1
+
+
+def test_the_grace_period_is_longer_than_the_shutdown() -> None:
+    environment = {row["name"]: row["value"] for row in CONTAINER["env"]}
+    shutdown_s = float(environment["WEIGHT_INIT_DRAIN_DELAY"]) + float(environment["WEIGHT_INIT_SHUTDOWN_TIMEOUT_S"])
+    assert shutdown_s < POD["terminationGracePeriodSeconds"]
+    compose = yaml.safe_load(COMPOSE.read_text("utf-8"))["services"]["weight-init"]
+    assert float(compose["environment"]["WEIGHT_INIT_SHUTDOWN_TIMEOUT_S"]) < 60 * int(compose["stop_grace_period"].removesuffix("m"))

@@ -16,7 +16,7 @@ import pytest
 from service.settings import Settings
 from tests.serving import serving
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 # Small limits, so that thousands of responses take less than a minute. The examples of the document are within them.

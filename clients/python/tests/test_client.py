@@ -480,7 +480,7 @@ def truncating(body: bytes) -> Any:
 
 
 def json_response(body: str, status: str = "200 OK", headers: str = "") -> bytes:
-    return f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+    return f"HTTP/1.1 {status}\r\nConnection: close\r\n{headers}Content-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
 ErrorOf = Callable[..., WeightInitError]

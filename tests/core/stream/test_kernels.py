@@ -190,14 +190,15 @@ print(digest.hexdigest())
 """
 
 
-def _levels_of_this_processor() -> list[str]:
+def _lower_levels() -> list[str]:
+    """Return the levels below the highest that this processor supports, for which the other tests are."""
     from service.core.stream.kernels.compiling import levels_here, runs_here
 
-    return [level for level in levels_here() if runs_here(level)]
+    return [level for level in levels_here() if runs_here(level)][1:]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("level", _levels_of_this_processor())
+@pytest.mark.parametrize("level", _lower_levels())
 def test_every_level_of_processors_gives_the_same_bytes(level: str) -> None:
     expected = hashlib.sha256()
     for kind in (np.float32, np.float64):

@@ -13,7 +13,7 @@ from service.core.tensors.orthonormal import orthonormal_columns
 @pytest.mark.parametrize("panel", [1, 3, 256])
 @pytest.mark.parametrize("shape", [(1, 1), (5, 1), (7, 7), (40, 13), (64, 64)])
 def test_equals_lapack_with_a_positive_diagonal(shape: tuple[int, int], panel: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orthonormal, "_PANEL", panel)
+    monkeypatch.setattr(orthonormal, "PANEL", panel)
     matrix = np.random.default_rng(7).normal(size=shape)
     before = matrix.copy()
     q, r = np.linalg.qr(matrix)
@@ -24,7 +24,7 @@ def test_equals_lapack_with_a_positive_diagonal(shape: tuple[int, int], panel: i
 
 
 def test_stops_between_panels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orthonormal, "_PANEL", 4)
+    monkeypatch.setattr(orthonormal, "PANEL", 4)
     interruption = Interruption()
     steps: list[int] = []
     reflections = orthonormal._reflections

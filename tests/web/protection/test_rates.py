@@ -80,7 +80,7 @@ def test_a_rate_that_is_given_twice_counts_once() -> None:
         assert [httpx.get(url + SMALL).status_code for _ in range(3)] == [200, 200, 429]
 
 
-@pytest.mark.parametrize("rate", ["", "often", "100", "second", "-1/second", "0/second", "5/second;0/hour", "5/second;often", "5/second;"])
+@pytest.mark.parametrize("rate", ["often", "100", "second", "-1/second", "0/second", "5/second;0/hour", "5/second;often", "5/second;"])
 def test_an_invalid_rate_stops_the_start(rate: str) -> None:
     with pytest.raises(ValidationError, match="expected a number of requests and a time, such as 100/second"):
         settings(rate=rate)

@@ -115,12 +115,12 @@ def check_log(server: Process) -> None:
 
 def test_each_state_ends_at_its_deadline_and_is_counted(loop: str) -> None:
     with started(log_format="json", head_timeout_s=0.5, reader_timeout_s=0.5) as server:
-        before, start = server.open_sockets(), time.monotonic()
+        start = time.monotonic()
         with silent_clients(server) as clients:
             for name, state in STATES.items():
                 while state.reads and clients[name].recv(1 << 16):
                     pass
-            until(lambda: server.open_sockets() == before)
+            until(lambda: server.open_connections() == 0)
             assert time.monotonic() - start < 20  # a deadline is half a second, and a keep-alive connection is closed after five
         expected = sorted(status for state in STATES.values() for status in state.statuses)
         until(lambda: sorted(status for status, count in requests(server).items() for _ in range(count)) == expected)
@@ -130,12 +130,11 @@ def test_each_state_ends_at_its_deadline_and_is_counted(loop: str) -> None:
 def test_sigterm_ends_each_state(loop: str) -> None:
     server = Process(engine="numpy", log_format="json", head_timeout_s=300, reader_timeout_s=300, shutdown_timeout_s=1)
     try:
-        before = server.open_sockets()
         with silent_clients(server), connected(server.url) as idle:
             idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             assert idle.recv(1 << 16)
             refused = sum(state.statuses[-1] in (400, 405, 431) for state in STATES.values())
-            until(lambda: server.open_sockets() == before + len(STATES) + 1 - refused)
+            until(lambda: server.open_connections() == len(STATES) + 1 - refused)
             server.signal(signal.SIGTERM)
             start = time.monotonic()
             until(server.has_ended)
@@ -151,27 +150,25 @@ def test_fewer_descriptors_mean_fewer_connections(loop: str) -> None:
         (warning,) = [json.loads(line) for line in server.log.splitlines() if "descriptors" in line]
         assert warning["level"] == "warning"
         assert warning["message"].startswith("at most 14 connections are served, as the system allows 110 file descriptors. Allow 4192")
-        before = server.open_sockets()
         with ExitStack() as stack:
             for _ in range(100):
                 stack.enter_context(connected(server.url))
-            until(lambda: server.open_sockets() == before + 14)
+            until(lambda: server.open_connections() == 14)
             refusal = httpx.get(f"{server.url}/healthz")
             assert (refusal.status_code, refusal.headers["Retry-After"]) == (503, "1")
-        until(lambda: server.open_sockets() == before)
+        until(lambda: server.open_connections() == 0)
         assert httpx.get(f"{server.url}/healthz").status_code == 200
     check_log(server)
 
 
 def test_tls_handshakes_count_and_end(loop: str, certificate: dict[str, Any]) -> None:
     with started(log_format="json", head_timeout_s=1, max_connections=3, **certificate) as server:
-        before = server.open_sockets()
         with connected(server.url) as silent, connected(server.url) as partial, connected(server.url):
             partial.sendall(b"\x16\x03\x01\x02\x00\x01")
             refusal = httpx.get(f"{server.url}/healthz", verify=False)
             assert (refusal.status_code, refusal.headers["Retry-After"]) == (503, "1")
             assert [silent.recv(9), partial.recv(9)] == [b"", b""]
-        until(lambda: server.open_sockets() == before)
+        until(lambda: server.open_connections() == 0)
         assert httpx.get(f"{server.url}/healthz", verify=False).status_code == 200
     check_log(server)
 
@@ -181,13 +178,12 @@ def test_sigterm_ends_tls_handshakes(loop: str, certificate: dict[str, Any]) -> 
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
     try:
-        before = server.open_sockets()
         with connected(server.url), connected(server.url) as unread:
             unread.settimeout(TIMEOUT_S)
             with trusting.wrap_socket(unread) as encrypted:
                 encrypted.sendall(LARGE)
                 assert encrypted.recv(9) == b"HTTP/1.1 "
-                until(lambda: server.open_sockets() == before + 2)
+                until(lambda: server.open_connections() == 2)
                 server.signal(signal.SIGTERM)
                 until(server.has_ended)
     finally:
