@@ -14,7 +14,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -86,9 +86,8 @@ def _growth_mib(server: Server, attack: Callable[[], object]) -> float:
 
 def _delay(server: Server, attack: Callable[[ExitStack], object]) -> float:
     """Return the time of a 400 KiB answer beside the attack, divided by its time alone: medians of 25 each, or the first slow one."""
-    fetcher = Fetcher(server.port, _MIB)
-    alone = statistics.median(_seconds(lambda: fetcher.get(_SMALL)) for _ in range(25))
-    with ExitStack() as stack:
+    with closing(Fetcher(server.port, _MIB)) as fetcher, ExitStack() as stack:
+        alone = statistics.median(_seconds(lambda: fetcher.get(_SMALL)) for _ in range(25))
         attack(stack)
         time.sleep(0.5)  # the attack takes hold
         beside: list[float] = []

@@ -32,12 +32,8 @@ FILES = {"elements/rows.nbi": b"an index", "elements/rows.nbc": b"code" * 1000, 
 @pytest.fixture
 def cache(tmp_path: Path) -> KernelCache:
     """A cache with these files."""
-    for name, content in FILES.items():
-        file = tmp_path / "source" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
     cache = KernelCache(tmp_path / "cache", "a-level")
-    cache.replace(tmp_path / "source")
+    cache.replace(FILES)
     return cache
 
 
@@ -75,16 +71,25 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_loads_nothing_that_is_damaged_and_says_why(
-    damage: str, cache: KernelCache, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_loads_nothing_that_is_damaged_and_says_why(damage: str, cache: KernelCache, caplog: pytest.LogCaptureFixture) -> None:
     DAMAGES[damage](cache.folder)
     assert cache.read() == {}
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert f"the compiled kernels in {cache.folder} are damaged and will be compiled anew: " in record.getMessage()
-    cache.replace(tmp_path / "source")
+    assert f"the compiled kernels in {cache.folder} cannot be used and are compiled anew: " in record.getMessage()
+    cache.replace(FILES)
     assert cache.read() == FILES
+
+
+def test_other_users_may_read_the_files_as_the_umask_says(tmp_path: Path) -> None:
+    cache, before = KernelCache(tmp_path, "a-level"), os.umask(0o022)
+    try:
+        cache.replace(FILES)
+    finally:
+        os.umask(before)
+    for entry in (cache.folder, *cache.folder.rglob("*")):
+        assert entry.stat().st_mode & 0o044 == 0o044
+        assert entry.is_file() or entry.stat().st_mode & 0o011 == 0o011
 
 
 def test_ignores_files_without_a_checksum(cache: KernelCache) -> None:
@@ -97,12 +102,12 @@ def test_is_empty_before_the_first_start(tmp_path: Path, caplog: pytest.LogCaptu
     assert not caplog.records
 
 
-def test_leaves_nothing_but_the_files(cache: KernelCache, tmp_path: Path) -> None:
-    cache.replace(tmp_path / "source")
+def test_leaves_nothing_but_the_files(cache: KernelCache) -> None:
+    cache.replace(FILES)
     assert [entry.name for entry in cache.folder.parent.iterdir()] == ["a-level"]
 
 
-def test_a_folder_that_another_process_has_replaced_is_as_good(cache: KernelCache, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_folder_that_another_process_has_replaced_is_as_good(cache: KernelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     rename = Path.rename
 
     def rename_after_another(self: Path, target: Path) -> Path:
@@ -111,15 +116,14 @@ def test_a_folder_that_another_process_has_replaced_is_as_good(cache: KernelCach
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", rename_after_another)
-    cache.replace(tmp_path / "source")
+    cache.replace(FILES)
     assert cache.read() == FILES
     assert [entry.name for entry in cache.folder.parent.iterdir()] == ["a-level"]
 
 
 def test_says_so_when_the_kernels_cannot_be_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("a file, which cannot contain a folder")
-    (tmp_path / "source").mkdir()
-    KernelCache(tmp_path / "file" / "cache", "a-level").replace(tmp_path / "source")
+    KernelCache(tmp_path / "file" / "cache", "a-level").replace(FILES)
     assert "the kernels will be compiled at each start, as they cannot be kept in " in caplog.text
     assert "Not a directory" in caplog.text
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from service.core.stream.distributions import Distribution, Draw
 from service.core.stream.kernels.answers import wrong_answers
-from service.core.stream.kernels.cache import KernelCache, private_copy
+from service.core.stream.kernels.cache import KernelCache, files_in, private_copy
 from service.core.stream.kernels.compiling import LEVEL, compile_all, compile_anew, keep_in, number_compiled, runs_here
 from service.core.stream.kernels.draws32 import NORMAL, TRUNCATED, UNIFORM
 from service.core.stream.kernels.elements import at32, at64, columns32, columns64, rows32, rows64
@@ -95,7 +95,7 @@ def load(folder: Path | None) -> None:
             keep_in(copy)
         _compile_correctly()
         if cache and copy and number_compiled():
-            cache.replace(copy)
+            cache.replace(files_in(copy))
     _log.log(logging.DEBUG if files else logging.INFO, "kernels for %s ready after %.1f s", LEVEL, time.monotonic() - start)
 
 

@@ -17,6 +17,8 @@ import numba
 
 _CHECKSUMS = "SHA256SUMS"  # a line for each file, as `sha256sum` writes and checks it
 
+Files = dict[str, bytes]
+
 _log = logging.getLogger("weight_init")
 
 
@@ -29,31 +31,29 @@ class KernelCache:
     def __init__(self, folder: Path, level: str) -> None:
         self.folder = folder / _version() / level
 
-    def read(self) -> dict[str, bytes]:
+    def read(self) -> Files:
         """Return the content of each file by its path in the folder; nothing if there are no files, or if any of them is damaged."""
-        if not (self.folder / _CHECKSUMS).exists():
-            return {}
         try:
-            return dict(self._checked())
+            checksums = (self.folder / _CHECKSUMS).read_text("utf-8")
+            return dict(self._checked(line) for line in checksums.splitlines())
         except (OSError, ValueError) as error:
-            _log.warning("the compiled kernels in %s are damaged and will be compiled anew: %s", self.folder, error)
+            if self.folder.exists():
+                _log.warning("the compiled kernels in %s cannot be used and are compiled anew: %s", self.folder, error)
             return {}
 
-    def _checked(self) -> Iterator[tuple[str, bytes]]:
-        for line in (self.folder / _CHECKSUMS).read_text("utf-8").splitlines():
-            checksum, _, name = line.partition("  ")
-            content = (self.folder / name).read_bytes()
-            if hashlib.sha256(content).hexdigest() != checksum:
-                raise ValueError(f"{name} does not have its checksum")
-            yield name, content
+    def _checked(self, line: str) -> tuple[str, bytes]:
+        checksum, _, name = line.partition("  ")
+        content = (self.folder / name).read_bytes()
+        if hashlib.sha256(content).hexdigest() != checksum:
+            raise ValueError(f"{name} does not have its checksum")
+        return name, content
 
-    def replace(self, source: Path) -> None:
-        """Keep the files below `source` in place of the present ones. If that is impossible, log why."""
+    def replace(self, files: Files) -> None:
+        """Keep these files in place of the present ones. If that is impossible, log why."""
+        checksums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
         new = self.folder.with_name(f".{self.folder.name}-{secrets.token_hex(8)}")
         try:
-            shutil.copytree(source, new)
-            lines = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(new).as_posix()}\n" for file in _files(new)]
-            (new / _CHECKSUMS).write_text("".join(lines), "utf-8")
+            _write({**files, _CHECKSUMS: checksums.encode("utf-8")}, new)
             self._move_here(new)
         except OSError as error:
             _log.warning("the kernels will be compiled at each start, as they cannot be kept in %s: %s", self.folder, error.strerror)
@@ -73,7 +73,7 @@ class KernelCache:
 
 
 @contextmanager
-def private_copy(files: dict[str, bytes]) -> Iterator[Path | None]:
+def private_copy(files: Files) -> Iterator[Path | None]:
     """Yield a temporary folder with these files, which is removed at the end; None if none can be created."""
     try:
         folder = tempfile.TemporaryDirectory(prefix="weight-init-kernels-", dir=_temporary_folder(), ignore_cleanup_errors=True)
@@ -81,11 +81,20 @@ def private_copy(files: dict[str, bytes]) -> Iterator[Path | None]:
         yield None
         return
     with folder as name:
-        for path, content in files.items():
-            file = Path(name) / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
+        _write(files, Path(name))
         yield Path(name)
+
+
+def files_in(folder: Path) -> Files:
+    """Return the content of each file below a folder by its path."""
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def _write(files: Files, folder: Path) -> None:
+    for name, content in files.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
 
 
 def _temporary_folder() -> str | None:
@@ -94,10 +103,6 @@ def _temporary_folder() -> str | None:
         return tempfile.gettempdir()
     except OSError:
         return "/dev/shm"
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.rglob("*") if file.is_file())
 
 
 def _version() -> str:
