@@ -39,6 +39,7 @@ _MAX_HELD_BYTES = 1 << 18  # the most that is read at once
 _MAX_REFUSED_CONNECTIONS = 32  # more of them are not even told
 _GRACE_S = 1.0  # for the application to refuse a late body
 _PROBE_S = 0.5
+_PATIENCE_S = 10.0  # with a client that may have left and cannot be asked
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _log = logging.getLogger("weight_init.web")
@@ -199,17 +200,26 @@ class Connection(HttpToolsProtocol):
         With TLS, the event loop closes both.
         """
         self._client_has_ended = self._is_answering and self._awaits_head and self.config.ssl is None
-        if self._client_has_ended:
-            self._probe.start()
+        self._probe_later()
         return self._client_has_ended
+
+    def _probe_later(self) -> None:
+        if self._client_has_ended and self._is_answering:
+            self._probe.start(_PATIENCE_S if self._has_no_interim_responses else _PROBE_S)
 
     def _probe_client(self) -> None:
         """Send an interim response, which a client that has left answers with a reset. Otherwise it looks like one that waits."""
         if self.transport.is_closing() or not self._is_answering or self.cycle.response_started:
             return
-        if self.cycle.scope["http_version"] != "1.0":  # which has no interim responses
+        if self._has_no_interim_responses:
+            self.transport.abort()
+        else:
             self.transport.write(_CONTINUE)
-            self._probe.start()
+            self._probe_later()
+
+    @property
+    def _has_no_interim_responses(self) -> bool:
+        return bool(self.cycle.scope["http_version"] == "1.0")
 
     # ---- receiving
 
@@ -310,10 +320,9 @@ class Connection(HttpToolsProtocol):
         super().on_response_complete()
         if self._held:
             self._parse_held()
-        if self._client_has_ended:
-            self._probe.start()
-            if not self._is_answering:
-                self.transport.close()
+        self._probe_later()
+        if self._client_has_ended and not self._is_answering:
+            self.transport.close()
         if self.transport.is_closing():
             self._await_reader()
 

@@ -133,6 +133,15 @@ def test_notices_that_a_client_has_left_which_waits_for_a_computation(caplog: py
         until(lambda: " 499, " in caplog.text)
 
 
+def test_does_not_wait_long_for_a_client_of_http_1_0_that_may_have_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.web.protection.connections._PATIENCE_S", 0.2)
+    slow = b"GET /init?shape=6000,1000&scheme=orthogonal&dtype=float64&format=raw HTTP/1.0\r\n\r\n"
+    with serving(Settings()) as url, connected(url) as connection:
+        connection.sendall(slow)
+        connection.shutdown(socket.SHUT_WR)
+        assert receive_all(connection) == b""
+
+
 @pytest.mark.parametrize("part", [b"GET /heal", POST + b"Content-Length: 20\r\n\r\n{"])
 def test_a_client_that_ends_within_a_request_is_disconnected(part: bytes) -> None:
     with serving(Settings()) as url, connected(url) as connection:
