@@ -12,7 +12,7 @@ import orjson
 from service.core.stream.view import Shape
 from service.core.tensors.tensor import VirtualTensor
 
-BLOCK = 1 << 15  # elements, at most 25 bytes each
+BLOCK = 1 << 14  # elements, at most 25 bytes each
 
 
 def json_stream(tensor: VirtualTensor, metadata: dict[str, Any], *, block: int = BLOCK) -> Iterator[bytes]:

@@ -20,6 +20,7 @@ from service.files.virtual import Buffer, VirtualFile, block_ranges, merged
 from service.web.responses.memory import release_soon
 
 BLOCK_BYTES = 1 << 20
+_STREAM_BLOCK_BYTES = 1 << 18  # at least, as only small parts are joined
 _THREADS = usable_cores()
 _MAX_AHEAD = _THREADS + 1  # blocks of one response: one for each thread to compute, and one being sent
 _MAX_AHEAD_TOTAL = max(64, 2 * _THREADS)  # blocks of all responses together, so that many slow readers do not take much memory
@@ -161,6 +162,6 @@ async def file_blocks(file: VirtualFile, executor: Executor) -> AsyncGenerator[B
 async def stream_blocks(stream: Iterator[Buffer], executor: Executor) -> AsyncGenerator[Buffer, None]:
     """Yield the blocks of a stream, which can only be produced in order."""
     loop = asyncio.get_running_loop()
-    blocks = merged(stream, BLOCK_BYTES)
+    blocks = merged(stream, _STREAM_BLOCK_BYTES)
     while (block := await loop.run_in_executor(executor, next, blocks, None)) is not None:
         yield block
