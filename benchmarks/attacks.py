@@ -263,7 +263,7 @@ def _pipelining(server: Server) -> float:
             connection.settimeout(5)
             deadline = time.monotonic() + 10
             while time.monotonic() < deadline:
-                connection.sendall(b"GET / HTTP/1.1\r\n\r\n" * 4096)
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 4096)
 
     return _growth_mib(server, attack)
 

@@ -82,7 +82,7 @@ def _exchange_metrics(route: str, method: str, status: int) -> _ExchangeMetrics:
     )
 
 
-_REFUSALS = frozenset(map(int, HTTPStatus)).intersection((*range(400, 499), 503))
+_REFUSALS = frozenset(map(int, HTTPStatus)).intersection((*range(400, 499), 503, 505))
 
 
 def count(exchange: Exchange) -> None:

@@ -35,6 +35,8 @@ if sys.platform == "linux":
     import termios
 
 _EMPTY_LINE = re.compile(rb"\n\r?\n")  # the end of a head, and of trailers
+# RFC 3986, section 3.2.2: an address in brackets, or a name, which may be empty; and a port
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-fv:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?")
 _MAX_HELD_BYTES = 1 << 18  # the most that is read at once
 _MAX_REFUSED_CONNECTIONS = 32  # more of them are not even told
 _GRACE_S = 1.0  # for the application to refuse a late body
@@ -125,6 +127,7 @@ class Connection(HttpToolsProtocol):
         self._overhead_bytes = 0  # heads, chunk sizes and trailers since the last byte of a body
         self._client_has_ended = False  # it sends no more, but may read
         self._has_refused = False  # and discards what comes
+        self._refusal_of_head: tuple[HTTPStatus, str] | None = None
         self._handshake: asyncio.Task[None] | None = None  # kept, as the loop does not keep it
         self._head = _Deadline(self.loop, limits.head_timeout_s, self._head_is_late)
         self._body = _Deadline(self.loop, limits.head_timeout_s, self._body_is_late)
@@ -281,7 +284,25 @@ class Connection(HttpToolsProtocol):
             if self._overhead_bytes > self._limits.max_head_bytes:
                 raise ValueError("head too long")  # stops the parser, which calls send_400_response
         self._overhead_bytes = 0
+        if not self._has_refused:  # otherwise it is no head of the client
+            self._check_head()
         super().on_headers_complete()
+
+    def _check_head(self) -> None:
+        """Let the parser stop at a head that HTTP/1.1 forbids, and that proxies may read differently."""
+        version = self.parser.get_http_version()
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if version not in ("1.0", "1.1"):
+            detail = f"request: expected HTTP/1.1; received HTTP/{version}. Use HTTP/1.1."
+            self._refusal_of_head = HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, detail
+        elif len(hosts) > 1 or (not hosts and version == "1.1"):
+            detail = f"Host: expected one header (RFC 9112, section 3.2); received {len(hosts) or 'none'}. Send one."
+            self._refusal_of_head = HTTPStatus.BAD_REQUEST, detail
+        elif hosts and not _HOST.fullmatch(hosts[0]):
+            detail = "Host: expected a host name or an address, and a port if it is not the usual one; received something else."
+            self._refusal_of_head = HTTPStatus.BAD_REQUEST, f"{detail} Correct the URL."
+        if self._refusal_of_head is not None:
+            raise ValueError("head refused")  # stops the parser, which calls send_400_response
 
     @override
     def on_body(self, body: bytes) -> None:
@@ -370,7 +391,9 @@ class Connection(HttpToolsProtocol):
 
     @override
     def send_400_response(self, msg: str) -> None:
-        if self._overhead_bytes > self._limits.max_head_bytes:
+        if self._refusal_of_head is not None:
+            self._refuse(*self._refusal_of_head)
+        elif self._overhead_bytes > self._limits.max_head_bytes:
             self._refuse_head()
         else:
             detail = "request: expected HTTP/1.1; received something else. Check the client's protocol."

@@ -87,7 +87,7 @@ def test_a_client_that_never_reads_its_pipeline_takes_little_memory() -> None:
             def send() -> None:
                 with suppress(OSError):  # the server stops reading
                     for _ in range(64):
-                        connection.sendall(b"GET / HTTP/1.1\r\n\r\n" * (MIB // 18))
+                        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * (MIB // 27))
 
             thread = threading.Thread(target=send)
             thread.start()
@@ -262,3 +262,51 @@ def test_clients_that_do_not_read_json_take_little_memory() -> None:
 def _unread(client: socket.socket) -> int:
     """Return the number of bytes that wait for the client in its system."""
     return len(client.recv(1 << 20, socket.MSG_PEEK))
+
+
+# ---- heads that HTTP/1.1 forbids
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /healthz HTTP/1.1\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: a\r\n", 400),
+        (b"GET /healthz HTTP/1.0\r\nHost: a\r\nHost: b\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\nHost: a b\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\nHost: a/b\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\nHost: user@a\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\nHost: a:b\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\nHost: a%zz\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\nHost: [::1\r\n", 400),
+        (b"GET /healthz HTTP/2.0\r\nHost: a\r\n", 505),
+        (b"GET /healthz HTTP/0.9\r\nHost: a\r\n", 505),
+        (b"GET /healthz HTTP/1.2\r\nHost: a\r\n", 400),
+        (b"GET /healthz\r\n", 505),  # HTTP/0.9
+        (b"PRI * HTTP/2.0\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\nHost:\r\n", 200),
+        (b"GET /healthz HTTP/1.0\r\n", 200),
+        (b"GET /healthz HTTP/1.1\r\nHost: example.org\r\n", 200),
+        (b"GET /healthz HTTP/1.1\r\nHost: example.org:8000\r\n", 200),
+        (b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n", 200),
+        (b"GET /healthz HTTP/1.1\r\nHost: [::1]:8000\r\n", 200),
+        (b"GET /healthz HTTP/1.1\r\nHost: my_service.name-1\r\n", 200),
+        (b"GET http://other/healthz HTTP/1.1\r\nHost: a\r\n", 200),
+    ],
+)
+def test_refuses_a_head_that_http_forbids(head: bytes, status: int) -> None:
+    with serving(Settings()) as url, connected(url) as connection:
+        connection.sendall(head + b"Connection: close\r\n\r\n")
+        received = receive_all(connection)
+    assert received.startswith(b"HTTP/1.1 %d " % status)
+    assert status == 200 or b"application/problem+json" in received
+    assert received.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_refused_head_ends_the_pipeline() -> None:
+    with serving(Settings()) as url, connected(url) as connection:
+        connection.sendall(GET + b"GET /healthz HTTP/1.1\r\n\r\n" + GET)
+        received = receive_all(connection)
+    assert received.count(b"HTTP/1.1 200 ") == 1
+    assert received.count(b"HTTP/1.1 400 ") == 1
+    assert received.index(b" 200 ") < received.index(b" 400 ")
