@@ -182,6 +182,11 @@ class Settings(BaseSettings):
         default=(),
         description="File with further keys, one per line, such as a container's secret. Environments are easily exposed; files less so.",
     )
+    caches: Literal["public", "private"] | None = Field(
+        default=None,
+        description="Which caches may keep responses: `public` any, `private` only that of the client. The default is `public`, or"
+        " `private` if there are keys, because a shared cache would answer clients without one.",
+    )
     cors_origins: Items = Field(
         default=(), description="Origins, such as `https://example.org`, whose web pages may read responses. By default there are none."
     )
@@ -221,6 +226,11 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """The limits on one tensor."""
         return Limits(self.max_tensor_bytes, self.max_json_elements, self.max_structured_elements, self.max_compute_s)
+
+    @property
+    def forbids_shared_caches(self) -> bool:
+        """Whether only the cache of the client may keep responses."""
+        return self.caches == "private" or (self.caches is None and bool(self.key_digests))
 
     @property
     def key_digests(self) -> tuple[bytes, ...]:

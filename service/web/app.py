@@ -41,7 +41,7 @@ from service.web.openapi.operations import GET_INIT, GET_RECOMMEND, NOT_READY, P
 from service.web.problems import HttpProblem
 from service.web.protection.access import FAILURES, Access, Keys
 from service.web.protection.computations import Computations
-from service.web.protection.headers import CORS, SecurityHeaders
+from service.web.protection.headers import CORS, PrivateCaching, SecurityHeaders
 from service.web.protection.limits import Permits, Rate
 from service.web.protection.rates import Limiter
 from service.web.responses import streaming
@@ -137,6 +137,8 @@ def _telemetry() -> TelemetryConfig:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add the middleware that the settings need, innermost first."""
+    if settings.forbids_shared_caches:
+        app.add_middleware(PrivateCaching)
     limiter = None if settings.rate is None else Limiter(settings.rate, settings.rate_store)
     if limiter is not None:
         app.add_middleware(Rate, limiter=limiter)

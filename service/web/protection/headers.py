@@ -1,4 +1,4 @@
-"""Headers of every response, which restrict what a browser may do with it."""
+"""Headers of every response, which restrict what a browser and a cache may do with it."""
 
 from __future__ import annotations
 
@@ -60,3 +60,23 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class PrivateCaching:
+    """ASGI middleware that lets only the cache of the client keep responses (RFC 9111, section 5.2.2.7)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, and say `private` in its response instead of `public`."""
+
+        async def send_private(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    (name, value.replace(b"public", b"private") if name == b"cache-control" else value)
+                    for name, value in message["headers"]
+                ]
+            await send(message)
+
+        await self._app(scope, receive, send_private)

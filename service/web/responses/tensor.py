@@ -17,6 +17,7 @@ from service.contract.answer import Answer
 from service.core.tensors.cost import read_seconds, whole_seconds
 from service.files.virtual import Buffer, VirtualFile
 from service.web.protection.computations import Computations
+from service.web.responses.conditions import is_unmodified
 from service.web.responses.digests import ALGORITHMS, length, wanted_algorithm
 from service.web.responses.ranges import Range, partial_content, requested_ranges
 from service.web.responses.streaming import SHORT_S, Blocks, StreamedResponse, file_blocks, pool_for, stream_blocks
@@ -37,9 +38,12 @@ def json_response(content: Mapping[str, Any], *, cache: bool = True) -> Response
 
 
 def tensor_response(answer: Answer, request: Request) -> Response:
-    """Return the response for an answer: 200, 206 for ranges, or 304 if the client already has the file. Raises HttpProblem 416."""
+    """Return the response for an answer: 200, 206 for ranges, or 304 if the client already has the file.
+
+    Raises HttpProblem 412 or 416.
+    """
     headers = _headers(answer)
-    if request.method != "POST" and answer.repeatable and _already_has(request.headers, headers["ETag"]):
+    if is_unmodified(request.method, request.headers, headers.get("ETag")):
         return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Cache-Control", "Vary")})
     content, status = answer.file, 200
     if isinstance(content, VirtualFile):
@@ -151,11 +155,6 @@ def _disposition(file_name: str, *, inline: bool) -> str:
         whole = quote(file_name.replace("/", "_"), safe="")
     kind = "inline" if inline else "attachment"
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{whole}"
-
-
-def _already_has(headers: Mapping[str, str], etag: str) -> bool:
-    tags = {tag.strip().removeprefix("W/") for tag in headers.get("if-none-match", "").split(",")}
-    return "*" in tags or etag.removeprefix("W/") in tags
 
 
 def _ranges(answer: Answer, request_headers: Mapping[str, str], headers: Mapping[str, str], file: VirtualFile) -> list[Range]:
