@@ -13,7 +13,8 @@ from service.contract.specification import CACHE_SIZE
 from service.core.advice.warnings import warnings_for
 from service.core.initializer import Initializer
 from service.core.stream.philox import STREAM_VERSION
-from service.core.tensors.rules import is_bitwise
+from service.core.tensors.dtypes import find_dtype
+from service.core.tensors.rules import bounds_in, is_bitwise
 from service.core.tensors.tensor import VirtualTensor
 
 Facts = dict[str, Any]
@@ -56,20 +57,21 @@ def metadata_text(provenance: Facts, initializer: Initializer) -> str:
     text = orjson.dumps(facts).decode("utf-8")
     if not text.isascii():  # rare, and several times slower than orjson
         text = _as_ascii(facts)
-    return f"{text[:-1]},{initializer_text(initializer)[1:]}"
+    return f"{text[:-1]},{initializer_text(initializer, provenance['dtype'])[1:]}"
 
 
 @lru_cache(maxsize=CACHE_SIZE)
-def initializer_text(initializer: Initializer) -> str:
+def initializer_text(initializer: Initializer, dtype: str) -> str:
     """Return the metadata from `draw` on: how the scheme was applied, and advice. Raises InitError."""
     rule, specification = initializer.rule, initializer.specification
+    bounds = bounds_in(rule, find_dtype(dtype))
     content = rule.facts | {
         "requested": specification.scheme,
         "parameters": {name: value for name, value in initializer.parameters.items() if value is not None},
         "formula": initializer.scheme.formula,
         "mean": rule.mean,
         "stddev": rule.stddev,
-        "bounds": rule.bounds and list(rule.bounds),
+        "bounds": bounds and list(bounds),
         "fan_in": initializer.fans.fan_in,
         "fan_out": initializer.fans.fan_out,
         "fan_convention": initializer.fan_convention.value,

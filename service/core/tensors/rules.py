@@ -20,9 +20,10 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import override
 
-from service.core.stream.distributions import Bounds, Described, Distribution, Signs, signs_of
+from service.core.stream.distributions import Bounds, Described, Distribution, Draw, Signs, signs_of
 from service.core.stream.philox import Stream
 from service.core.stream.view import Shape
+from service.core.tensors.dtypes import DType
 
 Index = tuple[npt.NDArray[np.int64], ...]
 Floats = npt.NDArray[Any]
@@ -142,6 +143,18 @@ class Whole:
 
 
 Rule = Distribution | Repeated | Pattern | Whole
+
+
+def bounds_in(rule: Rule, dtype: DType) -> Bounds | None:
+    """Return the bounds of the values as they are in a dtype, whose rounding may lead beyond those of the rule."""
+    if rule.bounds is None:
+        return None
+    low, high = rule.bounds
+    if isinstance(rule, Distribution) and rule.draw in (Draw.UNIFORM, Draw.TRUNCATED_NORMAL):
+        loc, scale = dtype.draws_in.type(rule.loc), dtype.draws_in.type(rule.scale)
+        low, high = (loc + scale * dtype.draws_in.type(draw) for draw in rule.cut or (-1.0, 1.0))  # rounded as the draws are
+    lowest, highest = np.array([low, high], dtype.draws_in).astype(dtype.numpy)
+    return float(lowest), float(highest)
 
 
 def is_bitwise(rule: Rule) -> bool:
