@@ -19,7 +19,7 @@ from service.cli.output import EXIT_INVALID, EXIT_IO, fail, say
 from service.contract.answer import Answer, answer
 from service.contract.request import InitRequest
 from service.core.stream import engines
-from service.files.formats import DEFAULT_FORMAT, FORMATS, Format, find_format
+from service.files.formats import Format, find_format, format_of_file
 from service.files.writing import STANDARD_OUTPUT, Advance, is_standard_output, write_file
 from service.settings import Settings
 
@@ -50,11 +50,8 @@ def init(
 
 
 def _format(request: InitRequest, output: Path) -> Format:
-    """Return the requested format, or the one of the file's extension, or the default."""
-    if request.format is not None:
-        return find_format(request.format)
-    extension = output.suffix.removeprefix(".")
-    return next((row for row in FORMATS.values() if row.extension == extension), DEFAULT_FORMAT)
+    """Return the requested format, or the one of the file's extension, or the default. Raises UnknownName or InvalidValue."""
+    return format_of_file(output.name) if request.format is None else find_format(request.format)
 
 
 def _refuse_terminal(result: Answer) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
-from service.core.errors import unknown_name
+from service.core.errors import InvalidValue, unknown_name
 from service.core.tensors.tensor import VirtualTensor
 from service.files.json import json_stream
 from service.files.npy import npy_file
@@ -72,9 +73,30 @@ FORMATS: dict[str, Format] = {
 DEFAULT_FORMAT = FORMATS["npy"]
 
 
+_BY_NAME = {name: row for row in FORMATS.values() for name in (row.extension, row.name)}
+
+
 def find_format(name: str) -> Format:
-    """Return the format with this name. Raises UnknownName."""
+    """Return the format with this name or extension, regardless of case. Raises UnknownName."""
     try:
-        return FORMATS[name.casefold()]
+        return _BY_NAME[name.casefold()]
     except KeyError:
         raise unknown_name("format", name, FORMATS, kind="format") from None
+
+
+def format_of_file(name: str) -> Format:
+    """Return the format of a file by its extension, or the default one without an extension. Raises InvalidValue.
+
+    >>> format_of_file("w.RAW").name
+    'raw'
+    """
+    extension = PurePath(name).suffix
+    row = _BY_NAME.get(extension.removeprefix(".").casefold()) if extension else DEFAULT_FORMAT
+    if row is None:
+        raise InvalidValue(
+            "output",
+            expected=f"a file name that ends in .{', .'.join(_BY_NAME)}, or without an extension",
+            received=name,
+            action="Rename the file, or give the format too.",
+        )
+    return row

@@ -19,12 +19,12 @@ import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core.errors import UnknownName, Unsupported
+from service.core.errors import InvalidValue, UnknownName, Unsupported
 from service.core.layers.layouts import view_of
 from service.core.stream.distributions import Distribution, Draw
 from service.core.tensors.dtypes import DTYPES
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
-from service.files.formats import FORMATS, find_format
+from service.files.formats import FORMATS, find_format, format_of_file
 from service.files.json import json_stream
 from service.files.npz import npz_nbytes, npz_stream
 from service.files.virtual import Literal, VirtualFile, block_ranges, merged
@@ -215,6 +215,11 @@ def test_merging_gives_the_same_bytes_in_larger_blocks(parts: list[bytes], block
     assert all(len(piece) >= block for piece in blocks[:-1])
 
 
+@pytest.mark.parametrize(("name", "expected"), [("NPY", "npy"), ("bin", "raw"), ("BIN", "raw"), ("SafeTensors", "safetensors")])
+def test_finds_a_format_by_its_name_or_extension(name: str, expected: str) -> None:
+    assert find_format(name).name == expected
+
+
 def test_an_unknown_format_suggests_similar_ones() -> None:
     with pytest.raises(UnknownName, match=r"Did you mean 'np[yz]' or 'np[yz]'"):
         find_format("npyz")
@@ -244,3 +249,34 @@ def test_reading_a_block_does_not_touch_every_segment() -> None:
     length_lookups.clear()
     assert len(file.read(500_050, 500_150)) == 100
     assert len(length_lookups) <= 3
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("w.npy", "npy"), ("w.NPY", "npy"), ("w.raw", "raw"), ("w.bin", "raw"), ("w.Bin", "raw"), ("w.SAFETENSORS", "safetensors"),
+        ("w.npz", "npz"), ("w.json", "json"), ("layer.0.npy", "npy"), ("w", "npy"), (".npy", "npy"),
+    ],
+)  # fmt: skip
+def test_the_extension_of_a_file_says_its_format(name: str, expected: str) -> None:
+    assert format_of_file(name).name == expected
+
+
+@pytest.mark.parametrize("name", ["w.pt", "w.f32", "w.npy.gz", "w.h5", "w.json5"])
+def test_an_unknown_extension_is_refused(name: str) -> None:
+    with pytest.raises(InvalidValue, match=r"output: expected a file name that ends in \.npy, \.json, \.safetensors, \.npz, \.bin, \.raw"):
+        format_of_file(name)
+
+
+def test_a_tensor_cannot_have_the_name_of_the_metadata_of_safetensors() -> None:
+    with pytest.raises(InvalidValue, match="name: expected another name in a safetensors file; received '__metadata__'"):
+        file_bytes("safetensors", normal_tensor(name="__metadata__"))
+    assert file_bytes("npy", normal_tensor(name="__metadata__")) == file_bytes("npy", normal_tensor(name="__metadata__"))
+
+
+@pytest.mark.parametrize("name", ["metadata.json", "file", "..", "a/b", "w.npy", "ä", "__metadata__", "con", "x" * 256])
+def test_npz_holds_one_array_whatever_its_name(name: str) -> None:
+    tensor = normal_tensor(name=name)
+    with np.load(io.BytesIO(file_bytes("npz", tensor))) as loaded:
+        (key,) = loaded.files
+        assert identical(loaded[key], expected(tensor))
