@@ -29,15 +29,24 @@ def read_json(model: type[R], body: bytes) -> R:
 
 def read_text(model: type[R], pairs: Iterable[tuple[str, str]]) -> R:
     """Read a query or a command line, in which each field is text. Raises InvalidRequest, InitError."""
-    values: dict[str, Any] = {}
+    texts: dict[str, list[str]] = {}
     for name, text in pairs:
-        if name in values:
-            raise _repeated_field(name)
-        values[name] = _value(name, text)
+        texts.setdefault(name, []).append(text)
+    values = {name: _value(name, _only(name, given)) for name, given in texts.items()}
     try:
         return _with_known_fields(model.model_validate(values))
     except ValidationError as error:
         raise _invalid(model, error) from None
+
+
+def _only(name: str, given: list[str]) -> str:
+    if len(given) == 1:
+        return given[0]
+    if name == "shape":  # HTTP libraries make this of a list
+        raise InvalidValue(
+            name, expected="all lengths in one field", received=f"{name} {len(given)} times", action=f"Write {name}={','.join(given)}."
+        )
+    raise _repeated_field(name)
 
 
 def _with_known_fields(request: R) -> R:
@@ -53,6 +62,7 @@ def _with_known_fields(request: R) -> R:
 _TEXT_FIELDS = {"activation", "scheme", "layer", "layout", "fan_convention", "dtype", "name", "slice", "format", "distribution"}
 _TEXT_FIELDS |= set(filter(is_choice, PARAMETER_NAMES))
 
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", re.ASCII | re.IGNORECASE)  # as in JSON, and .5 and 5. and +5
 _SHAPE_WITH_X = re.compile(r"\d+(\s*x\s*\d+)+", re.ASCII)
 
 
@@ -81,12 +91,12 @@ def _scalar(text: str) -> Any:
             return True
         case "false":
             return False
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    if not _NUMBER.fullmatch(text):
+        return text
+    try:
+        return int(text)
+    except ValueError:  # a fraction, or more digits than an integer may have
+        return float(text)
 
 
 def _json(text: str) -> Any:

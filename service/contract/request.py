@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from service.contract.vocabulary import PARAMETER_NAMES
 from service.core.activations import ACTIVATIONS
 from service.core.layers.roles import ROLES
+from service.core.parameters import as_integer
 from service.core.schemes import DEFAULT_SCHEME
 from service.core.tensors.tensor import MAX_RANK
 
@@ -42,7 +43,8 @@ class Expression(BaseModel):
     expression: Text
 
 
-Seed = int | Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
+Integer = Annotated[int, BeforeValidator(as_integer)]
+Seed = Integer | Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
 
 
 class Request(BaseModel):
@@ -64,7 +66,7 @@ class Request(BaseModel):
 class InitRequest(Request):
     """A request for one initialized tensor."""
 
-    shape: Annotated[list[int], Field(max_length=MAX_RANK)] = Field(
+    shape: Annotated[list[Integer], Field(max_length=MAX_RANK)] = Field(
         description="the lengths of the dimensions, each an integer of at least 1, in `layout` order (by default [out, in, *kernel])",
         examples=[[256, 784]],
     )
@@ -80,10 +82,10 @@ class InitRequest(Request):
         default=None,
         description=f"{_LAYER} (default: a dense layer or a convolution, depending on the rank)",
     )
-    groups: int | None = Field(
+    groups: Integer | None = Field(
         default=None, description="an integer of at least 1: the groups of a convolution, or the channels of a depthwise one"
     )
-    packed: int = Field(
+    packed: Integer = Field(
         default=1, description="an integer of at least 1: how many matrices are stacked along the outputs, such as 3 for q, k and v"
     )
     fan_convention: Text | None = Field(
@@ -107,10 +109,10 @@ class InitRequest(Request):
         default=None,
         description="npy, json, safetensors, npz or raw (default: what the Accept header or the file extension asks for, else npy)",
     )
-    fan_in: int | None = Field(
+    fan_in: Integer | None = Field(
         default=None, description="an integer of at least 1, instead of the fan_in of the shape; for a bias, the fan_in of its weight"
     )
-    fan_out: int | None = Field(default=None, description="an integer of at least 1, instead of the fan_out of the shape")
+    fan_out: Integer | None = Field(default=None, description="an integer of at least 1, instead of the fan_out of the shape")
 
 
 class RecommendRequest(Request):
@@ -122,13 +124,13 @@ class RecommendRequest(Request):
         examples=["relu"],
     )
     layer: Text | None = Field(default=None, description=f"{_LAYER} (default: dense, for which the activation decides)")
-    num_layers: int | None = Field(
+    num_layers: Integer | None = Field(
         default=None, description="an integer of at least 1: the number of layers of the network, for a weight that feeds a residual stream"
     )
     class_prior: float | None = Field(default=None, description="a number above 0 and below 1: the share of a class, for a sigmoid head")
     distribution: Text | None = Field(default=None, description="normal, truncated_normal or uniform (default: the recommended one)")
-    fan_in: int | None = Field(default=None, description="an integer of at least 1: the number of inputs of a unit")
-    fan_out: int | None = Field(default=None, description="an integer of at least 1: the number of units that an input feeds")
+    fan_in: Integer | None = Field(default=None, description="an integer of at least 1: the number of inputs of a unit")
+    fan_out: Integer | None = Field(default=None, description="an integer of at least 1: the number of units that an input feeds")
 
     @classmethod
     def parameter_names(cls) -> list[str]:

@@ -15,7 +15,7 @@ from service.core.layers.layer import Layer
 from service.core.layers.layouts import CANONICAL_LAYOUT, canonical_shape, view_of
 from service.core.layers.roles import Role
 from service.core.names import library_of
-from service.core.parameters import NO_PARAMETERS, Values, fill
+from service.core.parameters import NO_PARAMETERS, Values, as_integer, fill
 from service.core.recommendation import Circumstances, Recommendation
 from service.core.schemes import DEFAULT_SCHEME, FAMILIES, SCHEMES, Scheme, family_named, find_scheme, translated
 from service.core.schemes.auto import Choice, choice_of, recommendation_for, with_named_gain
@@ -194,7 +194,7 @@ def apply_scheme(scheme: Scheme, presets: Values, given: Values, specification: 
 
 
 def _num_layers(given: Values) -> int | None:
-    value = given.get("num_layers")
+    value = as_integer(given.get("num_layers"))
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 

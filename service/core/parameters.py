@@ -48,6 +48,11 @@ class FrozenParameters(Mapping[str, Any]):
 NO_PARAMETERS = FrozenParameters({})
 
 
+def as_integer(value: Any) -> Any:
+    """Return a float without a fraction as an integer, as JSON Schema, R and PHP do not tell 4.0 from 4. Return others as they are."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _MAX_EXACT_INTEGER else value
+
+
 class Kind(StrEnum):
     """The type of a parameter's value."""
 
@@ -88,7 +93,7 @@ class Parameter:
 
     def check(self, value: object, *, owner: str) -> float | bool | str:
         """Return `value` in its Python type. Raise InvalidValue if it is outside the domain."""
-        match self.kind, value:
+        match self.kind, as_integer(value) if self.kind is Kind.INTEGER else value:
             case (Kind.BOOLEAN, bool() as flag):
                 return flag
             case (Kind.CHOICE | Kind.NUMBER_OR_CHOICE, str() as choice) if choice in self.choices:

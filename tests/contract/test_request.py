@@ -185,7 +185,7 @@ INVALID: list[tuple[str, str, str]] = [
     ("[1]", "body", "a JSON object"),
     ("{}", "shape", "It has no default"),
     ('{"shape": "3,5"}', "shape", "the lengths of the dimensions"),
-    ('{"shape": [3.0, 5]}', "shape", "each an integer"),
+    ('{"shape": [3.5, 5]}', "shape", "each an integer"),
     ('{"shape": [true, 5]}', "shape", "received True"),
     ('{"shape": [3, null]}', "shape", "received None"),
     ('{"shape": [-3, 5]}', "shape", "at least 1; received [-3, 5]"),
@@ -217,7 +217,7 @@ INVALID: list[tuple[str, str, str]] = [
     ('{"shape": [3, 5], "dtype": "float8"}', "dtype", "Did you mean"),
     ('{"shape": [3, 5], "dtype": "bfloat16"}', "dtype", "Ask for format safetensors or raw"),
     ('{"shape": [3, 5], "layout": "mlx"}', "layout", "Known: flax, jax, keras, torch"),
-    ('{"shape": [3, 5], "seed": 1.0}', "seed", "an integer from 0 to 2^64 - 1"),
+    ('{"shape": [3, 5], "seed": 1.5}', "seed", "an integer from 0 to 2^64 - 1"),
     ('{"shape": [3, 5], "seed": -1}', "seed", "from 0 to 2^64 - 1; received -1"),
     ('{"shape": [3, 5], "seed": 18446744073709551616}', "seed", "from 0 to 2^64 - 1"),
     ('{"shape": [3, 5], "seed": "18446744073709551616"}', "seed", "from 0 to 2^64 - 1"),
@@ -302,3 +302,42 @@ def test_a_recommendation_without_a_needed_fan_has_no_numbers() -> None:
 def test_rejects_an_invalid_request_for_advice(query: dict[str, str], message: str) -> None:
     with pytest.raises((InitError, InvalidRequest), match=message):
         recommendation_of(read_text(RecommendRequest, query.items()))
+
+
+# ---- integers, which JSON Schema, R and PHP do not tell from floats without a fraction
+
+
+@pytest.mark.parametrize(
+    ("fields", "same"),
+    [
+        ({"shape": [3.0, 5]}, {"shape": [3, 5]}),
+        ({"shape": [1e1, 5]}, {"shape": [10, 5]}),
+        ({"shape": [4, 5], "seed": 1e5}, {"shape": [4, 5], "seed": 100_000}),
+        ({"shape": [6, 5], "packed": 3.0}, {"shape": [6, 5], "packed": 3}),
+        ({"shape": [6, 5, 3], "groups": 2.0}, {"shape": [6, 5, 3], "groups": 2}),
+        ({"shape": [6], "scheme": "torch_default", "fan_in": 7.0}, {"shape": [6], "scheme": "torch_default", "fan_in": 7}),
+        ({"shape": [6, 5], "scheme": "gpt2_residual", "num_layers": 12.0}, {"shape": [6, 5], "scheme": "gpt2_residual", "num_layers": 12}),
+    ],
+)
+def test_a_float_without_a_fraction_is_an_integer(fields: dict[str, Any], same: dict[str, Any]) -> None:
+    floats, integers = answer_to({"seed": 7} | fields), answer_to({"seed": 7} | same)
+    assert floats.tensor.read().tobytes() == integers.tensor.read().tobytes()
+    assert floats.etag == integers.etag
+    text = {name: str(value).strip("[]") for name, value in fields.items()}
+    assert answer_to_query({"seed": "7"} | text).etag == integers.etag
+
+
+@pytest.mark.parametrize(
+    "text", ["1_000", "４", "٤", "0x10", "1e", "--5", "1.2.3", "4.5", "1e400", "nan", "inf", "9007199254740993.0", "1e-3", "true"]
+)
+def test_text_that_json_would_not_take_for_an_integer_is_refused(text: str) -> None:
+    for query in ({"shape": f"{text},5"}, {"shape": "4,5", "seed": text}, {"shape": "4,5", "packed": text}):
+        with pytest.raises((InvalidRequest, InitError)):
+            answer_to_query(query)
+
+
+def test_a_shape_in_several_fields_is_told_how_to_write_it() -> None:
+    with pytest.raises(InitError, match=r"shape: expected all lengths in one field; received 'shape 3 times'\. Write shape=256,784,3\."):
+        read_text(InitRequest, [("shape", "256"), ("shape", "784"), ("shape", "3")])
+    with pytest.raises(InitError, match="seed: expected each field once"):
+        read_text(InitRequest, [("shape", "256"), ("seed", "7"), ("seed", "8")])

@@ -96,7 +96,7 @@ LOOKALIKES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"scheme": "normal", "stddev": 1}, {"scheme": "normal", "stddev": True}),
     ({"scheme": {"name": "normal", "stddev": 1}}, {"scheme": {"name": "normal", "stddev": True}}),
     ({"scheme": {"name": "normal", "stddev": 1, "mean": 2}}, {"scheme": {"name": "normal", "stddev=1, mean": 2}}),
-    ({"scheme": "gpt2_residual", "num_layers": 12}, {"scheme": "gpt2_residual", "num_layers": 12.0}),
+    ({"scheme": "gpt2_residual", "num_layers": 12}, {"scheme": "gpt2_residual", "num_layers": 12.5}),
 ]
 
 

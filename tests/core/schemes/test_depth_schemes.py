@@ -215,7 +215,7 @@ def test_requires_the_sizes_that_the_rule_depends_on(scheme: str, parameters: Pa
     ("scheme", "parameters", "message"),
     [
         ("gpt2_residual", {"num_layers": 0}, "num_layers: expected an integer, at least 1, at most 2\\^53 for gpt2_residual; received 0"),
-        ("gpt2_residual", {"num_layers": 12.0}, "num_layers: expected an integer.*received 12.0"),
+        ("gpt2_residual", {"num_layers": 12.5}, "num_layers: expected an integer.*received 12.5"),
         ("gpt2_residual", {"num_layers": True}, "num_layers: expected an integer.*received True"),
         ("gpt2_residual", {"num_layers": "12"}, "num_layers: expected an integer.*received '12'"),
         ("gpt2_residual", {"num_layers": 2**53 + 1}, "num_layers: expected an integer"),
