@@ -51,7 +51,7 @@ ROWS = (
         "linear", "x", references.GLOROT_2010,
         lambda z, _: z,
         lambda z, _: np.ones_like(z),
-        aliases=("identity", "none"),
+        aliases=("identity", "none", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),  # torch's
         torch_gain=lambda _: 1.0,
         recommendation=Recommendation(
             "lecun_normal",

@@ -122,13 +122,12 @@ def find_scheme(name: str) -> tuple[Scheme, Mapping[str, Any]]:
 
 
 def translated(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Translate parameter values from the vocabulary of the library that a scheme's name belongs to. Raises UnknownName.
+    """Translate parameter values from the vocabulary of the library that a scheme's name belongs to. Raises UnknownName, InvalidValue.
 
     >>> translated("keras.VarianceScaling", {"distribution": "untruncated_normal"})
     {'distribution': 'normal'}
     """
-    translations = _row_and_alias(name)[1].translations
-    return {key: translations.get(key, {}).get(value, value) if isinstance(value, str) else value for key, value in parameters.items()}
+    return _row_and_alias(name)[1].translate(parameters)
 
 
 def _row_and_alias(name: str) -> tuple[Scheme, Alias]:

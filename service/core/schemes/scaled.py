@@ -161,6 +161,8 @@ ROWS = (
                 {"distribution": "truncated_normal"},
                 # in Keras "normal" is an old name for its truncated normal
                 {"distribution": {"normal": "truncated_normal", "untruncated_normal": "normal"}},
+                {"distribution": ("truncated_normal", "untruncated_normal", "uniform", "normal"), "mode": ("fan_in", "fan_out", "fan_avg")},
+                ("scale",),
             ),
         ),
         needs_fans=True,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.core.activations import GAIN_CHOICES
+from service.core.errors import InvalidValue
 from service.core.layers.fans import Fans
 from service.core.layers.layer import Layer
 from service.core.parameters import Kind, Parameter, Values
@@ -25,11 +26,30 @@ class Alias:
     """Another name for a scheme, with the parameters that it presets.
 
     `translations`: parameter -> the library's value -> this service's value, for values that mean something else in the library.
+    `choices`: parameter -> the values that the library allows, if they are others. `positive`: the parameters that must be above 0 there.
     """
 
     name: str
     presets: Mapping[str, Any] = field(default_factory=dict)
     translations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    positive: tuple[str, ...] = ()
+
+    def translate(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return parameters of the library as those of this service. Raises InvalidValue for what the library does not allow."""
+        for name, value in parameters.items():
+            if name in self.choices and value not in self.choices[name]:
+                self._refuse(name, f"one of {', '.join(self.choices[name])}", value)
+            if name in self.positive and isinstance(value, (int, float)) and value <= 0:
+                self._refuse(name, "a number above 0", value)
+        return {name: self._translated(name, value) for name, value in parameters.items()}
+
+    def _translated(self, name: str, value: Any) -> Any:
+        return self.translations.get(name, {}).get(value, value) if isinstance(value, str) else value
+
+    def _refuse(self, name: str, expected: str, received: object) -> None:
+        action = "The library allows no other. Use this service's own name of the scheme for more."
+        raise InvalidValue(name, expected=f"{expected} for {self.name}", received=received, action=action)
 
 
 @dataclass(frozen=True, eq=False)

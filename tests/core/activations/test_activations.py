@@ -160,6 +160,8 @@ ALIASES = [
     ("swish", "silu"),
     ("SiLU", "silu"),
     ("identity", "linear"),
+    ("conv2d", "linear"),
+    ("conv_transpose3d", "linear"),
     ("ReLU6", "relu6"),
     ("squared_relu", "relu2"),
     ("Hardswish", "hardswish"),

@@ -178,6 +178,26 @@ def test_keras_names_translate_the_values_of_distribution() -> None:
     assert ours.distribution.draw is Draw.NORMAL
 
 
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"scale": 0.0}, "scale: expected a number above 0 for keras.VarianceScaling; received 0.0"),
+        ({"scale": -1}, "scale: expected a number above 0 for keras.VarianceScaling"),
+        ({"mode": "fan_geo_avg"}, "mode: expected one of fan_in, fan_out, fan_avg for keras.VarianceScaling; received 'fan_geo_avg'"),
+        ({"distribution": "gaussian"}, "distribution: expected one of truncated_normal, untruncated_normal, uniform, normal for keras"),
+    ],
+)
+def test_a_name_of_keras_refuses_what_keras_refuses(parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidValue, match=message):
+        initialize(LayerSpecification((3, 5), scheme="keras.VarianceScaling", parameters=parameters))
+
+
+@pytest.mark.parametrize("name", ["variance_scaling", "jax.variance_scaling"])
+def test_other_names_of_variance_scaling_allow_more(name: str) -> None:
+    given = {"scale": 0.0, "mode": "fan_geo_avg"}
+    assert initialize(LayerSpecification((3, 5), scheme=name, parameters=given)).distribution.stddev == 0
+
+
 def test_every_alias_resolves_to_its_scheme() -> None:
     for row in SCHEMES.values():
         for alias in row.aliases:
