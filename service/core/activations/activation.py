@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -129,35 +130,42 @@ class Gains:
 
 @remembering(1024)
 def _gains(row: Activation, values: FrozenParameters) -> Gains | None:
-    function, derivative = row.function, row.derivative
-    if function is None:
+    if row.function is None:
         return None
-
-    def functions(z: Float64s) -> tuple[Float64s, ...]:
-        return (function(z, values),) if derivative is None else (function(z, values), derivative(z, values))
-
     with np.errstate(all="ignore"):
         try:
-            z, weights = second_moment_rule(functions, row.kinks(values), max_points=MAX_OPERATIONS // row.operations)
+            weights, signal, slope = _integrable(row, row.function, values)
         except NotIntegrable as error:
             raise _not_integrable(row, values, str(error)) from None
-        signal, *slopes = functions(z)
-        forward = _gain(row, values, weights, signal)
-        backward = _gain(row, values, weights, slopes[0]) if slopes else None
         spread = weights @ (signal - weights @ signal) ** 2
+    forward, backward = _gain(weights, signal), None if slope is None else _gain(weights, slope)
+    if forward is None:
+        raise _not_integrable(row, values, "its value is 0 everywhere, or nearly 0")
+    if slope is not None and not slope.any() and np.ptp(signal) == 0:
+        raise _not_integrable(row, values, "its value is the same everywhere")
     variance = forward if row.gated else portable(1 / math.sqrt(spread)) if spread > 0 else None
     return Gains(forward, backward, variance, None if row.torch_gain is None else row.torch_gain(values))
 
 
-def _gain(row: Activation, values: Values, weights: Float64s, signal: Float64s) -> float:
+def _integrable(row: Activation, function: Function, values: FrozenParameters) -> tuple[Float64s, Float64s, Float64s | None]:
+    """Return weights, and the values and slopes at their nodes. There are no slopes if they cannot be integrated. Raises NotIntegrable."""
+    derivative, kinks, max_points = row.derivative, row.kinks(values), MAX_OPERATIONS // row.operations
+    if derivative is not None:
+        with suppress(NotIntegrable):  # the slope may be infinite somewhere, as that of √|x| is
+            z, weights = second_moment_rule(lambda z: (function(z, values), derivative(z, values)), kinks, max_points=max_points)
+            return weights, function(z, values), derivative(z, values)
+    z, weights = second_moment_rule(lambda z: (function(z, values),), kinks, max_points=max_points // 4)
+    return weights, function(z, values), None
+
+
+def _gain(weights: Float64s, signal: Float64s) -> float | None:
+    """Return the factor that makes the second moment 1; None if the moment is 0, or nearly 0."""
     moment = float(weights @ (signal * signal))
-    if not (_SMALLEST_MOMENT < moment < math.inf):
-        raise _not_integrable(row, values, "its value or its slope is 0 everywhere, or nearly 0")
-    return portable(1 / math.sqrt(moment))
+    return portable(1 / math.sqrt(moment)) if _SMALLEST_MOMENT < moment < math.inf else None
 
 
 def _not_integrable(row: Activation, values: Values, reason: str) -> InvalidValue:
-    expected = "a function of x whose value and slope have finite, nonzero second moments for x ~ N(0, 1)"
+    expected = "a function of x whose value has a finite, nonzero second moment for x ~ N(0, 1)"
     if row.name == EXPRESSION:
         return InvalidValue("activation.expression", expected=expected, received=row.formula, action=f"Change the formula: {reason}.")
     return InvalidValue("activation", expected=expected, received={"name": row.name, **values}, action=f"Change its parameters: {reason}.")

@@ -118,15 +118,12 @@ def test_other_activations_have_no_torch_gain() -> None:
     [
         ("sin", {"omega": 0.0}),
         ("snake", {"alpha": 0.0}),
-        ("celu", {"alpha": 0.0}),
         ("sin", {"omega": 1e9}),
         ("prelu", {"negative_slope": 1e300}),
     ],
 )
 def test_rejects_parameters_without_a_finite_gain(name: str, parameters: dict[str, float]) -> None:
-    with pytest.raises(
-        InvalidValue, match="activation: expected a function of x whose value and slope have finite, nonzero second moments"
-    ):
+    with pytest.raises(InvalidValue, match="activation: expected a function of x whose value has a finite, nonzero second moment"):
         _ = ACTIVATIONS[name](**parameters).gains
 
 

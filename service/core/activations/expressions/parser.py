@@ -5,7 +5,8 @@
     signed   = { "-" | "+" } power
     power    = atom [ ("^" | "**") signed ]                   -x^2 is -(x^2), and 2^3^2 is 2^(3^2)
     atom     = number | "x" | "pi" | "e" | "(" sum ")" | function "(" sum { "," sum } ")"
-    function = exp log sqrt abs sin cos tanh sigmoid softplus erf relu, and max min with two arguments
+    function = exp log sqrt abs sign sin cos tanh atan sigmoid softplus erf relu gelu silu swish mish elu selu softsign,
+               and max min with two arguments
 
 The text is never executed. Limits on characters, nesting and nodes bound the cost of a formula.
 """

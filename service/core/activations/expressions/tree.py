@@ -18,6 +18,10 @@ from service.core.activations.expressions.error_function import erf
 Float64s = npt.NDArray[np.float64]
 
 MAX_KINKS = 2000  # the search stops beyond this
+SELU_ALPHA, SELU_SCALE = (
+    1.6732632423543772848,
+    1.0507009873554804934,
+)  # Klambauer et al. 2017, equation 14: the fixed point of mean 0 and variance 1
 _BISECTIONS = 60  # enough to narrow a step of the grid down to neighbouring float64 values
 
 
@@ -61,6 +65,21 @@ class Operator:
         return len(self.partials)
 
 
+def normal_cdf(z: Float64s) -> Float64s:
+    """Return Φ(z), the distribution function of the standard normal."""
+    return 0.5 * (1 + erf(z / math.sqrt(2)))
+
+
+def normal_density(z: Float64s) -> Float64s:
+    """Return the density of the standard normal."""
+    return np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+
+
+def _mish_slope(a: Float64s, _: Float64s) -> Float64s:
+    t = np.tanh(np.logaddexp(0, a))
+    return t + a * sigmoid(a) * (1 - t * t)
+
+
 def sigmoid(z: Float64s) -> Float64s:
     """Return 1/(1 + exp(-z)) without overflow."""
     return 0.5 * (1 + np.tanh(z / 2))
@@ -85,6 +104,19 @@ FUNCTIONS: dict[str, Operator] = {
     "softplus": Operator(lambda a: np.logaddexp(0, a), (lambda a, v: sigmoid(a),)),
     "erf": Operator(erf, (lambda a, v: 2 / math.sqrt(math.pi) * np.exp(-a * a),)),
     "relu": Operator(lambda a: np.maximum(a, 0), (lambda a, v: np.where(a > 0, 1.0, 0.0),), kinked=True),
+    "atan": Operator(np.arctan, (lambda a, v: 1 / (1 + a * a),)),
+    "sign": Operator(np.sign, (lambda a, v: np.zeros_like(a),), kinked=True),
+    "gelu": Operator(lambda a: a * normal_cdf(a), (lambda a, v: normal_cdf(a) + a * normal_density(a),)),
+    "silu": Operator(lambda a: a * sigmoid(a), (lambda a, v: sigmoid(a) * (1 + a * sigmoid(-a)),)),
+    "swish": Operator(lambda a: a * sigmoid(a), (lambda a, v: sigmoid(a) * (1 + a * sigmoid(-a)),)),
+    "mish": Operator(lambda a: a * np.tanh(np.logaddexp(0, a)), (_mish_slope,)),
+    "elu": Operator(lambda a: np.maximum(a, 0) + np.expm1(np.minimum(a, 0)), (lambda a, v: np.where(a > 0, 1.0, v + 1),), kinked=True),
+    "selu": Operator(
+        lambda a: SELU_SCALE * (np.maximum(a, 0) + SELU_ALPHA * np.expm1(np.minimum(a, 0))),
+        (lambda a, v: np.where(a > 0, SELU_SCALE, v + SELU_SCALE * SELU_ALPHA),),
+        kinked=True,
+    ),
+    "softsign": Operator(lambda a: a / (1 + np.abs(a)), (lambda a, v: 1 / (1 + np.abs(a)) ** 2,), kinked=True),
     "max": Operator(np.maximum, (lambda a, b, v: np.where(a >= b, 1.0, 0.0), lambda a, b, v: np.where(a < b, 1.0, 0.0)), kinked=True),
     "min": Operator(np.minimum, (lambda a, b, v: np.where(a <= b, 1.0, 0.0), lambda a, b, v: np.where(a > b, 1.0, 0.0)), kinked=True),
 }
