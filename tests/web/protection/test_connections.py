@@ -1,4 +1,4 @@
-"""Connections that owe something are closed, and a pipeline takes little memory."""
+"""Requests on one connection: pipelines, closed directions, upgrades, refusals, and heads that HTTP forbids."""
 
 from __future__ import annotations
 
@@ -19,32 +19,8 @@ from tests.sockets import connected, receive_all
 
 MIB = 1 << 20
 POST = b"POST /init HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-REFUSED_POST = b"POST /init HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"  # answered before its body is read
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 GET = b"GET /init?shape=4,4&scheme=ones&format=raw HTTP/1.1\r\nHost: x\r\n\r\n"
-
-# what a client sends before it falls silent, and the status of its last answer
-STATES = {
-    "the body never begins": (POST + b"Content-Length: 20\r\n\r\n", 408),
-    "part of a body": (POST + b"Content-Length: 20\r\n\r\n{", 408),
-    "part of a chunk size": (POST + CHUNKED + b"5", 408),
-    "part of a chunk": (POST + CHUNKED + b"5\r\n{", 408),
-    "part of a trailer": (POST + CHUNKED + b"2\r\n{}\r\n0\r\nX: y", 408),
-    "after an answer, the body never begins": (REFUSED_POST + b"Content-Length: 20\r\n\r\n", 415),
-    "after an answer, one byte of the body": (REFUSED_POST + b"Content-Length: 20\r\n\r\n{", 415),
-    "after an answer, part of a chunk size": (REFUSED_POST + CHUNKED + b"5", 415),
-    "after an answer, part of a chunk": (REFUSED_POST + CHUNKED + b"5\r\n{", 415),
-    "after an answer, part of a trailer": (REFUSED_POST + CHUNKED + b"2\r\n{}\r\n0\r\nX: y", 415),
-}
-
-
-@pytest.mark.parametrize("state", STATES)
-def test_closes_a_connection_that_owes_the_rest_of_its_request(state: str) -> None:
-    sent, status = STATES[state]
-    with serving(Settings(head_timeout_s=0.2)) as url, connected(url) as connection:
-        connection.sendall(sent)
-        received = receive_all(connection)  # returns, because the server closes
-    assert received.startswith(b"HTTP/1.1 %d " % status)
 
 
 def test_answers_a_long_pipeline_in_order() -> None:

@@ -174,3 +174,16 @@ def test_nginx_caches_slices_and_serves_them_without_the_service(content: bytes)
     assert (again.status_code, again.headers["X-Cache-Status"]) == (200, "HIT")
     assert whole.content == again.content == content
     assert (tail.status_code, tail.content) == (206, content[-1000:])
+
+
+def curl_speaks_http2() -> bool:
+    return program("curl") is not None and "HTTP2" in subprocess.run(["curl", "-V"], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.skipif(not curl_speaks_http2(), reason="curl with HTTP/2 is not installed")
+@pytest.mark.parametrize("body", [False, True])
+def test_curl_that_prefers_http2_gets_the_file_over_http_1_1(server_url: str, content: bytes, body: bool, tmp_path: Path) -> None:
+    fields = '{"shape": [2000, 1500], "activation": "relu", "seed": 7, "name": "encoder.0"}'
+    asking = ("-H", "Content-Type: application/json", "-d", fields, f"{server_url}/init") if body else (server_url + QUERY,)
+    assert run("curl", "-sS", "--http2", "-w", "%{http_version} %{http_code}", "-o", tmp_path / "w.npy", *asking) == "1.1 200"
+    assert (tmp_path / "w.npy").read_bytes() == content
