@@ -124,7 +124,7 @@ def _check_size(tensor: VirtualTensor, file_format: Format, limits: Limits) -> N
     if rule is not None and (peak_bytes := rule.peak_bytes(tensor.dtype.draws_in.itemsize)) > limits.max_whole_bytes:
         raise TooLarge(
             "shape",
-            expected=f"at most {limits.max_whole_bytes} bytes of memory for {rule.name}, a third of what the service has",
+            expected=f"at most {limits.max_whole_bytes} bytes of memory for {rule.name}, half of what the service has left",
             received=f"a shape of {list(rule.shape)}, which takes {peak_bytes}",
             action="It is computed whole, so a slice does not help. Use a smaller shape, or a scheme that draws each element.",
         )

@@ -250,5 +250,5 @@ class SharedWholes:
         return self._computing_bytes + sum(values.nbytes for values in self._held.values())
 
 
-_SHARE_BYTES = spare_memory_bytes() // 3
+_SHARE_BYTES = spare_memory_bytes() // 2
 WHOLES = SharedWholes(max_cached_bytes=min(256 << 20, _SHARE_BYTES // 2), max_bytes=min(2 << 30, _SHARE_BYTES))
