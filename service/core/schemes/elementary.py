@@ -172,7 +172,8 @@ ROWS = (
             ),
             GAIN,
         ),
-        aliases=names("trunc_normal", "torch.trunc_normal_", "timm.trunc_normal_", low=-2.0, high=2.0)
+        aliases=names("trunc_normal")
+        + names("torch.trunc_normal_", "timm.trunc_normal_", low=-2.0, high=2.0)
         + names("timm.trunc_normal_tf_")
         + names("keras.TruncatedNormal", stddev=0.05)
         + names("jax.truncated_normal", stddev=0.01),

@@ -169,6 +169,16 @@ def test_keras_and_jax_names_draw_from_a_truncated_normal(name: str) -> None:
     assert values.cut == (-2.0, 2.0)
 
 
+def test_trunc_normal_without_a_library_is_truncated_normal() -> None:
+    stddev = {"stddev": 0.02}
+    ours, same = (
+        initialize(LayerSpecification((3, 5), scheme=name, parameters=stddev)).rule for name in ("trunc_normal", "truncated_normal")
+    )
+    assert ours == same
+    theirs = initialize(LayerSpecification((3, 5), scheme="torch.nn.init.trunc_normal_", parameters=stddev)).distribution
+    assert theirs.bounds == (-2.0, 2.0)  # absolute
+
+
 def test_keras_names_translate_the_values_of_distribution() -> None:
     translations = {"normal": Draw.TRUNCATED_NORMAL, "untruncated_normal": Draw.NORMAL, "truncated_normal": Draw.TRUNCATED_NORMAL}
     for value, expected in translations.items():
