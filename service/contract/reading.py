@@ -62,7 +62,7 @@ def _with_known_fields(request: R) -> R:
 _TEXT_FIELDS = {"activation", "scheme", "layer", "layout", "fan_convention", "dtype", "name", "slice", "format", "distribution"}
 _TEXT_FIELDS |= set(filter(is_choice, PARAMETER_NAMES))
 
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", re.ASCII | re.IGNORECASE)  # as in JSON, and .5 and 5. and +5
+_NUMBER = re.compile(r"\s*+[+-]?(\d++\.?\d*+|\.\d++)(e[+-]?\d++)?\s*+", re.ASCII | re.IGNORECASE)  # as in JSON, and .5 and 5. and +5
 _SHAPE_WITH_X = re.compile(r"\d+(\s*x\s*\d+)+", re.ASCII)
 
 

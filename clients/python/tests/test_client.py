@@ -349,7 +349,7 @@ def test_problem_names_the_field(client: Client) -> None:
 @pytest.mark.parametrize(
     ("shape", "fields", "field"),
     [
-        ((256, 392.0), {"activation": "relu"}, "shape"),
+        ((256, 392.5), {"activation": "relu"}, "shape"),
         ((256, 784), {"activation": "relu", "seed": 2**64}, "seed"),
         ((256, 784), {"activation": "relu", "seed": 1.5}, "seed"),
         ((256, 784), {"scheme": "normal", "stddev": float("nan")}, "stddev"),
