@@ -11,7 +11,7 @@ CONTAINER ?= docker
 CONTAINER_BUILD ?=
 IMAGE ?= weight-init
 
-.PHONY: help serve test test-lowest test-clients test-frameworks test-conformance image test-container fuzz bench load attack lint format documents golden lock audit sbom clean
+.PHONY: help serve test test-slow test-lowest test-clients test-frameworks test-conformance image test-container fuzz bench load attack lint format documents golden lock audit sbom clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -29,8 +29,12 @@ help:  ## list the targets
 serve: .venv/serve  ## serve on http://HOST:PORT (127.0.0.1:8000)
 	$(BIN)/weight-init serve --host $(HOST) --port $(PORT)
 
-test: .venv/develop  ## run all tests that need no other framework
-	$(BIN)/pytest -n auto --ignore tests/conformance --ignore tests/container
+# Each worker has one core, so the threads of linear algebra would only wait for each other.
+test: .venv/develop  ## run the tests that need no other framework and no more than a few seconds
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n auto -m "not slow" --ignore tests/conformance --ignore tests/container
+
+test-slow: .venv/develop  ## run the tests that take long: kernels for each level of processors, estimated costs, load
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n auto -m slow --ignore tests/conformance --ignore tests/container
 
 .venv/uv: .venv/serve
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt uv
