@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import secrets
 import shutil
 import sys
@@ -37,7 +38,7 @@ class KernelCache:
             checksums = (self.folder / _CHECKSUMS).read_text("utf-8")
             return dict(self._checked(line) for line in checksums.splitlines())
         except (OSError, ValueError) as error:
-            if self.folder.exists():
+            if os.path.exists(self.folder):  # not Path.exists(), which raises if this user may not look
                 _log.warning("the compiled kernels in %s cannot be used and are compiled anew: %s", self.folder, error)
             return {}
 

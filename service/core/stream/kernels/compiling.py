@@ -36,7 +36,7 @@ def levels_here() -> list[str]:
 def runs_here(level: str) -> bool:
     """Return whether this processor supports the level."""
     features = llvm.get_host_cpu_features()
-    return level == _GENERIC or all(features.get(name) for name in LEVELS[level][1])
+    return level == _GENERIC or all(features.get(name) for name in LEVELS.get(level, ("", ()))[1])
 
 
 def _choose_level() -> str:
