@@ -16,12 +16,14 @@ from service.core.stream.distributions import Distribution, Draw
 from service.core.stream.philox import Stream
 from service.core.stream.view import View
 
-_SIZE = 4096  # one draw in 256 is in the tails
+_SIZE = 4096
 _STREAM = Stream.of(2**64 - 59, "known answer")
 _DISTRIBUTIONS = (
     Distribution(Draw.UNIFORM, -0.3, 1.7),
     Distribution(Draw.NORMAL, 0.1, 0.02),
     Distribution(Draw.TRUNCATED_NORMAL, 0.1, 0.02, (-2.0, 3.0)),
+    Distribution(Draw.TRUNCATED_NORMAL, 0.1, 0.02, (-16.0, -2.9)),  # all draws in the tail, which is one draw in 256 of a normal
+    Distribution(Draw.TRUNCATED_NORMAL, 0.1, 0.02, (-16.0, -6.2)),  # many in the far tail of float64, which others never reach
 )
 # Each is filled by other kernels: by rows, by columns, and element by element.
 _VIEWS = (View((_SIZE,), (1,), 5), View((64, 64), (1, 64), 0), View((8, 32, 16), (3, 1000, 31), 7))
@@ -46,7 +48,8 @@ def _filled(kind: np.dtype[Any], distribution: Distribution, view: View, engine:
 
 
 def _rounded(dtype: np.dtype[Any], engine: ModuleType) -> bytes:
-    out = np.empty(_SIZE, dtype)
-    values = np.geomspace(1e-9, 6e4, _SIZE, dtype=np.float32)  # includes numbers that are subnormal in float16
-    engine.round_into(out, values * np.where(np.arange(_SIZE) % 2, np.float32(-1), np.float32(1)))
+    halves = np.arange(0x33000000, 0x477FF000, 5 << 12, dtype=np.uint32).view(np.float32)  # half of them lie between two float16
+    values = np.concatenate([halves, -halves])
+    out = np.empty(len(values), dtype)
+    engine.round_into(out, values)
     return out.tobytes()
