@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
@@ -14,16 +15,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.core.stream import engines
+from service.core.stream import engines, quantiles
 
 pytest.importorskip("numba", reason="without Numba there are no kernels")
 
 from service.core.stream import kernels
 from service.core.stream.kernels.answers import wrong_answers
-from service.core.stream.kernels.cache import KernelCache
+from service.core.stream.kernels.cache import KernelCache, private_copy
 from service.core.stream.kernels.compiling import LEVEL, _entries, compile_anew, keep_in
 
 FILES = {"elements/rows.nbi": b"an index", "elements/rows.nbc": b"code" * 1000, "rounding.nbc": b"more code"}
+NEW_FILES = {**FILES, "rounding.nbc": b"compiled anew"}
 
 
 # ---- the folder
@@ -33,7 +35,7 @@ FILES = {"elements/rows.nbi": b"an index", "elements/rows.nbc": b"code" * 1000, 
 def cache(tmp_path: Path) -> KernelCache:
     """A cache with these files."""
     cache = KernelCache(tmp_path / "cache", "a-level")
-    cache.replace(FILES)
+    cache.replace({}, FILES)
     return cache
 
 
@@ -57,6 +59,10 @@ def _flip(file: Path, byte: int = 3) -> None:
     file.write_bytes(content)
 
 
+def _keep_first_line(file: Path) -> None:
+    file.write_bytes(file.read_bytes().splitlines(keepends=True)[0])
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "a flipped bit in code": lambda folder: _flip(folder / "rounding.nbc"),
     "a flipped bit in an index": lambda folder: _flip(folder / "elements/rows.nbi"),
@@ -66,6 +72,10 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "a truncated file": lambda folder: os.truncate(folder / "elements/rows.nbc", 100),
     "an empty file": lambda folder: (folder / "rounding.nbc").write_bytes(b""),
     "a missing file": lambda folder: (folder / "rounding.nbc").unlink(),
+    "a truncated list of checksums": lambda folder: _keep_first_line(folder / "SHA256SUMS"),
+    "an empty list of checksums": lambda folder: (folder / "SHA256SUMS").write_bytes(b""),
+    "a missing list of checksums": lambda folder: (folder / "SHA256SUMS").unlink(),
+    "a file without a checksum": lambda folder: (folder / "another.nbc").write_bytes(b"from elsewhere"),
     "a folder in place of a file": lambda folder: _make_folder(folder / "rounding.nbc"),
 }
 
@@ -73,28 +83,23 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_loads_nothing_that_is_damaged_and_says_why(damage: str, cache: KernelCache, caplog: pytest.LogCaptureFixture) -> None:
     DAMAGES[damage](cache.folder)
-    assert cache.read() == {}
+    assert (cache.is_sound, cache.read()) == (False, {})
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert f"the compiled kernels in {cache.folder} cannot be used and are compiled anew: " in record.getMessage()
-    cache.replace(FILES)
+    cache.replace({}, FILES)
     assert cache.read() == FILES
 
 
 def test_other_users_may_read_the_files_as_the_umask_says(tmp_path: Path) -> None:
     cache, before = KernelCache(tmp_path, "a-level"), os.umask(0o022)
     try:
-        cache.replace(FILES)
+        cache.replace({}, FILES)
     finally:
         os.umask(before)
     for entry in (cache.folder, *cache.folder.rglob("*")):
         assert entry.stat().st_mode & 0o044 == 0o044
         assert entry.is_file() or entry.stat().st_mode & 0o011 == 0o011
-
-
-def test_ignores_files_without_a_checksum(cache: KernelCache) -> None:
-    (cache.folder / "another.nbc").write_bytes(b"from elsewhere")
-    assert cache.read() == FILES
 
 
 def test_is_empty_before_the_first_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -103,8 +108,14 @@ def test_is_empty_before_the_first_start(tmp_path: Path, caplog: pytest.LogCaptu
 
 
 def test_leaves_nothing_but_the_files(cache: KernelCache) -> None:
-    cache.replace(FILES)
+    cache.replace(FILES, NEW_FILES)
+    assert cache.read() == NEW_FILES
     assert [entry.name for entry in cache.folder.parent.iterdir()] == ["a-level"]
+
+
+def test_keeps_what_another_process_has_compiled_meanwhile(cache: KernelCache) -> None:
+    cache.replace({}, NEW_FILES)
+    assert cache.read() == FILES
 
 
 def test_a_folder_that_another_process_has_replaced_is_as_good(cache: KernelCache, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,16 +127,30 @@ def test_a_folder_that_another_process_has_replaced_is_as_good(cache: KernelCach
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", rename_after_another)
-    cache.replace(FILES)
-    assert cache.read() == FILES
+    cache.replace(FILES, NEW_FILES)
+    assert cache.read() == NEW_FILES
     assert [entry.name for entry in cache.folder.parent.iterdir()] == ["a-level"]
 
 
 def test_says_so_when_the_kernels_cannot_be_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("a file, which cannot contain a folder")
-    KernelCache(tmp_path / "file" / "cache", "a-level").replace(FILES)
+    KernelCache(tmp_path / "file" / "cache", "a-level").replace({}, FILES)
     assert "the kernels will be compiled at each start, as they cannot be kept in " in caplog.text
     assert "Not a directory" in caplog.text
+
+
+def test_compiles_at_each_start_if_the_folder_for_temporary_files_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def write_bytes(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    with private_copy(FILES) as copy:
+        assert copy is None
+    assert list(tmp_path.iterdir()) == []
+    assert "the folder for temporary files cannot be used: [Errno 28] No space left on device" in caplog.text
 
 
 # ---- starts
@@ -134,9 +159,10 @@ _LOAD = """
 import logging, os, sys, tempfile
 from pathlib import Path
 from service.core.stream import engines, kernels
-from service.core.stream.kernels import compiling, rounding
+from service.core.stream.kernels import answers, compiling, rounding
 compiling._entries[:] = [row for row in compiling._entries if row[0] is rounding.to_bfloat16]  # one kernel is enough here
-kernels.wrong_answers = lambda engine: []
+questions = [row for row in answers._questions() if row[0] == "rounding to bfloat16"]
+answers._questions = lambda: questions
 logging.basicConfig(format="%(levelname)s %(message)s", stream=sys.stdout)
 logging.getLogger("weight_init").setLevel(logging.DEBUG)
 engines.load_kernels(Path(sys.argv[1]))
@@ -144,9 +170,9 @@ print(engines.current().name, compiling.number_compiled(), os.listdir(tempfile.g
 """
 
 
-def _start(cache: Path, temporary: Path) -> subprocess.Popen[str]:
+def _start(cache: Path, temporary: Path, program: str = _LOAD, *, prefix: tuple[str, ...] = ()) -> subprocess.Popen[str]:
     temporary.mkdir(exist_ok=True)
-    command = [sys.executable, "-c", _LOAD, str(cache)]
+    command = [*prefix, sys.executable, "-c", program, str(cache)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(temporary)})
 
 
@@ -182,6 +208,101 @@ def test_a_start_changes_nothing_in_a_complete_cache(tmp_path: Path) -> None:
     assert before
     assert _lines(_start(cache, tmp_path))[-1] == "numba 0 []"
     assert [(file, file.stat().st_mtime_ns) for file in sorted(folder.rglob("*"))] == before
+
+
+_COMPILE_A_MISTAKE = _LOAD.replace(
+    "logging.basicConfig",
+    """
+function = rounding.to_bfloat16.py_func
+constants = tuple(0x7FFE if value == 0x7FFF else value for value in function.__code__.co_consts)
+function.__code__ = function.__code__.replace(co_consts=constants)
+kernels.wrong_answers = lambda engine: []
+logging.basicConfig""",
+    1,
+)
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with one kernel."""
+    folder = tmp_path_factory.mktemp("compiled")
+    _lines(_start(folder / "cache", folder / "temporary"))
+    return folder / "cache"
+
+
+def _make_unloadable(cache: Path, _: Path) -> None:
+    files = KernelCache(cache, LEVEL).read()
+    KernelCache(cache, LEVEL).replace(files, dict.fromkeys(files, b"no pickle"))
+
+
+def _make_wrong(cache: Path, temporary: Path) -> None:
+    shutil.rmtree(cache)
+    assert _lines(_start(cache, temporary, _COMPILE_A_MISTAKE))[-1] == "numba 1 []"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [(_make_unloadable, "invalid load key"), (_make_wrong, "received others for rounding to bfloat16")],
+    ids=["that cannot be loaded", "that computes something else"],
+)
+def test_code_with_the_right_checksum_is_compiled_anew(
+    spoil: Callable[[Path, Path], None], reason: str, compiled: Path, tmp_path: Path
+) -> None:
+    cache = shutil.copytree(compiled, tmp_path / "cache")
+    spoil(cache, tmp_path / "temporary")
+    (warning, *_, engine) = _lines(_start(cache, tmp_path / "temporary"))
+    assert warning.startswith("WARNING the compiled kernels cannot be used and are compiled anew: ")
+    assert reason in warning
+    assert engine == "numba 1 []"
+    assert _lines(_start(cache, tmp_path / "temporary"))[1:] == ["numba 0 []"]
+
+
+def _obeying_modes() -> tuple[str, ...]:
+    """Return the start of a command whose process obeys the modes of files, although root may run the tests."""
+    if os.geteuid() != 0:
+        return ()
+    if shutil.which("setpriv") is None:
+        pytest.skip("the modes of files mean nothing to root")
+    return ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
+
+
+def _set_modes(folder: Path, of_folders: int, of_files: int) -> None:
+    for entry in sorted([folder, *folder.rglob("*")], reverse=True):
+        entry.chmod(of_folders if entry.is_dir() else of_files)
+
+
+def _flip_code(cache: Path) -> None:
+    _flip(next(cache.rglob("*.nbc")), 1000)
+
+
+def _hide(cache: Path) -> None:
+    _set_modes(cache, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "number_compiled", "expected"),
+    [
+        (lambda cache: None, 0, ["DEBUG kernels for "]),
+        (_flip_code, 1, ["WARNING the compiled ", "INFO compiling ", "WARNING the kernels will be compiled ", "INFO kernels for "]),
+        (_hide, 1, ["INFO compiling ", "WARNING the kernels will be compiled ", "INFO kernels for "]),
+    ],
+    ids=["sound", "damaged", "unreadable"],
+)
+def test_a_cache_that_cannot_be_written_stays_as_it_is(
+    change: Callable[[Path], None], number_compiled: int, expected: list[str], compiled: Path, tmp_path: Path
+) -> None:
+    cache = shutil.copytree(compiled, tmp_path / "cache")
+    prefix = _obeying_modes()
+    _set_modes(cache, 0o555, 0o444)
+    change(cache)
+    try:
+        *log, engine = _lines(_start(cache, tmp_path / "temporary", prefix=prefix))
+    finally:
+        _set_modes(cache, 0o755, 0o644)
+    assert engine == f"numba {number_compiled} []"
+    assert [line[: len(start)] for line, start in zip(log, expected, strict=True)] == expected
+    assert len(list(cache.rglob("*"))) == len(list(compiled.rglob("*")))
 
 
 @pytest.mark.parametrize(
@@ -242,6 +363,18 @@ def test_a_kernel_that_computes_something_else_is_noticed(name: str, monkeypatch
     assert wrong_answers(kernels) != []
 
 
+TABLES = ("P32", "Q32", "T32", "LOG32", "A64", "B64", "C64", "D64", "E64", "F64", "LOG64")
+
+
+@pytest.mark.usefixtures("_loaded")
+@pytest.mark.parametrize("table", TABLES)
+def test_the_known_answers_need_every_table(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert wrong_answers(kernels) == []  # which remembers the words of the cuts, that also depend on the tables
+    first, *others = getattr(quantiles, table)
+    monkeypatch.setattr(quantiles, table, (first * type(first)(1.0001), *others))
+    assert wrong_answers(kernels) != []
+
+
 @pytest.mark.usefixtures("_loaded")
 def test_wrong_kernels_are_compiled_anew(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     answers, compiled = [["NORMAL in float32"], []], list[int]()
@@ -249,7 +382,7 @@ def test_wrong_kernels_are_compiled_anew(monkeypatch: pytest.MonkeyPatch, caplog
     monkeypatch.setattr(kernels, "compile_anew", lambda: compiled.append(1))
     kernels._compile_correctly()
     assert compiled == [1]
-    assert "the kernels give wrong answers and are compiled anew: NORMAL in float32" in caplog.text
+    assert "are compiled anew: WrongKernels: expected the answers of the NumPy engine; received others for NORMAL in float32" in caplog.text
 
 
 @pytest.mark.usefixtures("_loaded")

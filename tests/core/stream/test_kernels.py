@@ -172,6 +172,15 @@ def test_both_engines_give_the_same_tensor_of_each_dtype(dtype: str, repeated: b
 
 # the levels of processors
 
+
+def test_a_level_runs_where_all_its_instructions_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    from service.core.stream.kernels import compiling
+
+    monkeypatch.setattr("llvmlite.binding.get_host_cpu_features", lambda: dict.fromkeys(compiling.LEVELS["x86-64-v2"][1], True))
+    assert [level for level in (*compiling.LEVELS, "generic") if compiling.runs_here(level)] == ["x86-64-v2", "generic"]
+    assert compiling.runs_here("haswell"), "whoever sets NUMBA_CPU_NAME to another name knows better"
+
+
 _PROGRAM = """
 import hashlib, numpy as np
 from service.core.stream import kernels

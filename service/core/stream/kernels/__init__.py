@@ -95,8 +95,8 @@ def load(folder: Path | None) -> None:
             keep_in(copy)
         _compile_correctly()
         if cache and copy and number_compiled():
-            cache.replace(files_in(copy))
-    _log.log(logging.DEBUG if files else logging.INFO, "kernels for %s ready after %.1f s", LEVEL, time.monotonic() - start)
+            cache.replace(files, files_in(copy))
+    _log.log(logging.INFO if number_compiled() else logging.DEBUG, "kernels for %s ready after %.1f s", LEVEL, time.monotonic() - start)
 
 
 class WrongKernels(Exception):
@@ -104,17 +104,22 @@ class WrongKernels(Exception):
 
 
 def _compile_correctly() -> None:
-    compile_all()
+    try:
+        compile_all()
+        _check_answers()
+    except Exception as error:  # Numba unpickles what it loads, which can raise anything
+        _log.warning("the compiled kernels cannot be used and are compiled anew: %s: %s", type(error).__name__, error)
+        compile_anew()
+        _check_answers()
+
+
+def _check_answers() -> None:
     if not runs_here(LEVEL):  # they are for other machines
         return
-    engine = sys.modules[__name__]
-    if wrong := wrong_answers(engine):
-        _log.warning("the kernels give wrong answers and are compiled anew: %s", "; ".join(wrong))
-        compile_anew()
-        if wrong := wrong_answers(engine):
-            raise WrongKernels(
-                f"expected the answers of the NumPy engine; received others for {'; '.join(wrong)}. Use WEIGHT_INIT_ENGINE=numpy."
-            )
+    if wrong := wrong_answers(sys.modules[__name__]):
+        raise WrongKernels(
+            f"expected the answers of the NumPy engine; received others for {'; '.join(wrong)}. Use WEIGHT_INIT_ENGINE=numpy."
+        )
 
 
 def _whole_rows(view: View, start: int, stop: int) -> tuple[int, int]:

@@ -10,13 +10,14 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import llvmlite
 import numba
 
 _CHECKSUMS = "SHA256SUMS"  # a line for each file, as `sha256sum` writes and checks it
+_ROOM, _MAX_BYTES = "room", 2 << 20  # more than the files of a level take
 
 Files = dict[str, bytes]
 
@@ -32,29 +33,40 @@ class KernelCache:
     def __init__(self, folder: Path, level: str) -> None:
         self.folder = folder / _version() / level
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether there are files, and all have the right checksums."""
+        return bool(self._undamaged())
+
     def read(self) -> Files:
         """Return the content of each file by its path in the folder; nothing if there are no files, or if any of them is damaged."""
         try:
-            checksums = (self.folder / _CHECKSUMS).read_text("utf-8")
-            return dict(self._checked(line) for line in checksums.splitlines())
+            return self._checked()
         except (OSError, ValueError) as error:
-            if os.path.exists(self.folder):  # not Path.exists(), which raises if this user may not look
+            if os.path.exists(self.folder):  # unlike Path.exists, False for a folder that this user cannot reach
                 _log.warning("the compiled kernels in %s cannot be used and are compiled anew: %s", self.folder, error)
             return {}
 
-    def _checked(self, line: str) -> tuple[str, bytes]:
-        checksum, _, name = line.partition("  ")
-        content = (self.folder / name).read_bytes()
-        if hashlib.sha256(content).hexdigest() != checksum:
-            raise ValueError(f"{name} does not have its checksum")
-        return name, content
+    def _undamaged(self) -> Files:
+        with suppress(OSError, ValueError):
+            return self._checked()
+        return {}
 
-    def replace(self, files: Files) -> None:
-        """Keep these files in place of the present ones. If that is impossible, log why."""
-        checksums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
+    def _checked(self) -> Files:
+        files = files_in(self.folder)
+        stored, right = files.pop(_CHECKSUMS, b"").splitlines(), _checksums(files).splitlines()
+        if stored != right:
+            different = sorted({line.decode("utf-8", "replace").partition("  ")[2] for line in {*stored} ^ {*right}})
+            raise ValueError(f"{different[0]} does not have its checksum" + (f", nor {len(different) - 1} more" if different[1:] else ""))
+        return files
+
+    def replace(self, loaded: Files, files: Files) -> None:
+        """Keep `files` in place of those that were loaded, unless another process has replaced them. If that is impossible, log why."""
+        if self._undamaged() not in ({}, loaded):
+            return
         new = self.folder.with_name(f".{self.folder.name}-{secrets.token_hex(8)}")
         try:
-            _write({**files, _CHECKSUMS: checksums.encode("utf-8")}, new)
+            _write({**files, _CHECKSUMS: _checksums(files)}, new)
             self._move_here(new)
         except OSError as error:
             _log.warning("the kernels will be compiled at each start, as they cannot be kept in %s: %s", self.folder, error.strerror)
@@ -65,30 +77,38 @@ class KernelCache:
         old = new.with_name(f"{new.name}-old")
         with suppress(FileNotFoundError):  # the usual case
             self.folder.rename(old)
-        shutil.rmtree(old, ignore_errors=True)
         try:
             new.rename(self.folder)
         except OSError:
-            if not (self.folder / _CHECKSUMS).exists():  # otherwise another process was faster, and its files are as good
+            if not self.is_sound:  # otherwise another process was faster, and its files are as good
                 raise
+        finally:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager
 def private_copy(files: Files) -> Iterator[Path | None]:
-    """Yield a temporary folder with these files, which is removed at the end; None if none can be created."""
-    try:
-        folder = tempfile.TemporaryDirectory(prefix="weight-init-kernels-", dir=_temporary_folder(), ignore_cleanup_errors=True)
-    except OSError:
-        yield None
-        return
-    with folder as name:
-        _write(files, Path(name))
-        yield Path(name)
+    """Yield a temporary folder with these files, which is removed at the end; None, with a warning, if it cannot be written."""
+    with ExitStack() as stack:
+        copy = None
+        try:
+            folder = tempfile.TemporaryDirectory(prefix="weight-init-kernels-", dir=_temporary_folder(), ignore_cleanup_errors=True)
+            copy = Path(stack.enter_context(folder))
+            _write({**files, _ROOM: bytes(_MAX_BYTES)}, copy)  # Numba fails if it cannot write what it compiles
+            (copy / _ROOM).unlink()
+        except OSError as error:
+            copy = None
+            _log.warning("the kernels are compiled at each start, as the folder for temporary files cannot be used: %s", error)
+        yield copy
 
 
 def files_in(folder: Path) -> Files:
     """Return the content of each file below a folder by its path."""
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def _checksums(files: Files) -> bytes:
+    return "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items())).encode("utf-8")
 
 
 def _write(files: Files, folder: Path) -> None:

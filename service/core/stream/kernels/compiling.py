@@ -14,6 +14,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 import numba
+from numba.core.sigutils import normalize_signature
 
 if sys.byteorder != "little":
     raise ImportError("the kernels need a little-endian machine; the NumPy engine works everywhere")
@@ -34,9 +35,9 @@ def levels_here() -> list[str]:
 
 
 def runs_here(level: str) -> bool:
-    """Return whether this processor supports the level."""
-    features = llvm.get_host_cpu_features()
-    return level == _GENERIC or all(features.get(name) for name in LEVELS.get(level, ("", ()))[1])
+    """Return whether this processor supports the level, or takes the name of a processor that someone else chose."""
+    features, (_, needed) = llvm.get_host_cpu_features(), LEVELS.get(level, ("", ()))
+    return all(features.get(name) for name in needed)
 
 
 def _choose_level() -> str:
@@ -56,7 +57,7 @@ LEVEL = _choose_level()  # at import, because Numba reads the setting only once,
 _INTERLEAVED_VECTORS = 3
 llvm.set_option("weight-init", f"-force-vector-interleave={_INTERLEAVED_VECTORS}")
 
-_entries: list[tuple[Any, str]] = []
+_entries: list[tuple[Any, tuple[Any, ...]]] = []  # each with the types of its arguments
 
 compiled = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 inlined = numba.njit(inline="always")
@@ -67,7 +68,8 @@ def entry(signature: str) -> Callable[[Any], Any]:
 
     def declare(function: Any) -> Any:
         dispatcher = compiled(function)
-        _entries.append((dispatcher, signature))
+        types, _ = normalize_signature(signature)  # Numba compiles anew for types, and keeps code under what it was compiled for
+        _entries.append((dispatcher, types))
         return dispatcher
 
     return declare
@@ -75,8 +77,8 @@ def entry(signature: str) -> Callable[[Any], Any]:
 
 def compile_all() -> None:
     """Compile or load every entry without running any, because this processor may not support the level."""
-    for dispatcher, signature in _entries:
-        dispatcher.compile(signature)
+    for dispatcher, types in _entries:
+        dispatcher.compile(types)
 
 
 def keep_in(folder: Path) -> None:
@@ -88,9 +90,9 @@ def keep_in(folder: Path) -> None:
 
 def compile_anew() -> None:
     """Compile every entry, also if it is loaded."""
-    for dispatcher, signature in _entries:
+    for dispatcher, types in _entries:
         dispatcher.recompile()
-        dispatcher.compile(signature)  # those that could not be loaded
+        dispatcher.compile(types)  # those that could not be loaded
 
 
 def number_compiled() -> int:
