@@ -55,6 +55,18 @@ def test_kernels_that_cannot_be_kept_are_an_error(tmp_path: Path, monkeypatch: p
         kernels._compile_kernels(tmp_path / "none")
 
 
+def test_a_folder_that_cannot_be_written_is_an_error_before_anything_is_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("a file, which cannot contain a folder")
+    monkeypatch.setenv("WEIGHT_INIT_KERNEL_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(SystemExit, match="1"):
+        kernels.kernels()
+    (line,) = capfd.readouterr().err.splitlines()
+    expected = f"WEIGHT_INIT_KERNEL_CACHE: expected a folder that can be written; received {tmp_path}/file/cache: Not a directory. "
+    assert line.startswith(f"weight-init: {expected}")
+
+
 def test_kernels_of_a_user_without_a_home_need_a_folder(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv("WEIGHT_INIT_KERNEL_CACHE", raising=False)
     monkeypatch.setattr(engines, "default_cache", lambda: None)
