@@ -37,9 +37,9 @@ def _row(text: str) -> Activation:
     if points is None:
         raise InvalidValue(
             "activation.expression",
-            expected=f"at most {MAX_KINKS} kinks from abs, relu, max and min for |x| < {REACH:g}",
+            expected=f"at most {MAX_KINKS} kinks such as those of abs, relu and max for |x| < {REACH:g}",
             received=text,
-            action="Use arguments of abs, relu, max and min that oscillate less.",
+            action="Use arguments of such functions that oscillate less.",
         )
     return Activation(
         EXPRESSION, text, None,

@@ -11,8 +11,7 @@ import numpy as np
 
 from service.core import references
 from service.core.activations.activation import Activation, kinks_at
-from service.core.activations.expressions.tree import normal_cdf, sigmoid
-from service.core.activations.functions import swish
+from service.core.activations.functions import normal_cdf, sigmoid, swish
 from service.core.activations.recommended import SMALL_NORMAL, exact
 from service.core.recommendation import Alternative, Recommendation
 

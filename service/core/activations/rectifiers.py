@@ -9,14 +9,15 @@ import numpy.typing as npt
 
 from service.core import references
 from service.core.activations.activation import Activation, kinks_at
-from service.core.activations.expressions.tree import SELU_ALPHA, SELU_SCALE, normal_cdf, normal_density, sigmoid
-from service.core.activations.functions import softplus, swish, swish_derivative, within
+from service.core.activations.functions import normal_cdf, normal_density, sigmoid, softplus, swish, swish_derivative, within
 from service.core.activations.recommended import EXACT, LECUN_UNIFORM, SMALL_NORMAL, exact, he
 from service.core.parameters import Parameter, Values
 from service.core.recommendation import Alternative, Recommendation
 
 Float64s = npt.NDArray[np.float64]
 
+# Klambauer et al. 2017, equation 14: the fixed point of mean 0 and variance 1.
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848, 1.0507009873554804934
 # Hendrycks and Gimpel 2016, section 2: x·Φ(x) is nearly ½x·(1 + tanh(√(2/π)·(x + 0.044715·x³))), and x·sigmoid(1.702·x).
 _GELU_CUBE, _GELU_SLOPE = 0.044715, 1.702
 
@@ -138,8 +139,8 @@ ROWS = (
     ),
     Activation(
         "selu", "λ·x if x > 0 else λ·α·(exp(x) - 1), λ = 1.0507, α = 1.6733", references.KLAMBAUER_2017,
-        lambda z, _: SELU_SCALE * np.where(z > 0, z, SELU_ALPHA * np.expm1(np.minimum(z, 0))),
-        lambda z, _: SELU_SCALE * np.where(z > 0, 1.0, SELU_ALPHA * np.exp(np.minimum(z, 0))),
+        lambda z, _: _SELU_SCALE * np.where(z > 0, z, _SELU_ALPHA * np.expm1(np.minimum(z, 0))),
+        lambda z, _: _SELU_SCALE * np.where(z > 0, 1.0, _SELU_ALPHA * np.exp(np.minimum(z, 0))),
         kinks=kinks_at(0.0),
         torch_gain=lambda _: 3 / 4,
         recommendation=Recommendation(

@@ -6,8 +6,7 @@ import numpy as np
 
 from service.core import references
 from service.core.activations.activation import Activation, kinks_at
-from service.core.activations.expressions.tree import sigmoid
-from service.core.activations.functions import within
+from service.core.activations.functions import sigmoid, within
 from service.core.activations.recommended import EXACT, LECUN_UNIFORM, exact, xavier
 from service.core.parameters import Parameter, Values
 from service.core.recommendation import Alternative, Recommendation, fixed

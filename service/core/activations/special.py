@@ -9,8 +9,7 @@ import numpy as np
 
 from service.core import references
 from service.core.activations.activation import Activation
-from service.core.activations.expressions.tree import sigmoid
-from service.core.activations.functions import softplus
+from service.core.activations.functions import sigmoid, softplus
 from service.core.activations.recommended import EXACT, EXACT_SCHEME, exact, he
 from service.core.parameters import Parameter
 from service.core.recommendation import Alternative, Circumstances, Recommendation

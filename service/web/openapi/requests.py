@@ -12,7 +12,7 @@ from typing import Any
 from service.contract.request import InitRequest, RecommendRequest, Request
 from service.contract.vocabulary import OWNERS, PARAMETER_NAMES, choices_of, described_parameter, parameter_row
 from service.core.activations import ACTIVATIONS
-from service.core.activations.expressions import FUNCTIONS, MAX_CHARACTERS
+from service.core.activations.expressions import ELEMENTARY, MAX_CHARACTERS
 from service.core.layers.fans import FanConvention
 from service.core.layers.layouts import LAYOUTS
 from service.core.layers.roles import ROLES
@@ -104,7 +104,7 @@ _SCHEMES = {f"{_pascal(row.name)}Scheme": _object(row.name, row.parameters, row.
 _ACTIVATIONS = {f"{_pascal(row.name)}Activation": _object(row.name, row.parameters, row.formula) for row in ACTIVATIONS.values()}
 _ACTIVATIONS["Expression"] = {
     "type": "object",
-    "description": f"a formula in x: numbers, pi, e, + - * / ^, parentheses and {', '.join(FUNCTIONS)}",
+    "description": f"a formula in x: numbers, pi, e, + - * / ^, parentheses, {', '.join(ELEMENTARY)}, and the names of activations",
     "properties": {"expression": {"type": "string", "maxLength": MAX_CHARACTERS, "examples": ["x*tanh(softplus(x))"]}},
     "required": ["expression"],
     "additionalProperties": False,

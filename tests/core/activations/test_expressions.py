@@ -150,6 +150,7 @@ INVALID = [
     ("exp(x*x/4)", "is infinite"),
     ("sin(1000000*x)", "changes too fast"),
     ("abs(sin(999*x))", "at most 2000 kinks"),
+    ("relu6(99*sin(99*x))", "at most 2000 kinks"),
 ]
 
 

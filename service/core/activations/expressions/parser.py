@@ -5,8 +5,7 @@
     signed   = { "-" | "+" } power
     power    = atom [ ("^" | "**") signed ]                   -x^2 is -(x^2), and 2^3^2 is 2^(3^2)
     atom     = number | "x" | "pi" | "e" | "(" sum ")" | function "(" sum { "," sum } ")"
-    function = exp log sqrt abs sign sin cos tanh atan sigmoid softplus erf relu gelu silu swish mish elu selu softsign,
-               and max min with two arguments
+    function = exp log sqrt abs sign sin cos tanh atan sigmoid softplus erf relu, max min with two arguments, and the names of activations
 
 The text is never executed. Limits on characters, nesting and nodes bound the cost of a formula.
 """
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from service.core.activations.expressions.tree import (
     ADD,
     DIVIDE,
+    ELEMENTARY,
     FUNCTIONS,
     MULTIPLY,
     NEGATE,
@@ -42,7 +42,7 @@ _PRODUCTS = {"*": MULTIPLY, "/": DIVIDE}
 _POWERS = ("^", "**")
 _END = "the end"
 _WHITESPACE = " \t\r\n"
-_HELP = f"Use x, numbers, pi, e, + - * / ^, parentheses and {', '.join(FUNCTIONS)}."
+_HELP = f"Use x, numbers, pi, e, + - * / ^, parentheses, {', '.join(ELEMENTARY)}, and the names of activations."
 _TOKEN = re.compile(
     r"""[ \t\r\n]*(?:(?P<number>([0-9]++\.?[0-9]*+|\.[0-9]++)(e[+-]?[0-9]++)?)
                |(?P<name>[a-z_][a-z0-9_]*)

@@ -1,6 +1,6 @@
 """A formula as a tree: its value, its exact slope (forward-mode differentiation) and its kinks.
 
-To add a function, add a row to `FUNCTIONS`. The parser takes its names from there.
+To add a function, add a row to `ELEMENTARY`. The names of activations are functions too.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from service.concurrency.interruption import stop_if_unwatched
-from service.core.activations.expressions.error_function import erf
+from service.core.activations.activation import Activation
+from service.core.activations.error_function import erf
+from service.core.activations.functions import sigmoid, softplus
+from service.core.activations.table import ACTIVATIONS
 
 Float64s = npt.NDArray[np.float64]
 
 MAX_KINKS = 2000  # the search stops beyond this
-SELU_ALPHA, SELU_SCALE = (
-    1.6732632423543772848,
-    1.0507009873554804934,
-)  # Klambauer et al. 2017, equation 14: the fixed point of mean 0 and variance 1
 _BISECTIONS = 60  # enough to narrow a step of the grid down to neighbouring float64 values
 
 
@@ -52,37 +51,17 @@ Node = Constant | Variable | Operation
 class Operator:
     """An operator: its value and its partial derivatives. A partial derivative takes the operands, and last the operation's value.
 
-    `kinked`: the slope jumps where the operand, or the difference of the two operands, changes sign.
+    `kinks`: where the value or the slope jumps, as values of the operand, or of the difference of the two operands.
     """
 
     value: Callable[..., Float64s]
     partials: tuple[Callable[..., Float64s | float], ...]
-    kinked: bool = False
+    kinks: tuple[float, ...] = ()
 
     @property
     def arity(self) -> int:
         """The number of operands."""
         return len(self.partials)
-
-
-def normal_cdf(z: Float64s) -> Float64s:
-    """Return Φ(z), the distribution function of the standard normal."""
-    return 0.5 * (1 + erf(z / math.sqrt(2)))
-
-
-def normal_density(z: Float64s) -> Float64s:
-    """Return the density of the standard normal."""
-    return np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
-
-
-def _mish_slope(a: Float64s, _: Float64s) -> Float64s:
-    t = np.tanh(np.logaddexp(0, a))
-    return t + a * sigmoid(a) * (1 - t * t)
-
-
-def sigmoid(z: Float64s) -> Float64s:
-    """Return 1/(1 + exp(-z)) without overflow."""
-    return 0.5 * (1 + np.tanh(z / 2))
 
 
 ADD = Operator(lambda a, b: a + b, (lambda a, b, v: 1.0, lambda a, b, v: 1.0))
@@ -92,34 +71,36 @@ DIVIDE = Operator(lambda a, b: a / b, (lambda a, b, v: 1 / b, lambda a, b, v: -v
 POWER = Operator(np.power, (lambda a, b, v: b * np.power(a, b - 1), lambda a, b, v: v * np.log(a)))
 NEGATE = Operator(lambda a: -a, (lambda a, v: -1.0,))
 
-FUNCTIONS: dict[str, Operator] = {
+ELEMENTARY: dict[str, Operator] = {
     "exp": Operator(np.exp, (lambda a, v: v,)),
     "log": Operator(np.log, (lambda a, v: 1 / a,)),
     "sqrt": Operator(np.sqrt, (lambda a, v: 0.5 / v,)),
-    "abs": Operator(np.abs, (lambda a, v: np.sign(a),), kinked=True),
+    "abs": Operator(np.abs, (lambda a, v: np.sign(a),), kinks=(0.0,)),
     "sin": Operator(np.sin, (lambda a, v: np.cos(a),)),
     "cos": Operator(np.cos, (lambda a, v: -np.sin(a),)),
     "tanh": Operator(np.tanh, (lambda a, v: 1 - v * v,)),
     "sigmoid": Operator(sigmoid, (lambda a, v: v * sigmoid(-a),)),
-    "softplus": Operator(lambda a: np.logaddexp(0, a), (lambda a, v: sigmoid(a),)),
+    "softplus": Operator(softplus, (lambda a, v: sigmoid(a),)),
     "erf": Operator(erf, (lambda a, v: 2 / math.sqrt(math.pi) * np.exp(-a * a),)),
-    "relu": Operator(lambda a: np.maximum(a, 0), (lambda a, v: np.where(a > 0, 1.0, 0.0),), kinked=True),
+    "relu": Operator(lambda a: np.maximum(a, 0), (lambda a, v: np.where(a > 0, 1.0, 0.0),), kinks=(0.0,)),
     "atan": Operator(np.arctan, (lambda a, v: 1 / (1 + a * a),)),
-    "sign": Operator(np.sign, (lambda a, v: np.zeros_like(a),), kinked=True),
-    "gelu": Operator(lambda a: a * normal_cdf(a), (lambda a, v: normal_cdf(a) + a * normal_density(a),)),
-    "silu": Operator(lambda a: a * sigmoid(a), (lambda a, v: sigmoid(a) * (1 + a * sigmoid(-a)),)),
-    "swish": Operator(lambda a: a * sigmoid(a), (lambda a, v: sigmoid(a) * (1 + a * sigmoid(-a)),)),
-    "mish": Operator(lambda a: a * np.tanh(np.logaddexp(0, a)), (_mish_slope,)),
-    "elu": Operator(lambda a: np.maximum(a, 0) + np.expm1(np.minimum(a, 0)), (lambda a, v: np.where(a > 0, 1.0, v + 1),), kinked=True),
-    "selu": Operator(
-        lambda a: SELU_SCALE * (np.maximum(a, 0) + SELU_ALPHA * np.expm1(np.minimum(a, 0))),
-        (lambda a, v: np.where(a > 0, SELU_SCALE, v + SELU_SCALE * SELU_ALPHA),),
-        kinked=True,
-    ),
-    "softsign": Operator(lambda a: a / (1 + np.abs(a)), (lambda a, v: 1 / (1 + np.abs(a)) ** 2,), kinked=True),
-    "max": Operator(np.maximum, (lambda a, b, v: np.where(a >= b, 1.0, 0.0), lambda a, b, v: np.where(a < b, 1.0, 0.0)), kinked=True),
-    "min": Operator(np.minimum, (lambda a, b, v: np.where(a <= b, 1.0, 0.0), lambda a, b, v: np.where(a > b, 1.0, 0.0)), kinked=True),
+    "sign": Operator(np.sign, (lambda a, v: np.zeros_like(a),), kinks=(0.0,)),
+    "max": Operator(np.maximum, (lambda a, b, v: np.where(a >= b, 1.0, 0.0), lambda a, b, v: np.where(a < b, 1.0, 0.0)), kinks=(0.0,)),
+    "min": Operator(np.minimum, (lambda a, b, v: np.where(a <= b, 1.0, 0.0), lambda a, b, v: np.where(a > b, 1.0, 0.0)), kinks=(0.0,)),
 }
+
+
+def _operator(row: Activation) -> Operator | None:
+    """Return a scalar activation with the defaults of its parameters as an operator; None for another one."""
+    function, derivative = row.function, row.derivative
+    if function is None or derivative is None:
+        return None
+    values = row().parameters
+    return Operator(lambda a: function(a, values), (lambda a, v: derivative(a, values),), row.kinks(values))
+
+
+_ACTIVATIONS = {name: operator for row in ACTIVATIONS.values() if (operator := _operator(row)) for name in (row.name, *row.aliases)}
+FUNCTIONS = _ACTIVATIONS | ELEMENTARY
 
 
 def value_and_slope(node: Node, x: Float64s) -> tuple[Float64s, Float64s]:
@@ -154,7 +135,7 @@ def count_operations(node: Node) -> int:
 
 
 def kinks(node: Node, grid: Float64s) -> tuple[float, ...] | None:
-    """Return the points where the slope may jump: where an argument of abs, relu, max or min changes sign between neighbours of `grid`.
+    """Return the points where the slope may jump: where an argument such as that of abs passes a kink between neighbours of `grid`.
 
     The kinks of an inner operation refine the grid for the outer ones. Two sign changes within one step of the grid are missed. Return
     None if there are more than MAX_KINKS. Raises Interrupted.
@@ -170,13 +151,14 @@ def kinks(node: Node, grid: Float64s) -> tuple[float, ...] | None:
 
 
 def _kink_arguments(node: Node) -> Iterator[Node]:
-    """Yield the expressions that the kinked operations compare with 0, the inner ones first."""
+    """Yield the expressions that are 0 at the kinks of the operations, those of the inner operations first."""
     if not isinstance(node, Operation):
         return
     for operand in node.operands:
         yield from _kink_arguments(operand)
-    if node.operator.kinked:
-        yield node.operands[0] if node.operator.arity == 1 else Operation(SUBTRACT, node.operands)
+    argument = node.operands[0] if node.operator.arity == 1 else Operation(SUBTRACT, node.operands)
+    for kink in node.operator.kinks:
+        yield Operation(SUBTRACT, (argument, Constant(kink)))
 
 
 class _SignChanges:
