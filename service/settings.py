@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _ignore_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Take an empty variable for one that is not set, as Compose makes them. Empty keys stay an error: they might open the service."""
+        """Treat an empty variable as unset, as Compose often sets one. Empty keys stay an error, because they would open the service."""
         return {name: value for name, value in values.items() if value != "" or name in ("api_keys", "api_keys_file")}
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
@@ -219,7 +219,7 @@ class Settings(BaseSettings):
         default=300,
         gt=0,
         description="Seconds after the drain delay in which the service finishes the responses that it is sending. Then it disconnects the"
-        " clients that have not read theirs. They can resume with a range request.",
+        " clients that have not read all of theirs. They can resume with a range request.",
     )
 
     @cached_property

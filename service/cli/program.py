@@ -43,7 +43,7 @@ def main() -> None:
     """Run the command line. Exits with status 2 if the request or a setting is wrong, and with 1 if a file cannot be written."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # for terminals that cannot show ² and the like
+            stream.reconfigure(errors="backslashreplace")  # for terminals without characters such as ²
     try:
         app()
     except (InitError, InvalidRequest) as error:

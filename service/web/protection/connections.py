@@ -102,6 +102,10 @@ class _Deadline:
         if self._timer is None:
             self._timer = self._loop.call_later(self._seconds if seconds is None else seconds, self._pass)
 
+    @property
+    def is_running(self) -> bool:
+        return self._timer is not None
+
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -126,9 +130,9 @@ class Connection(HttpToolsProtocol):
         self._held = bytearray()  # received during a response whose request is complete; not parsed before its turn
         self._overhead_bytes = 0  # heads, chunk sizes and trailers since the last byte of a body
         self._client_has_ended = False  # it sends no more, but may read
-        self._has_refused = False  # and discards what comes
+        self._has_refused = False  # further data is discarded
         self._refusal_of_head: tuple[HTTPStatus, str] | None = None
-        self._handshake: asyncio.Task[None] | None = None  # kept, as the loop does not keep it
+        self._handshake: asyncio.Task[None] | None = None  # the loop itself keeps no reference
         self._head = _Deadline(self.loop, limits.head_timeout_s, self._head_is_late)
         self._body = _Deadline(self.loop, limits.head_timeout_s, self._body_is_late)
         self._reader = _Deadline(self.loop, limits.reader_timeout_s, self._check_reader)
@@ -284,7 +288,7 @@ class Connection(HttpToolsProtocol):
             if self._overhead_bytes > self._limits.max_head_bytes:
                 raise ValueError("head too long")  # stops the parser, which calls send_400_response
         self._overhead_bytes = 0
-        if not self._has_refused:  # otherwise it is no head of the client
+        if not self._has_refused:  # otherwise the head is the one of _refuse
             self._check_head()
         super().on_headers_complete()
 
@@ -328,7 +332,9 @@ class Connection(HttpToolsProtocol):
         """Ignore the header Upgrade (RFC 9110, section 7.8): parse the head again without it. The parser has stopped at its end."""
         method = self.scope["method"]
         if method == "CONNECT":
-            self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "method: expected GET, HEAD or POST; received CONNECT. This service is no proxy.")
+            self._refuse(
+                HTTPStatus.METHOD_NOT_ALLOWED, "method: expected GET, HEAD or POST; received CONNECT. This service is not a proxy."
+            )
             return
         lines = [name + b": " + value for name, value in self.headers if name != b"upgrade"]
         request_line = b"%b %b HTTP/%b" % (method.encode("ascii"), self.url, self.scope["http_version"].encode("ascii"))
@@ -367,8 +373,8 @@ class Connection(HttpToolsProtocol):
         return bool(self.cycle) and not self.cycle.response_complete  # no cycle before the first request
 
     def _await_reader(self) -> None:
-        self._unread_before = self._unread_bytes()
-        if self._unread_before:
+        if not self._reader.is_running and (unread := self._unread_bytes()):
+            self._unread_before = unread
             self._reader.start()
 
     def _check_reader(self) -> None:

@@ -45,6 +45,6 @@ def _has(headers: Headers, name: str, etag: str | None, *, weakly: bool) -> bool
 def _failed(header: str, expected: str, etag: str | None) -> HttpProblem:
     return HttpProblem(
         HTTPStatus.PRECONDITION_FAILED,
-        f"{header}: expected {expected}, {etag or 'which has none, as the request has no seed'}; received something else."
-        " Leave the header out, or ask for the file that you have.",
+        f"{header}: expected {expected}, {etag or 'but a request without a seed has none'}; received something else."
+        " Leave the header out to get the file anyway.",
     )

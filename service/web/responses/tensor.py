@@ -60,17 +60,20 @@ def tensor_response(answer: Answer, request: Request) -> Response:
         return Response(bytes(content.read()), status, headers)
     # HTTP/1.0 has no chunks, so it needs the length
     needs_length = "Content-Length" not in headers and request.scope["http_version"] == "1.0" and request.method != "HEAD"
-    late_headers = partial(_late_headers, answer, request, algorithm, needs_length=needs_length) if algorithm or needs_length else None
+    late_headers = (
+        partial(_late_headers, answer, request, headers.get("ETag", ""), algorithm, needs_length=needs_length)
+        if algorithm or needs_length
+        else None
+    )
     blocks = _blocks(content, answer, request.app.state.computations)
     return StreamedResponse(blocks, status, headers, headers["Content-Type"], late_headers)
 
 
-async def _late_headers(answer: Answer, request: Request, algorithm: str | None, *, needs_length: bool) -> dict[str, str]:
+async def _late_headers(answer: Answer, request: Request, etag: str, algorithm: str | None, *, needs_length: bool) -> dict[str, str]:
     """Return the headers for which the whole file has to be computed."""
     # opened again, because a stream can be read only once
     whole = partial(answer.format.open, answer.tensor, answer.provenance, answer.metadata)
-    etag, state = _headers(answer).get("ETag", ""), request.app.state
-    headers = {}
+    headers, state = {}, request.app.state
     if algorithm is not None:
         headers["Repr-Digest"] = await state.digests.field(algorithm, whole, etag, cost_s=_digest_seconds(answer, algorithm))
     if needs_length:

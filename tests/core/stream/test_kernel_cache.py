@@ -68,7 +68,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "a flipped bit in an index": lambda folder: _flip(folder / "elements/rows.nbi"),
     "a flipped bit in a checksum": lambda folder: _flip(folder / "SHA256SUMS"),
     "a flipped bit in a name": lambda folder: _flip(folder / "SHA256SUMS", 70),
-    "bytes that are no text": lambda folder: (folder / "SHA256SUMS").write_bytes(b"\xff\xfe"),
+    "checksums that are not text": lambda folder: (folder / "SHA256SUMS").write_bytes(b"\xff\xfe"),
     "a truncated file": lambda folder: os.truncate(folder / "elements/rows.nbc", 100),
     "an empty file": lambda folder: (folder / "rounding.nbc").write_bytes(b""),
     "a missing file": lambda folder: (folder / "rounding.nbc").unlink(),
