@@ -69,7 +69,7 @@ func TestInitSendsEveryField(t *testing.T) {
 	if scalar := mustInit(t, client, weightinit.Request{Shape: []int{}, Scheme: "ones"}); len(scalar.Shape) != 0 || scalar.Float32()[0] != 1 {
 		t.Errorf("scalar: %v %v", scalar.Shape, scalar.Float32())
 	}
-	packed := mustInit(t, client, weightinit.Request{Shape: []int{12, 4}, Packed: 3, Scheme: "xavier_uniform"})
+	packed := mustInit(t, client, weightinit.Request{Shape: []int{12, 4}, Packed: []int{4, 4, 4}, Axes: "oi", Scheme: "xavier_uniform"})
 	if packed.Metadata.FanOut != 4 {
 		t.Errorf("packed: %s", packed.Metadata.Raw)
 	}

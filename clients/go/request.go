@@ -22,12 +22,15 @@ type Request struct {
 	Layer string `json:"layer,omitempty"`
 	// Groups is the number of groups of a convolution.
 	Groups int `json:"groups,omitempty"`
-	// Packed is the number of matrices stacked along the output axis: 3 for a combined query, key and value projection.
-	Packed int `json:"packed,omitempty"`
+	// Packed is the number of matrices packed along the outputs, such as 3 for queries, keys and values in one; or []int with the outputs
+	// of each.
+	Packed any `json:"packed,omitempty"`
 	// FanConvention is the convention for counting the fans: true, torch, keras or jax.
 	FanConvention string `json:"fan_convention,omitempty"`
 	// Layout is the order of the axes: torch ([out, in, *kernel]), or keras, jax or flax ([*kernel, in, out]).
 	Layout string `json:"layout,omitempty"`
+	// Axes has a letter for each axis of Shape, in place of Layout: b (stacked), o (outputs), i (inputs) or k (kernel), such as boi.
+	Axes string `json:"axes,omitempty"`
 	// DType is the element type. The default is float32.
 	DType DType `json:"dtype,omitempty"`
 	// Seed makes the values reproducible; see the function Seed. If it is nil, the service chooses one and returns it in Metadata.Seed.

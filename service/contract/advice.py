@@ -12,9 +12,10 @@ from service.core.activations import ASSUMED_ACTIVATION, EXPRESSION, ActivationW
 from service.core.activations import Gains as ExactGains
 from service.core.advice.variance import AppliedAlternative, alternatives_to, variance_per_layer
 from service.core.errors import InvalidValue
-from service.core.initializer import LayerSpecification, Recommended, recommend
-from service.core.layers.fans import fans_of
+from service.core.initializer import Recommended, recommend
+from service.core.layers.fans import Fans
 from service.core.layers.roles import ROLES, Role, find_role
+from service.core.layers.weight import weight_of
 from service.core.recommendation import Circumstances
 from service.core.schemes import DISTRIBUTIONS
 from service.core.schemes.auto import recommendation_for
@@ -65,13 +66,13 @@ def recommendation_of(request: RecommendRequest) -> Recommendation:
     activation = None if request.activation is None else activation_of(request.activation, request.flat_parameters)
     role = ROLES["dense"] if request.layer is None else find_role(request.layer)
     _check(request, activation, role)
-    fans = fans_of((), fan_in=request.fan_in, fan_out=request.fan_out)
+    fans = Fans(request.fan_in, request.fan_out)
     shape = () if fans.fan_in is None or fans.fan_out is None else (fans.fan_out, fans.fan_in)
-    weight = LayerSpecification(shape, activation=activation, role=role)
+    weight = weight_of(shape, "oi"[: len(shape)], given=fans, activation=activation)
     row, known = recommendation_for(role, activation), Circumstances(activation, request.num_layers, request.class_prior)
     if need := row.lacks(known):
         raise need.error()
-    recommended = recommend(row, weight, known, fans, distribution=request.distribution)
+    recommended = recommend(row, role, known, weight, distribution=request.distribution)
     summed = fans.fan_in if role.sums_inputs else None
     advice = advice_for(recommended, activation)
     return {
@@ -80,7 +81,7 @@ def recommendation_of(request: RecommendRequest) -> Recommendation:
         "fan_in": fans.fan_in,
         "fan_out": fans.fan_out,
         "variance_per_layer": variance_per_layer(advice["stddev"], activation, summed),
-        "alternatives": [_alternative(row, activation, summed) for row in alternatives_to(recommended, weight, fans)],
+        "alternatives": [_alternative(row, activation, summed) for row in alternatives_to(recommended, weight)],
     }
 
 

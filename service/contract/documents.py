@@ -94,6 +94,25 @@ class Repetition(TypedDict):
     times: int
 
 
+class Part(TypedDict):
+    """The distribution of one packed matrix."""
+
+    elements: int
+    draw: str
+    loc: float
+    scale: float
+    cut: NotRequired[list[float | None]]
+
+
+class PackedUnits(TypedDict):
+    """How many independent weights the tensor has, and in which order their outputs and inputs lie."""
+
+    stacked: int
+    packed: Annotated[int | list[int], Field(description="the number of packed matrices, or the outputs of each if they differ")]
+    groups: int
+    order: str
+
+
 class Metadata(TypedDict):
     """How a tensor was made, and advice about it."""
 
@@ -106,12 +125,15 @@ class Metadata(TypedDict):
     stream: Annotated[int, Field(description="the version of the stream")]
     seed: Annotated[int | str, Field(description="a string if it is above 2^53")]
     shape: list[int]
-    layout: str
+    layout: Annotated[str | None, Field(description="null if the request said what each axis is in `axes`")]
+    axes: Annotated[str | None, Field(description="a letter for each axis, if the request gave them")]
     dtype: str
     scheme: str
     draw: str
     loc: NotRequired[float]
     scale: NotRequired[float]
+    parts: NotRequired[Annotated[list[Part], Field(description="the distribution of each packed matrix, if they differ")]]
+    units: NotRequired[Annotated[PackedUnits, Field(description="the independent weights in the tensor, if the scheme places elements")]]
     repeated: NotRequired[Annotated[Repetition, Field(description="which blocks of outputs are equal")]]
     requested: Annotated[str, Field(description="the scheme that the request named")]
     parameters: ParameterValues

@@ -20,7 +20,7 @@ from service.core.tensors.tensor import VirtualTensor
 Facts = dict[str, Any]
 
 # The metadata begins with these keys, in this order. They are about one tensor; the rest is about its initializer.
-TENSOR_KEYS = ("name", "slice", "cut", "layer", "stream", "seed", "shape", "layout", "dtype", "scheme")
+TENSOR_KEYS = ("name", "slice", "cut", "layer", "stream", "seed", "shape", "layout", "axes", "dtype", "scheme")
 
 _EXACT_JSON_INTEGER = 2**53
 
@@ -39,7 +39,8 @@ def provenance_of(initializer: Initializer, tensor: VirtualTensor, slice_text: s
         "seed": spec.seed if spec.seed <= _EXACT_JSON_INTEGER else str(spec.seed),
         "name": spec.name,
         "shape": list(tensor.shape),
-        "layout": layer.layout,
+        "layout": layer.layout if layer.axes is None else None,
+        "axes": layer.axes,
         "layer": layer.role and layer.role.name,
         "slice": None if slice_text is None else {"of": list(layer.shape), "is": slice_text},
         "dtype": tensor.dtype.name,

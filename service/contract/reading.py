@@ -42,7 +42,7 @@ def read_text(model: type[R], pairs: Iterable[tuple[str, str]]) -> R:
 def _only(name: str, given: list[str]) -> str:
     if len(given) == 1:
         return given[0]
-    if name == "shape":  # HTTP libraries make this of a list
+    if name in ("shape", "packed"):  # HTTP libraries make this of a list
         raise InvalidValue(
             name, expected="all lengths in one field", received=f"{name} {len(given)} times", action=f"Write {name}={','.join(given)}."
         )
@@ -59,7 +59,7 @@ def _with_known_fields(request: R) -> R:
     return request
 
 
-_TEXT_FIELDS = {"activation", "scheme", "layer", "layout", "fan_convention", "dtype", "name", "slice", "format", "distribution"}
+_TEXT_FIELDS = {"activation", "scheme", "layer", "layout", "axes", "fan_convention", "dtype", "name", "slice", "format", "distribution"}
 _TEXT_FIELDS |= set(filter(is_choice, PARAMETER_NAMES))
 
 _NUMBER = re.compile(r"\s*+[+-]?(\d++\.?\d*+|\.\d++)(e[+-]?\d++)?\s*+", re.ASCII | re.IGNORECASE)  # as in JSON, and .5 and 5. and +5
@@ -68,7 +68,7 @@ _SHAPE_WITH_X = re.compile(r"\d+(\s*x\s*\d+)+", re.ASCII)
 
 def _value(name: str, text: str) -> Any:
     """Convert the text of a field to its value. Text that cannot be converted is returned as it is; the checks then refuse it."""
-    if name == "shape":
+    if name == "shape" or (name == "packed" and not _NUMBER.fullmatch(text)):
         return _shape(text)
     if name in ("scheme", "activation") and text.lstrip().startswith("{"):
         return _json(text)

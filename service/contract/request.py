@@ -32,6 +32,8 @@ class Named(BaseModel):
         return dict(self.model_extra or {})
 
 
+MAX_PACKED = 1024
+
 Text = Annotated[str, Field(max_length=1024)]
 
 
@@ -67,7 +69,7 @@ class InitRequest(Request):
     """A request for one initialized tensor."""
 
     shape: Annotated[list[Integer], Field(max_length=MAX_RANK)] = Field(
-        description="the lengths of the dimensions, each an integer of at least 1, in `layout` order (by default [out, in, *kernel])",
+        description="the lengths of the dimensions, each an integer of at least 0, in `layout` order (by default [out, in, *kernel])",
         examples=[[256, 784]],
     )
     scheme: Text | Named = Field(
@@ -85,8 +87,10 @@ class InitRequest(Request):
     groups: Integer | None = Field(
         default=None, description="an integer of at least 1: the groups of a convolution, or the channels of a depthwise one"
     )
-    packed: Integer = Field(
-        default=1, description="an integer of at least 1: how many matrices are stacked along the outputs, such as 3 for q, k and v"
+    packed: Integer | Annotated[list[Integer], Field(min_length=1, max_length=MAX_PACKED)] = Field(
+        default=1,
+        description="an integer of at least 1: how many matrices are packed along the outputs, such as 3 for q, k and v; or a list of the"
+        " outputs of each, such as [4096, 1024, 1024]",
     )
     fan_convention: Text | None = Field(
         default=None,
@@ -95,6 +99,12 @@ class InitRequest(Request):
     layout: Text = Field(
         default="torch",
         description="torch ([out, in, *kernel]), or keras, jax or flax ([*kernel, in, out], with the same numbers transposed)",
+    )
+    axes: Text | None = Field(
+        default=None,
+        description="a letter for each axis of the shape, in place of layout: b (independent weights, stacked), o (outputs), i (inputs) or"
+        " k (kernel), such as oi, kkio, boi or ioo",
+        examples=["boi"],
     )
     dtype: Text = Field(
         default="float32", description="float32, float64 (the same draws with more digits), float16 or bfloat16 (the same numbers, rounded)"

@@ -46,13 +46,26 @@ def specification_of(request: InitRequest) -> LayerSpecification:
         scheme=scheme_name,
         parameters=FrozenParameters(parameters) if parameters else NO_PARAMETERS,
         activation=activation,
-        layer=Layer(None if role is None else role.kind, request.groups, request.packed),
+        layer=Layer(None if role is None else role.kind, request.groups, _packed(request.packed)),
         role=role,
         layout=find_layout(request.layout),
+        axes=_axes(request),
         fan_convention=None if request.fan_convention is None else find_fan_convention(request.fan_convention),
         fan_in=request.fan_in,
         fan_out=request.fan_out,
     )
+
+
+def _packed(requested: int | list[int]) -> int | tuple[int, ...]:
+    return requested if isinstance(requested, int) else tuple(requested)
+
+
+def _axes(request: InitRequest) -> str | None:
+    if request.axes is not None and "layout" in request.model_fields_set:
+        raise InvalidValue(
+            "axes", expected="axes or layout, since both say what each axis is", received="both", action="Leave one of them out."
+        )
+    return request.axes
 
 
 @lru_cache(maxsize=CACHE_SIZE)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from service.core.activations import ActivationWithParameters
 from service.core.errors import InvalidValue
-from service.core.layers.fans import FanConvention, Fans, fans_of
+from service.core.layers.axes import view_along
+from service.core.layers.fans import FanConvention, Fans
 from service.core.layers.layer import Layer
-from service.core.layers.layouts import CANONICAL_LAYOUT, canonical_shape, view_of
+from service.core.layers.layouts import CANONICAL_LAYOUT, axes_of, vector_axes
 from service.core.layers.roles import Role
+from service.core.layers.weight import Weight, weight_of
 from service.core.names import library_of
 from service.core.parameters import NO_PARAMETERS, Values, as_integer, fill
 from service.core.recommendation import Circumstances, Recommendation
 from service.core.schemes import DEFAULT_SCHEME, FAMILIES, SCHEMES, Scheme, family_named, find_scheme, translated
+from service.core.schemes.applying import AppliedScheme, all_parameters, apply_scheme, rule_of
 from service.core.schemes.auto import Choice, choice_of, recommendation_for, with_named_gain
-from service.core.stream.distributions import Distribution, Draw
+from service.core.stream.distributions import Draw
 from service.core.stream.view import Shape, View
 from service.core.tensors.rules import Rule
 from service.core.tensors.tensor import check_shape
@@ -45,10 +47,10 @@ class LayerSpecification(NamedTuple):
 
     It is hashable if its parameters are FrozenParameters.
 
-    `shape` is in `layout`. `parameters` are those of the scheme (SCHEMES[...].parameters). `layer` says how to read the shape, and
-    `role` what the weight does in the network. Without a `fan_convention`, the library of the scheme's name decides how to count the
-    fans; a scheme of no library counts what truly feeds a unit. `fan_in` and `fan_out` replace those of the shape. A shape without
-    fans, such as a bias, needs them.
+    `axes` says what each axis of `shape` is; without it, `layout` does. `parameters` are those of the scheme (SCHEMES[...].parameters).
+    `layer` says how to read the axes, and `role` what the weight does in the network. Without a `fan_convention`, the library of the
+    scheme's name decides how to count the fans; a scheme of no library counts what truly feeds a unit. `fan_in` and `fan_out` replace those
+    of the shape. A shape without fans, such as a bias, needs them.
     """
 
     shape: Shape
@@ -58,34 +60,10 @@ class LayerSpecification(NamedTuple):
     layer: Layer = _ANY_LAYER
     role: Role | None = None
     layout: str = CANONICAL_LAYOUT
+    axes: str | None = None
     fan_convention: FanConvention | None = None
     fan_in: int | None = None
     fan_out: int | None = None
-
-    @property
-    def canonical_shape(self) -> Shape:
-        """The shape in the canonical layout, [out, in, *kernel]."""
-        return canonical_shape(self.shape, self.layout, self.layer.kind)
-
-    def fans(self, convention: FanConvention) -> Fans:
-        """Return the fans as `convention` counts them. Raise InvalidValue if the shape does not fit the layer."""
-        return fans_of(self.canonical_shape, self.layer, convention=convention, fan_in=self.fan_in, fan_out=self.fan_out)
-
-
-@dataclass(frozen=True, eq=False)
-class AppliedScheme:
-    """A scheme with all its parameters, and the rule that follows for one weight."""
-
-    scheme: Scheme
-    parameters: Values
-    rule: Rule
-
-    @property
-    def distribution(self) -> Distribution:
-        """The distribution of a scheme that draws each element. Raise TypeError for any other scheme."""
-        if not isinstance(self.rule, Distribution):
-            raise TypeError(f"{self.scheme.name} is not a distribution")
-        return self.rule
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,20 +99,35 @@ class Initializer(AppliedScheme):
     """The resolved scheme of a specification, together with the recommended one."""
 
     specification: LayerSpecification
-    fans: Fans
-    true_fans: Fans
-    fan_convention: FanConvention
+    weight: Weight
+    axes: str
     recommended: Recommended
+    parts: tuple[Initializer, ...] = ()  # one for each packed matrix, if they differ in size
 
     @cached_property
     def activation(self) -> ActivationWithParameters | None:
         """The activation after the layer; None if the request names none."""
         return self.specification.activation
 
+    @property
+    def fans(self) -> Fans:
+        """The fans as the fan convention counts them."""
+        return self.weight.fans
+
+    @property
+    def true_fans(self) -> Fans:
+        """The true fans."""
+        return self.weight.true_fans
+
+    @property
+    def fan_convention(self) -> FanConvention:
+        """How the fans are counted."""
+        return self.weight.convention
+
     @cached_property
     def view(self) -> View:
-        """The view of the whole tensor in its layout."""
-        return view_of(self.specification.shape, self.specification.layout, self.specification.layer.kind)
+        """The view of the whole tensor, with its axes in the requested order."""
+        return view_along(self.specification.shape, self.axes, self.weight.kind)
 
 
 def initialize(specification: LayerSpecification) -> Initializer:
@@ -148,49 +141,65 @@ def initialize(specification: LayerSpecification) -> Initializer:
     0.050507627227610534
     """
     check_shape(specification.shape)
+    scheme, _ = find_scheme(specification.scheme)
+    axes = _axes(specification, scheme)
+    weight = weight_of(
+        specification.shape,
+        axes,
+        specification.layer,
+        convention=specification.fan_convention or FAN_CONVENTION_OF[library_of(specification.scheme)],
+        given=Fans(specification.fan_in, specification.fan_out),
+        activation=specification.activation,
+    )
+    parts = () if len(weight.parts) == 1 else tuple(_initializer(specification, part, axes) for part in weight.parts)
+    return _initializer(specification, weight, axes, parts)
+
+
+def _axes(specification: LayerSpecification, scheme: Scheme) -> str:
+    """Return what each axis of the shape is: as requested, or as usual for a bias, or as usual for a weight in its layout."""
+    rank, role = len(specification.shape), specification.role
+    if specification.axes is not None:
+        return specification.axes
+    if scheme.for_vectors or (role is not None and role.is_vector):
+        return vector_axes(rank)
+    return axes_of(specification.layout, rank, specification.layer.kind)
+
+
+def _initializer(specification: LayerSpecification, weight: Weight, axes: str, parts: tuple[Initializer, ...] = ()) -> Initializer:
+    """Resolve the specification of a weight, or of one of its parts."""
     scheme, presets = find_scheme(specification.scheme)
     given = translated(specification.scheme, specification.parameters)
-    fans = true_fans = specification.fans(FanConvention.TRUE)
-    convention = specification.fan_convention or FAN_CONVENTION_OF[library_of(specification.scheme)]
-    if convention is not FanConvention.TRUE:
-        fans = specification.fans(convention)
     known = Circumstances(specification.activation, _num_layers(given))
-    row = recommendation_for(specification.role, specification.activation, is_weight=len(specification.shape) >= 2)
-    recommended = recommend(row, specification, known, true_fans)
+    row = recommendation_for(specification.role, specification.activation, is_weight=not weight.is_vector)
+    truly = weight if weight.convention is FanConvention.TRUE else replace(weight, convention=FanConvention.TRUE)
+    recommended = recommend(row, specification.role, known, truly)
     if scheme.name == DEFAULT_SCHEME:
         choice, given = _auto_choice(specification, scheme, given, recommended)
-        if choice is recommended.choice and recommended.rule and not given and fans is true_fans:  # resolved already
+        if choice is recommended.choice and recommended.rule and not given and weight is truly:  # resolved already
             values, rule = recommended.parameters, recommended.rule
-            return Initializer(choice.scheme, values, rule, specification, fans, fans, convention, recommended)
+            return Initializer(choice.scheme, values, rule, specification, weight, axes, recommended, parts)
         scheme, presets = choice
     elif (family := family_named(specification.scheme)) and given.get("distribution") in FAMILIES[family]:
         name, presets = FAMILIES[family][given.pop("distribution")]
         scheme = SCHEMES[name]
-    applied = apply_scheme(scheme, presets, given, specification, fans)
-    return Initializer(scheme, applied.parameters, applied.rule, specification, fans, true_fans, convention, recommended)
+    applied = apply_scheme(scheme, presets, given, weight)
+    return Initializer(scheme, applied.parameters, applied.rule, specification, weight, axes, recommended, parts)
 
 
 def recommend(
-    recommendation: Recommendation, specification: LayerSpecification, known: Circumstances, fans: Fans, *, distribution: str | None = None
+    recommendation: Recommendation, role: Role | None, known: Circumstances, weight: Weight, *, distribution: str | None = None
 ) -> Recommended:
-    """Apply a recommendation to a weight with these fans. `distribution` replaces the recommended distribution.
+    """Apply a recommendation to a weight. `distribution` replaces the recommended distribution.
 
     Raise InvalidValue if a gain in it is infinite.
     """
-    role, activation = specification.role, specification.activation
     for_role = role is not None and recommendation is role.recommendation
     if recommendation.lacks(known):
         return Recommended(recommendation, known, for_role, None, {}, None)
     choice = choice_of(recommendation, known, distribution)
-    values = _all_parameters(choice.scheme, choice.parameters, {}, activation)
-    rule = _rule_if_known(choice.scheme, values, specification, fans)
+    values = all_parameters(choice.scheme, choice.parameters, {}, weight.activation)
+    rule = _rule_if_known(choice.scheme, values, weight)
     return Recommended(recommendation, known, for_role, choice, values, rule)
-
-
-def apply_scheme(scheme: Scheme, presets: Values, given: Values, specification: LayerSpecification, fans: Fans) -> AppliedScheme:
-    """Apply a scheme to a weight with these fans. Given parameters override the presets. Raise InvalidValue."""
-    values = _all_parameters(scheme, presets, given, specification.activation)
-    return AppliedScheme(scheme, values, _rule(scheme, values, specification, fans))
 
 
 def _num_layers(given: Values) -> int | None:
@@ -224,53 +233,8 @@ def _auto_choice(specification: LayerSpecification, auto: Scheme, given: Values,
     return choice, {name: value for name, value in given.items() if name not in _AUTO_PARAMETERS}
 
 
-def _rule_if_known(scheme: Scheme, values: Values, specification: LayerSpecification, fans: Fans) -> Rule | None:
+def _rule_if_known(scheme: Scheme, values: Values, weight: Weight) -> Rule | None:
     try:
-        return _rule(scheme, values, specification, fans)
+        return rule_of(scheme, values, weight)
     except InvalidValue:  # the rule divides by an unknown fan, or does not allow this shape
         return None
-
-
-def _all_parameters(scheme: Scheme, presets: Values, given: Values, activation: ActivationWithParameters | None) -> Values:
-    """Return the values of all parameters, read-only because initializers are shared."""
-    values = fill(scheme.parameters, {**presets, **given}, owner=scheme.name)
-    return MappingProxyType(_with_activation_slope(values, given, activation))
-
-
-def _with_activation_slope(values: dict[str, Any], given: Values, activation: ActivationWithParameters | None) -> dict[str, Any]:
-    """Return the values with the activation's slope if none is given. A named gain includes the slope, so the slope is then removed."""
-    if "negative_slope" not in values:
-        return values
-    slope = activation.parameters.get("negative_slope", 0.0) if activation else 0.0
-    if not isinstance(values["gain"], str):
-        return values if values["negative_slope"] is not None else {**values, "negative_slope": slope}
-    if given.get("negative_slope", slope) != slope:
-        raise InvalidValue(
-            "negative_slope",
-            expected=f"no slope other than the activation's with gain {values['gain']}",
-            received=given["negative_slope"],
-            action="Set it as a parameter of the activation, or leave out gain.",
-        )
-    return {**values, "negative_slope": None}
-
-
-def _rule(scheme: Scheme, values: Values, specification: LayerSpecification, fans: Fans) -> Rule:
-    numbers = _with_numeric_gain(values, specification.activation)
-    if scheme.build is not None:
-        return scheme.build(numbers, specification.canonical_shape, specification.layer)
-    if scheme.resolve is None:
-        raise AssertionError(f"{scheme.name} has neither a rule nor a distribution")
-    return scheme.resolve(numbers, fans)
-
-
-def _with_numeric_gain(values: Values, activation: ActivationWithParameters | None) -> Values:
-    """Return the values with a named gain replaced by the activation's.
-
-    The slope of 1 makes He's own factor √(2/(1 + slope²)) equal to 1.
-    """
-    choice = values.get("gain")
-    if not isinstance(choice, str):
-        return values
-    if activation is None:
-        raise InvalidValue("gain", expected=f"an activation to take the {choice} gain from", received=None, action="Give activation.")
-    return {**values, "gain": activation.gain(choice), "negative_slope": 1.0}

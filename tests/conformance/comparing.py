@@ -14,7 +14,8 @@ from scipy import stats
 
 from service.core.initializer import Initializer, LayerSpecification, initialize
 from service.core.layers.layer import Layer, LayerKind
-from service.core.layers.layouts import canonical_shape, view_of
+from service.core.layers.layouts import axes_of, find_layout, view_of
+from service.core.layers.weight import weight_of
 from service.core.stream.distributions import Distribution
 from service.core.stream.view import Shape
 from service.core.tensors.dtypes import DTYPES
@@ -42,7 +43,8 @@ class Weight:
     @property
     def canonical(self) -> Shape:
         """The shape in the canonical layout."""
-        return canonical_shape(self.shape, self.layout, self.layer.kind)
+        axes = axes_of(find_layout(self.layout), len(self.shape), self.layer.kind)
+        return weight_of(self.shape, axes, self.layer).shape
 
     @property
     def draws(self) -> range:
@@ -111,7 +113,7 @@ def resolve(weight: Weight, scheme: str, parameters: dict[str, Any], **fans: Any
 
 def sample(weight: Weight, scheme: str, parameters: dict[str, Any], *, dtype: str = "float32", **fans: Any) -> Sample:
     """Return the service's values in the layout of the library, from several seeds if the tensor is small."""
-    values, view = resolve(weight, scheme, parameters, **fans).rule, view_of(weight.shape, weight.layout, weight.layer.kind)
+    values, view = resolve(weight, scheme, parameters, **fans).rule, view_of(weight.shape, find_layout(weight.layout), weight.layer.kind)
     specs = (TensorSpec(values, DTYPES[dtype], view, seed=seed) for seed in weight.draws)
     return np.concatenate([VirtualTensor(spec).read().astype(np.float64) for spec in specs])
 

@@ -80,7 +80,8 @@ def test_seed_name_slice_dtype_and_format_are_not_part_of_the_specification() ->
         "activation": "tanh",
         "layer": "dense",
         "groups": 1,
-        "packed": 2,
+        "packed": [2, 6],
+        "axes": "io",
         "fan_convention": "keras",
         "layout": "keras",
         "fan_in": 9,
@@ -136,7 +137,7 @@ def test_the_header_text_is_the_metadata(fields: dict[str, Any]) -> None:
     assert result.metadata_text == json.dumps(result.metadata, separators=(",", ":"))
     assert result.metadata_text.isascii()
     assert json.loads(result.metadata_text) == result.metadata
-    assert list(result.metadata)[:10] == ["name", "slice", "cut", "layer", "stream", "seed", "shape", "layout", "dtype", "scheme"]
+    assert list(result.metadata)[:10] == ["name", "slice", "cut", "layer", "stream", "seed", "shape", "layout", "axes", "dtype"]
 
 
 def test_the_caches_are_bounded() -> None:

@@ -86,6 +86,12 @@ _OTHERS: list[Request] = [
     {"shape": [24, 8], "packed": 3, "scheme": "xavier_uniform"},
     {"shape": [24, 8], "packed": 3, "scheme": "xavier_uniform", "fan_convention": "torch"},
     {"shape": [10, 4], "layer": "embedding", "scheme": "lecun_normal"},
+    {"shape": [3, 8, 5], "axes": "bio", "activation": "relu"},
+    {"shape": [12, 2, 8], "axes": "ioo", "scheme": "xavier_uniform", "dtype": "bfloat16"},
+    {"shape": [12, 8], "packed": [6, 4, 2], "scheme": "xavier_normal"},
+    {"shape": [8, 12], "packed": [6, 4, 2], "scheme": "xavier_normal", "layout": "keras"},
+    {"shape": [5, 4], "scheme": "normal", "slice": "4:6"},
+    {"shape": [5, 0], "scheme": "normal", "format": "npy"},
 ]
 _STRUCTURED: list[Request] = [
     {"shape": [7, 5], "scheme": "identity", "gain": 0.5},
@@ -102,6 +108,13 @@ _STRUCTURED: list[Request] = [
     {"shape": [10, 6], "scheme": "sparse", "sparsity": 0.3, "dtype": "float64"},
     {"shape": [7, 5], "scheme": "orthogonal", "gain": 2.0},
     {"shape": [7, 5, 3], "scheme": "delta_orthogonal", "slice": "..., 1"},
+    {"shape": [2, 8], "scheme": "chrono", "t_max": 100.0, "gate_order": "onnx", "biases": 1},
+    {"shape": [2, 12], "scheme": "gru_bias", "gate_order": "keras"},
+    {"shape": [3, 3, 2, 8], "scheme": "icnr", "upscale": 2, "layout": "keras"},
+    {"shape": [3, 8, 3, 3], "scheme": "icnr", "upscale": 2, "layer": "conv_transpose"},
+    {"shape": [20, 6], "scheme": "sparse", "sparsity": 0.3, "packed": 2},
+    {"shape": [16, 4], "scheme": "orthogonal", "layer": "recurrent", "packed": 4},
+    {"shape": [4, 2, 4, 4], "scheme": "bilinear", "layer": "conv_transpose", "groups": 2},
 ]
 
 

@@ -23,9 +23,11 @@
  * @property {Named | { expression: string }} [activation] the activation after the layer, or a formula in x
  * @property {string} [layer] what the axes mean: dense, conv, conv_transpose, depthwise, embedding or recurrent
  * @property {number} [groups] a convolution's groups; for depthwise, its channels
- * @property {number} [packed] the number of matrices stacked along the outputs: 3 for queries, keys and values in one
+ * @property {number | number[]} [packed] the number of matrices packed along the outputs, such as 3 for queries, keys and values in one;
+ *   or the outputs of each
  * @property {string} [fan_convention] how to count the fans: true, torch, keras or jax
  * @property {string} [layout] torch ([out, in, ...kernel]), or keras, jax or flax ([...kernel, in, out])
+ * @property {string} [axes] a letter for each axis, in place of layout: b (stacked), o (outputs), i (inputs) or k (kernel)
  * @property {Dtype} [dtype]
  * @property {Seed} [seed] if omitted, the service chooses one, and `Weights.seed` reports it
  * @property {string} [name] tensors with different names are independent

@@ -59,9 +59,10 @@ class BaseClient(ABC, Generic[TensorT, ObjectT, RowsT]):
         activation: Named | None = None,
         layer: str | None = None,
         groups: SupportsIndex | None = None,
-        packed: SupportsIndex | None = None,
+        packed: SupportsIndex | Sequence[SupportsIndex] | None = None,
         fan_convention: str | None = None,
         layout: str | None = None,
+        axes: str | None = None,
         dtype: npt.DTypeLike | None = None,
         seed: SupportsIndex | str | None = None,
         name: str | None = None,
@@ -72,12 +73,13 @@ class BaseClient(ABC, Generic[TensorT, ObjectT, RowsT]):
     ) -> TensorT:
         """Return an initialized tensor as a writable array. The service chooses what you leave out; see `Weights.metadata`.
 
-        `shape` is [out, in, *kernel], or [*kernel, in, out] with `layout="keras"` (or jax, flax). `scheme` defaults to the one
-        recommended for `activation`. Pass the parameters of either as keywords: `stddev=0.02`. `layer` (conv, embedding ...),
-        `groups` and `packed` say what the axes mean; `fan_convention` says how to count the fans. `dtype` is float32, float64,
-        float16 or bfloat16; without ml_dtypes, bfloat16 is widened to float32. `seed` is 0 to 2**64 - 1; if you pass none, the
-        service chooses one, and `Weights.seed` reports it. Tensors with different `name` are independent. `slice` is a NumPy basic
-        slice as text: "128:256, :". `fan_in` and `fan_out` replace those of the shape, for example for a bias.
+        `shape` is [out, in, *kernel], or [*kernel, in, out] with `layout="keras"` (or jax, flax). `axes` says what other axes mean, a
+        letter for each: "boi" for stacked matrices. `scheme` defaults to the one recommended for `activation`. Pass the parameters
+        of either as keywords: `stddev=0.02`. `layer` (conv, embedding ...), `groups` and `packed` (a number, or the outputs of each)
+        say which matrices are independent; `fan_convention` says how to count the fans. `dtype` is float32, float64, float16 or
+        bfloat16; without ml_dtypes, bfloat16 is widened to float32. `seed` is 0 to 2**64 - 1; if you pass none, the service chooses
+        one, and `Weights.seed` reports it. Tensors with different `name` are independent. `slice` is a NumPy basic slice as text:
+        "128:256, :". `fan_in` and `fan_out` replace those of the shape, for example for a bias.
         """
         request = init_request(format="raw", **_fields(locals()))
         return self._run(exchange(request, WeightsReceiver(), self.retries))

@@ -52,8 +52,9 @@ impl Request {
         self.with("groups", groups)
     }
 
-    /// Sets the number of matrices stacked along the output axis: 3 for a combined query, key and value projection.
-    pub fn packed(self, packed: usize) -> Self {
+    /// Sets the number of matrices packed along the outputs, such as 3 for queries, keys and values in one; or the outputs of each, as a
+    /// `Vec`.
+    pub fn packed(self, packed: impl Into<Value>) -> Self {
         self.with("packed", packed)
     }
 
@@ -65,6 +66,12 @@ impl Request {
     /// Sets the order of the axes: torch (`[out, in, *kernel]`), or keras, jax or flax (`[*kernel, in, out]`).
     pub fn layout(self, layout: &str) -> Self {
         self.with("layout", layout)
+    }
+
+    /// Says what each axis of the shape is, in place of the layout, with a letter for each: b (stacked), o (outputs), i (inputs) or
+    /// k (kernel).
+    pub fn axes(self, axes: &str) -> Self {
+        self.with("axes", axes)
     }
 
     /// Sets the element type. The default is float32.
@@ -176,9 +183,10 @@ mod tests {
             .activation(json!({"name": "elu", "alpha": 0.5}))
             .layer("conv")
             .groups(1)
-            .packed(2)
+            .packed(vec![1, 1])
             .fan_convention("torch")
             .layout("keras")
+            .axes("oik")
             .dtype(Dtype::BF16)
             .seed(u64::MAX)
             .name("w")
@@ -190,7 +198,8 @@ mod tests {
         let sent: Value = request.to_json().parse().unwrap();
         let expected = json!({
             "shape": [2, 3, 5], "scheme": "normal", "activation": {"name": "elu", "alpha": 0.5}, "layer": "conv", "groups": 1,
-            "packed": 2, "fan_convention": "torch", "layout": "keras", "dtype": "bfloat16", "seed": "18446744073709551615",
+            "packed": [1, 1], "fan_convention": "torch", "layout": "keras", "axes": "oik", "dtype": "bfloat16",
+            "seed": "18446744073709551615",
             "name": "w", "slice": "0", "format": "npy", "fan_in": 15, "fan_out": 2, "stddev": 0.5,
         });
         assert_eq!(sent, expected);

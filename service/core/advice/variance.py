@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from service.core.activations import ActivationWithParameters
 from service.core.errors import InvalidValue
-from service.core.initializer import LayerSpecification, Recommended, apply_scheme
-from service.core.layers.fans import Fans
+from service.core.initializer import Recommended
+from service.core.layers.fans import FanConvention
+from service.core.layers.weight import Weight
 from service.core.recommendation import Alternative
 from service.core.schemes import find_scheme
+from service.core.schemes.applying import apply_scheme
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,12 @@ class AppliedAlternative:
     stddev: float | None
 
 
-def alternatives_to(recommended: Recommended, specification: LayerSpecification, fans: Fans) -> Iterator[AppliedAlternative]:
-    """Yield the alternatives to a recommendation, best first, applied to a weight with these fans."""
+def alternatives_to(recommended: Recommended, weight: Weight) -> Iterator[AppliedAlternative]:
+    """Yield the alternatives to a recommendation, best first, applied to a weight with its true fans."""
+    truly = replace(weight, convention=FanConvention.TRUE)
     for row in recommended.recommendation.alternatives:
         parameters = dict(row.parameters(recommended.known))
-        yield AppliedAlternative(row, parameters, _stddev(row.scheme, parameters, specification, fans))
+        yield AppliedAlternative(row, parameters, _stddev(row.scheme, parameters, truly))
 
 
 def variance_per_layer(stddev: float | None, activation: ActivationWithParameters | None, fan_in: int | None) -> float | None:
@@ -38,9 +41,9 @@ def variance_per_layer(stddev: float | None, activation: ActivationWithParameter
     return fan_in * stddev * stddev / (gain * gain)
 
 
-def _stddev(name: str, parameters: dict[str, Any], specification: LayerSpecification, fans: Fans) -> float | None:
+def _stddev(name: str, parameters: dict[str, Any], weight: Weight) -> float | None:
     scheme, presets = find_scheme(name)
     try:
-        return apply_scheme(scheme, presets, parameters, specification, fans).rule.stddev
+        return apply_scheme(scheme, presets, parameters, weight).rule.stddev
     except InvalidValue:  # a fan or a parameter that it needs is not given
         return None

@@ -17,13 +17,36 @@ _TOO_LARGE, _TOO_SMALL = 1.9, 0.55
 _TOO_LARGE_FOR_ANY, _TOO_SMALL_FOR_ANY = 4.0, 0.1
 _OFF_CENTRE = 0.1  # largest mean without a warning, in standard deviations
 _DEPTH = 10  # layers in the example that a warning gives
+_LONG_KERNEL, _SHORT_KERNEL = 32, 8  # the kernels of 1-D convolutions on several channels are usually shorter than the first
 _CONSTANTS = frozenset(("zeros", "ones", "constant"))
 
 
 def warnings_for(initializer: Initializer) -> list[str]:
-    """Return what is poor compared with the recommended scheme, and why. A bias (rank 0 or 1) draws no warnings."""
+    """Return what is poor compared with the recommended scheme, and why. A bias draws no warnings."""
+    if initializer.parts:
+        each = [(number, warning) for number, part in enumerate(initializer.parts, 1) for warning in _warnings_for(part)]
+        return [f"packed matrix {number}: {warning}" for number, warning in each]
+    unlikely = _unlikely_convolution(initializer)
+    return [*([unlikely] if unlikely else []), *_warnings_for(initializer)]
+
+
+def _unlikely_convolution(initializer: Initializer) -> str | None:
+    """Return a warning if three axes are read as a convolution, and its kernel is longer than kernels usually are."""
+    specification, weight = initializer.specification, initializer.weight
+    if specification.axes is not None or weight.kind is not None or len(specification.shape) != 3 or weight.is_vector:
+        return None
+    (length,) = weight.kernel
+    if weight.inside == 1 or length < min(_LONG_KERNEL, max(weight.inside, _SHORT_KERNEL)):
+        return None
+    return (
+        f"shape {list(specification.shape)} is read as a convolution with a kernel of length {length}, which is unlikely; if it stacks"
+        f" matrices, such as those of experts, say what each axis is: axes=boi or bio. If it is a convolution, give layer=conv."
+    )
+
+
+def _warnings_for(initializer: Initializer) -> list[str]:
     best = initializer.recommended
-    if len(initializer.specification.shape) < 2 or not isinstance(initializer.rule, Distribution) or _is_deliberate_constant(initializer):
+    if initializer.weight.is_vector or not isinstance(initializer.rule, Distribution) or _is_deliberate_constant(initializer):
         return []
     if initializer.distribution.stddev == 0:
         return [] if _is_constant_by_role(best) else [_symmetry(initializer, best)]
@@ -42,7 +65,7 @@ def _wrong_size_for_role(initializer: Initializer, best: Recommended) -> str | N
     role, stddev = initializer.specification.role, initializer.distribution.stddev
     if role is None or best.rule is None or not best.rule.stddev or not initializer.scheme.judged:
         return None
-    others = alternatives_to(best, initializer.specification, initializer.true_fans)
+    others = alternatives_to(best, initializer.weight)
     sizes = [(best.rule.stddev, best.scheme.name), *((row.stddev, row.alternative.scheme) for row in others if row.stddev is not None)]
     (smallest, small), (largest, large) = min(sizes), max(sizes)
     if stddev * stddev >= _TOO_LARGE_FOR_ANY * largest * largest:

@@ -1,15 +1,22 @@
-"""Layouts: the order in which a library stores the axes of a weight."""
+"""Layouts: names for the usual orders of the axes, as a library stores them."""
 
 from __future__ import annotations
 
-import math
-
 from service.core.errors import unknown_name
+from service.core.layers.axes import view_along
 from service.core.layers.layer import LayerKind
 from service.core.stream.view import Shape, View
 
 CANONICAL_LAYOUT = "torch"
 LAYOUTS: dict[str, str] = {"torch": "torch", "keras": "keras", "jax": "jax", "flax": "jax"}
+
+# layout -> kind of layer -> the axes before and after those of the kernel; None stands for all other kinds
+_AXES: dict[str, dict[LayerKind | None, tuple[str, str]]] = {
+    "torch": {None: ("oi", ""), LayerKind.CONV_TRANSPOSE: ("io", "")},
+    # a depthwise kernel is [*kernel, channels, multiplier]: output c·multiplier + m reads channel c alone
+    "keras": {None: ("", "io"), LayerKind.CONV_TRANSPOSE: ("", "oi"), LayerKind.DEPTHWISE: ("", "oo")},
+    "jax": {None: ("", "io"), LayerKind.DEPTHWISE: ("", "oo")},
+}
 
 
 def find_layout(name: str) -> str:
@@ -20,49 +27,30 @@ def find_layout(name: str) -> str:
         raise unknown_name("layout", name, LAYOUTS, kind="layout") from None
 
 
-def canonical_shape(shape: Shape, layout: str, layer: LayerKind | None = None) -> Shape:
-    """Convert a shape from `layout` to torch's layout, usually [out, in, *kernel].
+def axes_of(layout: str, rank: int, kind: LayerKind | None = None) -> str:
+    """Return what each axis of a weight is in this layout. A shape of rank 0 or 1 is a bias.
 
-    >>> canonical_shape((3, 3, 64, 128), "keras")
-    (128, 64, 3, 3)
-    >>> canonical_shape((3, 3, 64, 2), "keras", LayerKind.DEPTHWISE)
-    (128, 1, 3, 3)
+    >>> axes_of("torch", 4), axes_of("keras", 4), axes_of("keras", 1)
+    ('oikk', 'kkio', 'o')
     """
-    ordered = tuple(shape[axis] for axis in _canonical_axes(len(shape), layout, layer))
-    if _merges_channels(len(shape), layout, layer):
-        channels, multiplier, *kernel = ordered
-        return (channels * multiplier, 1, *kernel)
-    return ordered
+    if rank < 2:
+        return "o" * rank
+    if kind is LayerKind.EMBEDDING:  # [entries, features] in every layout
+        first, last = "io", ""
+    else:
+        first, last = _AXES[layout].get(kind, _AXES[layout][None])
+    return f"{first}{'k' * (rank - 2)}{last}"
 
 
-def _canonical_axes(rank: int, layout: str, layer: LayerKind | None) -> tuple[int, ...]:
-    """Return the axes of `layout` in torch's order. Ranks 0 and 1 and embeddings have the same order in both."""
-    if layout == CANONICAL_LAYOUT or rank < 2 or layer is LayerKind.EMBEDDING:
-        return tuple(range(rank))
-    if layer is LayerKind.CONV_TRANSPOSE and layout == "jax":
-        return (rank - 2, rank - 1, *range(rank - 2))  # flax: [*kernel, in, out]; Keras: [*kernel, out, in]; torch: [in, out, *kernel]
-    if layer is LayerKind.DEPTHWISE:
-        return (rank - 2, rank - 1, *range(rank - 2))  # [*kernel, channels, multiplier]: the channel varies more slowly
-    return (rank - 1, rank - 2, *range(rank - 2))
+def vector_axes(rank: int) -> str:
+    """Return what each axis of a bias is: outputs along the last axis, and independent biases along the others."""
+    return "b" * (rank - 1) + "o" * min(rank, 1)
 
 
-def _merges_channels(rank: int, layout: str, layer: LayerKind | None) -> bool:
-    """Return whether channels and multiplier, two axes in Keras's layout, become one axis in torch's."""
-    return layer is LayerKind.DEPTHWISE and layout != CANONICAL_LAYOUT and rank >= 2
-
-
-def view_of(shape: Shape, layout: str = CANONICAL_LAYOUT, layer: LayerKind | None = None) -> View:
+def view_of(shape: Shape, layout: str = CANONICAL_LAYOUT, kind: LayerKind | None = None) -> View:
     """Return the view of an entire weight whose shape is given in `layout`.
 
     >>> view_of((784, 256), "keras")
     View(shape=(784, 256), strides=(1, 784), offset=0)
     """
-    axes = _canonical_axes(len(shape), layout, layer)
-    strides = [0] * len(shape)
-    for axis, stride in zip(axes, _c_strides(tuple(shape[axis] for axis in axes))):
-        strides[axis] = stride
-    return View(shape, tuple(strides))
-
-
-def _c_strides(shape: Shape) -> tuple[int, ...]:
-    return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+    return view_along(shape, axes_of(layout, len(shape), kind), kind)

@@ -13,7 +13,7 @@ from service.core.errors import unknown_name
 from service.core.layers.fans import Mode
 from service.core.names import name_key
 from service.core.parameters import Kind, Parameter
-from service.core.schemes import depth, elementary, placed, scaled, special
+from service.core.schemes import depth, elementary, gates, placed, scaled, special
 from service.core.schemes.scheme import GAIN_OR_CHOICE, Alias, Scheme
 
 __all__ = [
@@ -56,7 +56,7 @@ _AUTO = Scheme(
     ),
 )
 
-_ROWS = (_AUTO, *elementary.ROWS, *scaled.ROWS, *placed.ROWS, *depth.ROWS, *special.ROWS)
+_ROWS = (_AUTO, *elementary.ROWS, *scaled.ROWS, *placed.ROWS, *gates.ROWS, *depth.ROWS, *special.ROWS)
 
 SCHEMES: dict[str, Scheme] = {row.name: row for row in _ROWS}
 

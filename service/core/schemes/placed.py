@@ -1,4 +1,4 @@
-"""Schemes whose elements differ by position: identities, copies, gate biases, orthogonal matrices, sparsity."""
+"""Schemes whose elements differ by position: identities, copies, orthogonal matrices, sparsity."""
 
 from __future__ import annotations
 
@@ -6,120 +6,102 @@ import math
 
 from service.core import references
 from service.core.errors import InvalidValue
-from service.core.layers.fans import fans_of
-from service.core.layers.layer import Layer
-from service.core.parameters import Kind, Parameter, Values, fill
+from service.core.layers.weight import Matrix, Weight
+from service.core.parameters import Kind, Parameter, Values
 from service.core.schemes import elementary, scaled
+from service.core.schemes.applying import apply_scheme
 from service.core.schemes.scheme import GAIN, Build, Scheme, names
+from service.core.stream.distributions import Distribution
 from service.core.stream.view import Shape
 from service.core.tensors import patterns, wholes
-from service.core.tensors.rules import Repeated, Rule
+from service.core.tensors.rules import Pattern, Repeated, Rule, Whole
 
-_LSTM_GATES = 4
-_FORGET_GATE = 1  # i, f, g, o in torch; i, f, c, o in Keras
-_GRU_GATES = 3
-_UPDATE_GATE = {"torch": 1, "keras": 0}  # r, z, n in torch; z, r, h in Keras
+CHANNEL_ORDERS = ("pixel_shuffle", "depth_to_space")
 
 
 def _check_rank(shape: Shape, ranks: range, scheme: str) -> None:
     if len(shape) not in ranks:
         rank = f"rank {ranks.start}" if len(ranks) == 1 else f"rank {ranks.start} to {ranks.stop - 1}"
         raise InvalidValue(
-            "shape", expected=f"{rank} for {scheme}", received=list(shape), action="Correct the shape, or choose another scheme."
+            "shape",
+            expected=f"{rank} for {scheme}",
+            received=list(shape),
+            action="Correct the shape, say what each axis is in axes, or choose another scheme.",
         )
 
 
-def _check_gates(shape: Shape, gates: int, scheme: str) -> None:
-    _check_rank(shape, range(1, 2), scheme)
-    if shape[0] % gates:
+def _identity(values: Values, matrix: Matrix) -> Pattern:
+    _check_rank(matrix.shape, range(2, 3), "identity")
+    return patterns.identity(matrix.shape, values["gain"])
+
+
+def _dirac(values: Values, matrix: Matrix) -> Pattern:
+    _check_rank(matrix.shape, range(3, 6), "dirac")
+    return patterns.dirac(matrix.shape, values["gain"])
+
+
+def _zero_hadamard(values: Values, matrix: Matrix) -> Pattern:
+    _check_rank(matrix.shape, range(2, 6), "zero_hadamard")
+    return patterns.zero_hadamard(matrix.shape, values["gain"])
+
+
+def _bilinear(values: Values, matrix: Matrix) -> Pattern:
+    _check_rank(matrix.shape, range(3, 6), "bilinear")
+    return patterns.bilinear(matrix.shape, values["gain"])
+
+
+def _hippo_legs(values: Values, matrix: Matrix) -> Pattern:
+    _check_rank(matrix.shape, range(2, 3), "hippo_legs")
+    if matrix.shape[0] != matrix.shape[1]:
+        raise InvalidValue("shape", expected="a square matrix for hippo_legs", received=list(matrix.shape), action="Give [n, n].")
+    return patterns.hippo_legs(matrix.shape, values["gain"])
+
+
+def _icnr(values: Values, weight: Weight) -> Rule:
+    _check_rank(weight.shape, range(3, 6), "icnr")
+    copies = int(values["upscale"]) ** len(weight.kernel)
+    groups = 1 if weight.inputs_first else weight.groups or 1
+    if weight.out % (copies * groups):
+        of_each = "" if groups == 1 else f" and by groups ({groups})"
         raise InvalidValue(
             "shape",
-            expected=f"a length that is a multiple of {gates}, the number of gates",
-            received=list(shape),
-            action="Give [gates·hidden].",
-        )
-
-
-def _identity(values: Values, shape: Shape, _: Layer) -> Rule:
-    _check_rank(shape, range(2, 3), "identity")
-    return patterns.identity(shape, values["gain"])
-
-
-def _dirac(values: Values, shape: Shape, layer: Layer) -> Rule:
-    _check_rank(shape, range(3, 6), "dirac")
-    return patterns.dirac(shape, values["gain"], layer.groups or 1)
-
-
-def _zero_hadamard(values: Values, shape: Shape, _: Layer) -> Rule:
-    _check_rank(shape, range(2, 6), "zero_hadamard")
-    return patterns.zero_hadamard(shape, values["gain"])
-
-
-def _bilinear(values: Values, shape: Shape, _: Layer) -> Rule:
-    _check_rank(shape, range(3, 6), "bilinear")
-    return patterns.bilinear(shape, values["gain"])
-
-
-def _lstm_bias(values: Values, shape: Shape, _: Layer) -> Rule:
-    _check_gates(shape, _LSTM_GATES, "lstm_bias")
-    return patterns.gate_bias(shape, _LSTM_GATES, _FORGET_GATE, values["forget"])
-
-
-def _gru_bias(values: Values, shape: Shape, _: Layer) -> Rule:
-    _check_gates(shape, _GRU_GATES, "gru_bias")
-    return patterns.gate_bias(shape, _GRU_GATES, _UPDATE_GATE[values["gate_order"]], values["update"])
-
-
-def _chrono(values: Values, shape: Shape, _: Layer) -> Rule:
-    _check_gates(shape, _LSTM_GATES, "chrono")
-    return patterns.chrono(shape, values["t_max"])
-
-
-def _hippo_legs(values: Values, shape: Shape, _: Layer) -> Rule:
-    _check_rank(shape, range(2, 3), "hippo_legs")
-    if shape[0] != shape[1]:
-        raise InvalidValue("shape", expected="a square matrix for hippo_legs", received=list(shape), action="Give [n, n].")
-    return patterns.hippo_legs(shape, values["gain"])
-
-
-def _icnr(values: Values, shape: Shape, layer: Layer) -> Rule:
-    _check_rank(shape, range(3, 6), "icnr")
-    copies = int(values["upscale"]) ** (len(shape) - 2)
-    if shape[0] % copies:
-        raise InvalidValue(
-            "shape",
-            expected=f"a number of outputs divisible by upscale to the power of the kernel's rank ({copies})",
-            received=list(shape),
+            expected=f"a number of outputs ({weight.out}) divisible by upscale to the power of the kernel's rank ({copies}){of_each}",
+            received=list(weight.shape),
             action="Give [out·copies, in, *kernel].",
         )
-    base, kernel = _BASES[values["base"]], (shape[0] // copies, *shape[1:])
-    filled = fill(base.parameters, {"gain": values["gain"]}, owner=base.name)
-    rule = base.build(filled, kernel, layer) if base.build else base.resolve(filled, fans_of(kernel, layer)) if base.resolve else None
-    assert rule is not None and not isinstance(rule, Repeated)  # noqa: PT018  # true of every scheme in _BASES
-    return Repeated(rule, math.prod(shape[1:]), copies)
+    base, kernel = _BASES[values["base"]], weight.with_outputs(weight.out // copies)
+    rule = apply_scheme(base, {}, {"gain": values["gain"]}, kernel).rule
+    assert isinstance(rule, Distribution | Whole)  # true of every scheme in _BASES, with its outputs in one matrix
+    of_channel = math.prod(weight.kernel) * (1 if weight.inputs_first else weight.inside)  # elements of one output that lie in a row
+    is_channel_major = (values["order"] or CHANNEL_ORDERS[weight.kernel_first]) == "pixel_shuffle"
+    return Repeated(rule, of_channel if is_channel_major else of_channel * kernel.out, copies)
 
 
-def _orthogonal(values: Values, shape: Shape, _: Layer) -> Rule:
-    _check_rank(shape, range(2, 17), "orthogonal")
-    return wholes.orthogonal(shape, values["gain"])
+def _orthogonal(values: Values, matrix: Matrix) -> Whole:
+    _check_rank(matrix.shape, range(2, 17), "orthogonal")
+    return wholes.orthogonal(matrix.shape, values["gain"])
 
 
-def _delta_orthogonal(values: Values, shape: Shape, _: Layer) -> Rule:
-    _check_rank(shape, range(3, 6), "delta_orthogonal")
-    if shape[1] > shape[0]:
+def _delta_orthogonal(values: Values, matrix: Matrix) -> Whole:
+    _check_rank(matrix.shape, range(3, 6), "delta_orthogonal")
+    out, inside, *_ = matrix.shape
+    if inside > out:
         raise InvalidValue(
-            "shape", expected="no more inputs than outputs for delta_orthogonal", received=list(shape), action="Use orthogonal."
+            "shape",
+            expected="no more inputs than outputs for delta_orthogonal",
+            received=f"{inside} inputs and {out} outputs",
+            action="Use orthogonal.",
         )
-    return wholes.delta_orthogonal(shape, values["gain"])
+    return wholes.delta_orthogonal(matrix.shape, values["gain"])
 
 
-def _sparse(values: Values, shape: Shape, _: Layer) -> Rule:
-    _check_rank(shape, range(2, 3), "sparse")
+def _sparse(values: Values, matrix: Matrix) -> Whole:
+    _check_rank(matrix.shape, range(2, 3), "sparse")
     if values["sparsity"] > 1:
         raise InvalidValue(
             "sparsity", expected="a fraction from 0 to 1", received=values["sparsity"], action="For example, 0.9 sets nine of ten to zero."
         )
-    return wholes.sparse(shape, values["sparsity"], values["gain"] * values["stddev"])
+    return wholes.sparse(matrix.shape, values["sparsity"], values["gain"] * values["stddev"])
 
 
 def _row(
@@ -131,8 +113,12 @@ def _row(
     *parameters: Parameter,
     aliases: tuple[str, ...] = (),
     equation: str = "",
+    takes_groups: bool = False,
 ) -> Scheme:
-    return Scheme(name, summary, formula, reference, None, parameters, names(*aliases), equation=equation, build=build)
+    return Scheme(
+        name, summary, formula, reference, None, parameters, names(*aliases),
+        equation=equation, build=build, takes_groups=takes_groups,
+    )  # fmt: skip
 
 
 _ORTHOGONAL = _row(
@@ -161,7 +147,7 @@ ROWS = (
         "A convolution that passes each input channel on unchanged.",
         "gain at the centre tap k//2 of its own channel (within each of `groups`), else 0",
         references.ZAGORUYKO_2017, _dirac, GAIN,
-        aliases=("torch.dirac_",),
+        aliases=("torch.dirac_",), takes_groups=True,
     ),
     _row(
         "zero_hadamard",
@@ -178,49 +164,31 @@ ROWS = (
         aliases=("bilinear_upsampling", "upsampling"),
     ),
     _row(
-        "lstm_bias",
-        "Makes an LSTM remember from the start: the bias opens the forget gate and is 0 for the others.",
-        "forget for the second quarter (i, f, g, o), else 0",
-        references.JOZEFOWICZ_2015, _lstm_bias,
-        Parameter("forget", "the bias of the forget gate; torch adds two biases, so use zeros for the other", default=1.0),
-        aliases=("unit_forget_bias", "forget_gate_bias"),
-    ),
-    _row(
-        "gru_bias",
-        "Makes a GRU remember from the start: the bias opens the update gate z and is 0 for the others.",
-        "update for the gate z, else 0",
-        references.JOZEFOWICZ_2015, _gru_bias,
-        Parameter("update", "the bias of the update gate", default=1.0),
-        Parameter(
-            "gate_order",
-            "the order of the gates: torch (r, z, n) or keras (z, r, h)",
-            kind=Kind.CHOICE,
-            default="torch",
-            choices=("torch", "keras"),
-        ),
-    ),
-    _row(
-        "chrono",
-        "Spreads the memory of an LSTM's units over every length up to t_max.",
-        "log U[1, t_max - 1] for the forget gate, its negative for the input gate, else 0",
-        references.TALLEC_2018, _chrono,
-        Parameter("t_max", "the longest dependency, in steps, at least 3", required=True, minimum=3.0),
-    ),
-    _row(
         "hippo_legs",
         "The state matrix that represents a history by Legendre polynomials.",
         "-gain·√(2n+1)·√(2k+1) if n > k, -gain·(n + 1) if n = k, else 0",
         references.GU_2020, _hippo_legs, GAIN,
         aliases=("hippo",), equation="theorem 2",
     ),
-    _row(
+    Scheme(
         "icnr",
         "A sub-pixel convolution without checkerboard artifacts: all its sub-kernels are the same.",
         "base for [out/copies, in, *kernel], each output `copies` = upscale^d times",
-        references.AITKEN_2017, _icnr,
-        Parameter("upscale", "the upscale factor along each axis, an integer", kind=Kind.INTEGER, required=True, minimum=1),
-        Parameter("base", "the scheme of the sub-kernel", kind=Kind.CHOICE, default="he_normal", choices=tuple(_BASES)),
-        GAIN,
+        references.AITKEN_2017,
+        None,
+        (
+            Parameter("upscale", "the upscale factor along each axis, an integer", kind=Kind.INTEGER, required=True, minimum=1),
+            Parameter("base", "the scheme of the sub-kernel", kind=Kind.CHOICE, default="he_normal", choices=tuple(_BASES)),
+            Parameter(
+                "order",
+                "pixel_shuffle (torch; in ONNX CRD): the copies of an output follow each other; depth_to_space (TensorFlow, Keras; in ONNX"
+                " DCR): the copies of all outputs do; by default that of the layout",
+                kind=Kind.CHOICE,
+                choices=CHANNEL_ORDERS,
+            ),
+            GAIN,
+        ),
+        build_tensor=_icnr,
     ),
     _ORTHOGONAL,
     _row(

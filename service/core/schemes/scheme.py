@@ -9,15 +9,15 @@ from typing import Any
 from service.core.activations import GAIN_CHOICES
 from service.core.errors import InvalidValue
 from service.core.layers.fans import Fans
-from service.core.layers.layer import Layer
+from service.core.layers.weight import Matrix, Weight
 from service.core.parameters import Kind, Parameter, Values
 from service.core.references import Reference
 from service.core.stream.distributions import Distribution
-from service.core.stream.view import Shape
-from service.core.tensors.rules import Rule
+from service.core.tensors.rules import Pattern, Rule, Whole
 
 Resolve = Callable[[Values, Fans], Distribution]
-Build = Callable[[Values, Shape, Layer], Rule]
+Build = Callable[[Values, Matrix], Pattern | Whole]
+BuildTensor = Callable[[Values, Weight], Rule]
 Extras = Callable[[Values, Fans], dict[str, float]]
 
 
@@ -54,10 +54,14 @@ class Alias:
 
 @dataclass(frozen=True, eq=False)
 class Scheme:
-    """One initializer. `resolve` returns the distribution of every element. If the elements differ, `build` returns their rule.
+    """One initializer, which has one of three functions; `auto` has none, because it chooses among the other schemes.
 
-    `auto` has neither, because it chooses among the other schemes. `extras` returns what the scheme requires beyond the tensor,
-    such as a factor in the forward pass. If `judged` is False, the scale is deliberate and is not compared with other schemes.
+    `resolve` returns the distribution of every element. If the elements differ, `build` returns the rule of one matrix [out, in, *kernel],
+    which is applied to each that is stacked, packed or grouped in the tensor. `build_tensor` returns the rule of the whole tensor.
+
+    `takes_groups`: the libraries' own functions take groups. `for_vectors`: for biases, whose axes before the last are independent vectors.
+    `extras` returns what the scheme requires beyond the tensor, such as a factor in the forward pass. If `judged` is False, the scale is
+    deliberate and is not compared with other schemes.
     """
 
     name: str
@@ -70,6 +74,9 @@ class Scheme:
     needs_fans: bool = False
     equation: str = ""
     build: Build | None = None
+    build_tensor: BuildTensor | None = None
+    takes_groups: bool = False
+    for_vectors: bool = False
     extras: Extras | None = None
     judged: bool = True
 

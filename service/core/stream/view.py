@@ -14,7 +14,7 @@ from service.core.errors import InvalidValue
 
 Shape = tuple[int, ...]
 
-_INTEGER = re.compile(r"[+-]?\d{1,19}", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d{1,30}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,12 @@ class View:
     def slice(self, text: str) -> View:
         """Return the part that a NumPy basic slice selects: integers, start:stop:step and one `...`, separated by commas.
 
+        As in NumPy, a slice is cut at the ends of its axis, and may be empty. An integer must be an index of its axis.
+
         >>> View((4, 6), (6, 1)).slice("1:3, ::2")
         View(shape=(2, 3), strides=(6, 2), offset=6)
 
-        Raise InvalidValue if the slice cannot be parsed, reaches outside the shape or selects nothing.
+        Raise InvalidValue if the slice cannot be parsed, or an integer in it is outside its axis.
         """
         items = self._items_per_axis(text)
         offset, shape, strides = self.offset, [], []
@@ -83,7 +85,7 @@ class View:
             if isinstance(index, int):
                 offset += index * stride
             else:
-                offset += index.start * stride
+                offset += index.start * stride if index else 0
                 shape.append(len(index))
                 # A step beyond the axis selects one element. Its stride is never used, and may not fit into an integer of the kernels.
                 strides.append(index.step * stride if len(index) > 1 else stride)
@@ -103,25 +105,18 @@ class View:
         if len(parts) > 3 or not all(part.strip() == "" or _INTEGER.fullmatch(part.strip()) for part in parts) or item == "":
             raise self._invalid_slice(text, "integers and start:stop:step, such as '128:256, :'")
         numbers = [int(part) if part.strip() else None for part in parts]
-        in_range = f"an index within axis {axis} of length {length}"
         if len(numbers) == 1 and numbers[0] is not None:
             if not -length <= numbers[0] < length:
-                raise self._invalid_slice(text, in_range)
+                raise self._invalid_slice(text, f"an index within axis {axis} of length {length}")
             return numbers[0] % length
-        start, stop, step = (*numbers, None, None)[:3]
-        if any(bound is not None and not -length <= bound <= length for bound in (start, stop)):
-            raise self._invalid_slice(text, in_range)
-        if step == 0:
+        if len(numbers) == 3 and numbers[2] == 0:
             raise self._invalid_slice(text, "a step other than 0")
-        indices = range(*slice(start, stop, step).indices(length))
-        if not indices:
-            raise self._invalid_slice(text, f"at least one index on axis {axis}")
-        return indices
+        return range(*slice(*(numbers if len(numbers) > 1 else (None,))).indices(length))
 
     def _invalid_slice(self, text: str, expected: str) -> InvalidValue:
         return InvalidValue(
             "slice",
             expected=f"{expected}, for the shape {list(self.shape)}",
             received=text,
-            action="Use a NumPy basic slice that lies within the shape.",
+            action="Use a basic slice as in NumPy.",
         )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from service.core.stream import engines
 from service.core.stream.distributions import Distribution, Draw
-from service.core.tensors.rules import Pattern, Repeated, Rule, Whole, whole_in
+from service.core.tensors.rules import Parts, Pattern, Repeated, Rule, Whole, whole_in
 from service.core.tensors.tensor import VirtualTensor
 
 _S = 1e-9  # seconds in a nanosecond
@@ -44,6 +44,7 @@ _ROUNDING = {"numba": {"float16": 0.2, "bfloat16": 0.2}, "numpy": {"float16": 2.
 _FORMULAS = {"identity": 2, "dirac": 5, "zero_hadamard": 5, "bilinear": 12, "gate_bias": 2, "chrono": 180, "hippo_legs": 12}
 _SLOWEST_FORMULA = max(_FORMULAS.values())
 _INDEX_OF_AN_AXIS = 5  # to compute an index on one axis from a position, or a position from indices
+_SORT = 8  # to find out which part of a packed matrix an element is in, and to put its value there
 _COPY = 4  # to look an element up in another array
 
 _WHOLE_OPERATION = {"numba": 0.035, "numpy": 0.05}  # one of Whole.operations
@@ -64,11 +65,15 @@ def _element(tensor: VirtualTensor) -> float:
     rule, view = tensor.spec.rule, tensor.spec.view
     if isinstance(rule, Distribution):
         return _draw(rule, tensor, in_order=engines.current().draws_in_order(view))
+    if isinstance(rule, Parts) and view.is_contiguous:
+        return max(_draw(part, tensor, in_order=True) for part in rule.distributions)
     return _INDEX_OF_AN_AXIS * len(view.shape) + _at_position(rule, tensor)
 
 
 def _at_position(rule: Rule, tensor: VirtualTensor) -> float:
     match rule:
+        case Parts():
+            return _SORT + max(_at_position(part, tensor) for part in rule.distributions)
         case Repeated():
             return _COPY + _at_position(rule.base, tensor)
         case Pattern():

@@ -1,4 +1,4 @@
-"""Patterns: identities, interpolations and gate biases, given by a formula of the index."""
+"""Patterns of a matrix [out, in, *kernel]: identities and interpolations, given by a formula of the index."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from service.core.stream.distributions import Bounds
 from service.core.stream.philox import Stream
-from service.core.stream.portable import portable
-from service.core.stream.quantiles import join, log64, uniform64
 from service.core.stream.view import Shape
 from service.core.tensors.rules import Formula, Index, Pattern
 
@@ -19,18 +17,17 @@ Float64s = npt.NDArray[np.float64]
 
 def identity(shape: Shape, gain: float) -> Pattern:
     """Return the identity times gain: gain where row and column are equal, else 0. A rectangle holds as much of it as fits."""
-    return _pattern("identity", shape, (min(0.0, gain), max(0.0, gain)), lambda index, _: gain * (index[0] == index[1]), gain=gain)
+    return pattern("identity", shape, (min(0.0, gain), max(0.0, gain)), lambda index, _: gain * (index[0] == index[1]), gain=gain)
 
 
-def dirac(shape: Shape, gain: float, groups: int) -> Pattern:
-    """Return a convolution [out, in/groups, *kernel] that passes each input through: gain at the centre tap k//2 of its own channel."""
-    per_group = shape[0] // groups
+def dirac(shape: Shape, gain: float) -> Pattern:
+    """Return a convolution [out, in, *kernel] that passes each input through: gain at the centre tap k//2 of its own channel."""
 
     def formula(index: Index, _: Stream) -> Float64s:
         out, inside, *taps = index
-        return gain * ((out % per_group == inside) & _at_centre(taps, shape[2:]))
+        return gain * ((out == inside) & _at_centre(taps, shape[2:]))
 
-    return _pattern("dirac", shape, (min(0.0, gain), max(0.0, gain)), formula, gain=gain, groups=groups)
+    return pattern("dirac", shape, (min(0.0, gain), max(0.0, gain)), formula, gain=gain)
 
 
 def zero_hadamard(shape: Shape, gain: float) -> Pattern:
@@ -50,7 +47,7 @@ def zero_hadamard(shape: Shape, gain: float) -> Pattern:
         sign = 1.0 - 2.0 * (np.bitwise_count(row & column) % 2)
         return gain * sign * centre / math.sqrt(order)
 
-    return _pattern("zero_hadamard", shape, (-gain, gain), formula, gain=gain)
+    return pattern("zero_hadamard", shape, (-gain, gain), formula, gain=gain)
 
 
 def bilinear(shape: Shape, gain: float) -> Pattern:
@@ -64,32 +61,7 @@ def bilinear(shape: Shape, gain: float) -> Pattern:
             values = values * (1.0 - np.abs(tap - (length - 1) / 2) / -(-length // 2))
         return values
 
-    return _pattern("bilinear", shape, (0.0, gain), formula, gain=gain)
-
-
-def gate_bias(shape: Shape, gates: int, gate: int, value: float) -> Pattern:
-    """Return the bias of `gates` stacked gates: `value` for one of them, 0 for the others."""
-    hidden = shape[0] // gates
-    bounds = (min(0.0, value), max(0.0, value))
-    return _pattern("gate_bias", shape, bounds, lambda index, _: value * (index[0] // hidden == gate), gates=gates, gate=gate, value=value)
-
-
-def chrono(shape: Shape, longest: float) -> Pattern:
-    """Return the bias of an LSTM's gates i, f, g, o: log U[1, T - 1] for f, its negative for i, 0 for the others.
-
-    U of unit j is the float64 uniform of word j. The logarithm is the stream's own, so it is the same on every machine.
-    """
-    hidden = shape[0] // 4
-
-    def formula(index: Index, stream: Stream) -> Float64s:
-        gate, unit = np.divmod(index[0], hidden)
-        units = unit.astype(np.uint64)
-        draw = uniform64(join(stream.words_at(units), stream.second.words_at(units)))
-        memory = log64(longest / 2 + (longest / 2 - 1) * draw)
-        return np.where(gate == 1, memory, np.where(gate == 0, -memory, 0.0))
-
-    limit = portable(math.log(longest - 1))
-    return _pattern("chrono", shape, (-limit, limit), formula, t_max=longest)
+    return pattern("bilinear", shape, (0.0, gain), formula, gain=gain)
 
 
 def hippo_legs(shape: Shape, gain: float) -> Pattern:
@@ -104,7 +76,7 @@ def hippo_legs(shape: Shape, gain: float) -> Pattern:
         below = np.sqrt(2 * n + 1) * np.sqrt(2 * k + 1)
         return np.where(n > k, -gain * below, np.where(n == k, -gain * (n + 1), 0.0))
 
-    return _pattern("hippo_legs", shape, (-gain * 2.0 * shape[0], 0.0), formula, gain=gain)
+    return pattern("hippo_legs", shape, (-gain * 2.0 * shape[0], 0.0), formula, gain=gain)
 
 
 def _at_centre(taps: list[npt.NDArray[np.int64]], kernel: Shape) -> npt.NDArray[np.bool_] | bool:
@@ -115,5 +87,6 @@ def _at_centre(taps: list[npt.NDArray[np.int64]], kernel: Shape) -> npt.NDArray[
     return centre
 
 
-def _pattern(name: str, shape: Shape, bounds: Bounds, formula: Formula, **parameters: float) -> Pattern:
+def pattern(name: str, shape: Shape, bounds: Bounds, formula: Formula, **parameters: float | str) -> Pattern:
+    """Return a pattern. The parameters are all that its formula depends on, besides the shape."""
     return Pattern(name, shape, bounds, formula, tuple(sorted(parameters.items())))

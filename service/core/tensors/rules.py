@@ -1,6 +1,7 @@
 """Rules: how the elements of a tensor are computed.
 
     Distribution   loc + scale·draw, from the element's own word          (distributions.py)
+    Parts          a distribution for each of several packed matrices
     Repeated       copies of the elements of another rule
     Pattern        a formula of the element's index
     Whole          an element of a tensor that is computed all at once
@@ -12,8 +13,9 @@ Every rule has the attributes of Described, as properties or as fields.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,7 @@ from service.core.stream.distributions import Bounds, Described, Distribution, D
 from service.core.stream.philox import Stream
 from service.core.stream.view import Shape
 from service.core.tensors.dtypes import DType
+from service.core.tensors.units import Units
 
 Index = tuple[npt.NDArray[np.int64], ...]
 Floats = npt.NDArray[Any]
@@ -68,6 +71,64 @@ class Repeated(Described):
         return self.base.facts | {"repeated": {"block": self.block, "times": self.times}}
 
 
+@dataclass(frozen=True)
+class Parts(Described):
+    """Distributions of packed matrices that differ in size, each over its `sizes` elements in a row, over and over for stacked weights."""
+
+    distributions: tuple[Distribution, ...]
+    sizes: tuple[int, ...]
+
+    def runs(self, start: int, stop: int) -> Iterator[tuple[int, int, Distribution]]:
+        """Yield the parts of the range of canonical positions, in order: where each starts and stops, and its distribution."""
+        if start == stop:
+            return
+        period = sum(self.sizes)
+        place = start - start % period
+        for distribution, size in cycle(zip(self.distributions, self.sizes, strict=True)):
+            if place >= stop:
+                return
+            if place + size > start:
+                yield max(start, place), min(stop, place + size), distribution
+            place += size
+
+    def part_at(self, positions: npt.NDArray[np.uint64]) -> npt.NDArray[np.intp]:
+        """Return the number of the part that each position is in."""
+        ends = np.cumsum(np.array(self.sizes, np.uint64))
+        return np.searchsorted(ends, positions % ends[-1], side="right")
+
+    @property
+    @override
+    def mean(self) -> float:
+        return self._average([part.mean for part in self.distributions])
+
+    @property
+    @override
+    def stddev(self) -> float:
+        mean = self.mean
+        return math.sqrt(self._average([part.stddev**2 + (part.mean - mean) ** 2 for part in self.distributions]))
+
+    @property
+    @override
+    def bounds(self) -> Bounds | None:
+        bounds = [part.bounds for part in self.distributions]
+        lows, highs = [each[0] for each in bounds if each], [each[1] for each in bounds if each]
+        return (min(lows), max(highs)) if len(lows) == len(bounds) else None
+
+    @property
+    @override
+    def largest(self) -> float:
+        return max(part.largest for part in self.distributions)
+
+    @property
+    @override
+    def facts(self) -> dict[str, Any]:
+        parts = [{"elements": size} | part.facts for part, size in zip(self.distributions, self.sizes, strict=True)]
+        return {"draw": self.distributions[0].draw.value, "parts": parts}
+
+    def _average(self, values: list[float]) -> float:
+        return math.fsum(value * size for value, size in zip(values, self.sizes, strict=True)) / max(1, sum(self.sizes))
+
+
 # returns the values at an index; the stream is for formulas that also draw
 Formula = Callable[[Index, Stream], npt.NDArray[np.float64]]
 
@@ -83,6 +144,7 @@ class Pattern:
     parameters: tuple[tuple[str, Any], ...] = ()
     mean: None = None
     stddev: None = None
+    units: Units | None = None
     signs: Signs = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -100,11 +162,11 @@ class Pattern:
     @property
     def facts(self) -> dict[str, Any]:
         """The parameters of the formula."""
-        return {"draw": "pattern", "parameters": dict(self.parameters)}
+        return {"draw": "pattern", "parameters": dict(self.parameters)} | (self.units.facts if self.units else {})
 
 
-# returns the whole tensor in C order of its canonical shape, in a given precision
-Compute = Callable[[Stream, np.dtype[Any]], Floats]
+# returns the whole tensor in C order of its canonical shape, in a given precision, from the words at a place on
+Compute = Callable[[Stream, np.dtype[Any], int], Floats]
 
 
 @dataclass(frozen=True)
@@ -127,6 +189,7 @@ class Whole:
     mean: float = 0.0
     operations: int = 0
     working_bytes: int = 0
+    units: Units | None = None
     signs: Signs = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -139,16 +202,19 @@ class Whole:
     @property
     def facts(self) -> dict[str, Any]:
         """The parameters of the computation."""
-        return {"draw": "structure", "parameters": dict(self.parameters)}
+        return {"draw": "structure", "parameters": dict(self.parameters)} | (self.units.facts if self.units else {})
 
 
-Rule = Distribution | Repeated | Pattern | Whole
+Rule = Distribution | Parts | Repeated | Pattern | Whole
 
 
 def bounds_in(rule: Rule, dtype: DType) -> Bounds | None:
     """Return the bounds of the values as they are in a dtype, whose rounding may lead beyond those of the rule."""
     if rule.bounds is None:
         return None
+    if isinstance(rule, Parts):
+        bounds = [bounds_in(part, dtype) or rule.bounds for part in rule.distributions]
+        return min(low for low, _ in bounds), max(high for _, high in bounds)
     low, high = rule.bounds
     if isinstance(rule, Distribution) and rule.draw in (Draw.UNIFORM, Draw.TRUNCATED_NORMAL):
         loc, scale = dtype.draws_in.type(rule.loc), dtype.draws_in.type(rule.scale)

@@ -18,7 +18,7 @@ from service.core.stream.numpy_engine import Floats, Positions
 from service.core.stream.philox import MAX_SEED, Stream
 from service.core.stream.view import Shape, View
 from service.core.tensors.dtypes import DType
-from service.core.tensors.rules import Pattern, Repeated, Rule, Whole, whole_in
+from service.core.tensors.rules import Parts, Pattern, Repeated, Rule, Whole, whole_in
 from service.core.tensors.wholes import WHOLES
 
 MAX_RANK = 16
@@ -28,19 +28,19 @@ _CHUNK = 1 << 16  # elements computed at once, so that temporary arrays stay in 
 
 
 def check_shape(shape: Sequence[int]) -> Shape:
-    """Check a shape and return it: at most 16 dimensions, each at least 1, and at most 2^62 elements. Raise InvalidValue."""
+    """Check a shape and return it: at most 16 dimensions, each at least 0, and at most 2^62 elements. Raise InvalidValue.
+
+    A dimension of 0 is that of a tensor without elements, as in NumPy. The limit also holds for the product of the other dimensions.
+    """
     if len(shape) > MAX_RANK:
         raise InvalidValue("shape", expected=f"at most {MAX_RANK} dimensions", received=list(shape), action="Ask for fewer dimensions.")
     size = 1
     for length in shape:
-        if length < 1:
+        if length < 0:
             raise InvalidValue(
-                "shape",
-                expected="dimensions of at least 1",
-                received=list(shape),
-                action="Give each dimension a length of at least 1, or leave it out.",
+                "shape", expected="dimensions of at least 0", received=list(shape), action="Give the length of each dimension."
             )
-        size *= length
+        size *= max(1, length)
         if size > MAX_SIZE:
             raise InvalidValue("shape", expected="at most 2^62 elements", received=list(shape), action="Ask for a smaller tensor.")
     return tuple(shape)
@@ -156,14 +156,23 @@ class VirtualTensor:
     def _fill(self, out: Floats, start: int) -> None:
         """Fill `out` in the precision of the draw."""
         rule, view = self.spec.rule, self.spec.view
-        if isinstance(rule, Distribution) and rule.draw is not Draw.CONSTANT:
-            engines.current().fill(out, rule, self._stream, view, start)
-        elif isinstance(rule, Distribution):
-            out[...] = out.dtype.type(rule.loc) + out.dtype.type(rule.scale)
+        if isinstance(rule, Distribution):
+            self._draw(out, rule, start)
+        elif isinstance(rule, Parts) and view.is_contiguous:
+            first = view.offset + start
+            for begin, end, distribution in rule.runs(first, first + len(out)):
+                self._draw(out[begin - first : end - first], distribution, begin - view.offset)
         else:
             for first in range(0, len(out), _CHUNK):
                 part = out[first : first + _CHUNK]
                 self._fill_at(part, rule, view.positions(start + first, start + first + len(part)))
+
+    def _draw(self, out: Floats, rule: Distribution, start: int) -> None:
+        """Fill `out` with draws in the order of the view."""
+        if rule.draw is Draw.CONSTANT:
+            out[...] = out.dtype.type(rule.loc) + out.dtype.type(rule.scale)
+        else:
+            engines.current().fill(out, rule, self._stream, self.spec.view, start)
 
     def _fill_at(self, out: Floats, rule: Rule, positions: Positions) -> None:
         match rule:
@@ -171,6 +180,13 @@ class VirtualTensor:
                 out[...] = out.dtype.type(rule.loc) + out.dtype.type(rule.scale)
             case Distribution():
                 engines.current().fill_at(out, rule, self._stream, positions)
+            case Parts():
+                part_at = rule.part_at(positions)
+                for part, distribution in enumerate(rule.distributions):
+                    here = part_at == part
+                    values = np.empty(np.count_nonzero(here), out.dtype)
+                    self._fill_at(values, distribution, positions[here])
+                    out[here] = values
             case Repeated():
                 self._fill_at(out, rule.base, rule.source(positions))
             case Pattern():

@@ -42,12 +42,12 @@ def orthogonal(shape: Shape, gain: float) -> Whole:
     """
     rows, columns = shape[0], math.prod(shape[1:])
 
-    def compute(stream: Stream, dtype: np.dtype[Any]) -> Floats:
-        values = _orthonormal(stream, rows, columns)
+    def compute(stream: Stream, dtype: np.dtype[Any], start: int) -> Floats:
+        values = _orthonormal(stream, start, rows, columns)
         values *= gain
         return values.astype(dtype, copy=False)
 
-    stddev = gain / math.sqrt(max(rows, columns))
+    stddev = gain / math.sqrt(max(rows, columns, 1))
     return Whole(
         "orthogonal",
         shape,
@@ -67,12 +67,12 @@ def delta_orthogonal(shape: Shape, gain: float) -> Whole:
     out, inside, *kernel = shape
     at_centre: tuple[slice | int, ...] = (slice(None), slice(None), *((length - 1) // 2 for length in kernel))
 
-    def compute(stream: Stream, dtype: np.dtype[Any]) -> Floats:
+    def compute(stream: Stream, dtype: np.dtype[Any], start: int) -> Floats:
         values = np.zeros(shape, dtype)
-        values[at_centre] = gain * _orthonormal(stream, out, inside)
+        values[at_centre] = gain * _orthonormal(stream, start, out, inside)
         return values
 
-    stddev = gain / math.sqrt(out * math.prod(kernel))
+    stddev = gain / math.sqrt(max(1, out * math.prod(kernel)))
     return Whole(
         "delta_orthogonal",
         shape,
@@ -92,14 +92,14 @@ def sparse(shape: Shape, sparsity: float, stddev: float) -> Whole:
     out, inside = shape
     zeros = math.ceil(sparsity * out)
 
-    def compute(stream: Stream, dtype: np.dtype[Any]) -> Floats:
-        values = _normal(stream, shape, dtype, stddev)
-        words = _words(stream.second, shape)
-        width = max(1, _BLOCK // out)  # columns whose order is in memory at once
-        for start in range(0, inside, width):
+    def compute(stream: Stream, dtype: np.dtype[Any], start: int) -> Floats:
+        values = _normal(stream, start, shape, dtype, stddev)
+        words = _words(stream.second, start, shape)
+        width = max(1, _BLOCK // max(1, out))  # columns whose order is in memory at once
+        for first in range(0, inside, width):
             stop_if_unwatched()
-            order = np.argsort(words[:, start : start + width], axis=0, kind="stable")
-            np.put_along_axis(values[:, start : start + width], order[:zeros], dtype.type(0), axis=0)
+            order = np.argsort(words[:, first : first + width], axis=0, kind="stable")
+            np.put_along_axis(values[:, first : first + width], order[:zeros], dtype.type(0), axis=0)
         return values
 
     return Whole(
@@ -107,7 +107,7 @@ def sparse(shape: Shape, sparsity: float, stddev: float) -> Whole:
         shape,
         None,
         FARTHEST_NORMAL_DRAW * stddev,
-        stddev * math.sqrt(1 - zeros / out),
+        stddev * math.sqrt(1 - zeros / max(1, out)),
         True,
         compute,
         (("sparsity", sparsity), ("stddev", stddev)),
@@ -133,24 +133,23 @@ def _bytes_of_qr(rows: int, columns: int) -> int:
     return 32 * rows * columns + 3 * 8 * PANEL * max(rows, columns)
 
 
-def _orthonormal(stream: Stream, rows: int, columns: int) -> Float64s:
-    shape, is_tall = (rows, columns), rows >= columns
-    if is_tall:
-        return orthonormal_columns(_normal(stream, shape, _FLOAT64, 1.0))
-    return orthonormal_columns(_normal(stream, shape, _FLOAT64, 1.0).T).T
+def _orthonormal(stream: Stream, start: int, rows: int, columns: int) -> Float64s:
+    normal = _normal(stream, start, (rows, columns), _FLOAT64, 1.0)
+    return orthonormal_columns(normal) if rows >= columns else orthonormal_columns(normal.T).T
 
 
-def _normal(stream: Stream, shape: Shape, dtype: np.dtype[Any], stddev: float) -> Floats:
+def _normal(stream: Stream, start: int, shape: Shape, dtype: np.dtype[Any], stddev: float) -> Floats:
+    """Return normal elements, drawn from the words at `start` and after it."""
     values = np.empty(math.prod(shape), dtype)
-    engines.current().fill(values, Distribution(Draw.NORMAL, 0.0, stddev), stream, View((len(values),), (1,)), 0)
+    engines.current().fill(values, Distribution(Draw.NORMAL, 0.0, stddev), stream, View((len(values),), (1,), start), 0)
     return values.reshape(shape)
 
 
-def _words(stream: Stream, shape: Shape) -> npt.NDArray[np.uint32]:
-    """Return a word for each element. They are computed in blocks, because that takes several times the memory of the words."""
+def _words(stream: Stream, start: int, shape: Shape) -> npt.NDArray[np.uint32]:
+    """Return a word for each element, from `start` on. Blocks of them are computed, which takes several times the memory of the words."""
     words = np.empty(math.prod(shape), np.uint32)
-    for start in range(0, len(words), _BLOCK):
-        words[start : start + _BLOCK] = stream.words(start, min(len(words), start + _BLOCK))
+    for first in range(0, len(words), _BLOCK):
+        words[first : first + _BLOCK] = stream.words(start + first, start + min(len(words), first + _BLOCK))
     return words.reshape(shape)
 
 
@@ -210,7 +209,7 @@ class SharedWholes:
             if values is None:
                 self._count(hit=False)
                 with self._room_for(whole.peak_bytes(dtype.itemsize)):
-                    values = whole.compute(stream, dtype).reshape(-1)
+                    values = whole.compute(stream, dtype, 0).reshape(-1)
                 values.flags.writeable = False
                 with self._lock:
                     self._keep(key, values)

@@ -94,13 +94,12 @@ def _is_quick(answer: Answer, content: VirtualFile) -> bool:
 
 def _blocks(content: VirtualFile | Iterator[Buffer], answer: Answer, computations: Computations) -> Blocks:
     tensor = answer.tensor
-    part = content.nbytes / answer.file.nbytes if isinstance(content, VirtualFile) and isinstance(answer.file, VirtualFile) else 1.0
-    executor = pool_for(part * answer.seconds)
+    executor = pool_for(_share(content, answer) * answer.seconds)
 
     def blocks() -> AsyncGenerator[Buffer, None]:
         return file_blocks(content, executor) if isinstance(content, VirtualFile) else stream_blocks(content, executor)
 
-    seconds = whole_seconds(tensor.spec.rule)
+    seconds = whole_seconds(tensor.spec.rule) if tensor.size else 0.0
     if seconds <= SHORT_S:
         return blocks
 
@@ -112,6 +111,13 @@ def _blocks(content: VirtualFile | Iterator[Buffer], answer: Answer, computation
                 yield block
 
     return blocks_after_whole
+
+
+def _share(content: VirtualFile | Iterator[Buffer], answer: Answer) -> float:
+    """Return the share of the whole file that is sent."""
+    if isinstance(content, VirtualFile) and isinstance(answer.file, VirtualFile):
+        return content.nbytes / max(1, answer.file.nbytes)
+    return 1.0
 
 
 def _requested_digest(answer: Answer, request: Request) -> str | None:

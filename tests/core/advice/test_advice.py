@@ -64,7 +64,7 @@ def test_every_recommendation_has_a_reason_a_reference_and_valid_alternatives(ac
     assert len(row.reason) > 40
     assert re.search(r"\d{4}", str(row.reference))
     initializer = initialize(LayerSpecification(WIDE, activation=activate(activation)))
-    alternatives = list(alternatives_to(initializer.recommended, initializer.specification, initializer.true_fans))
+    alternatives = list(alternatives_to(initializer.recommended, initializer.weight))
     assert alternatives
     for alternative in alternatives:
         assert alternative.stddev is not None

@@ -8,14 +8,20 @@ import pytest
 from service.core.advice.warnings import warnings_for
 from service.core.errors import InvalidValue, UnknownName
 from service.core.initializer import LayerSpecification, initialize
-from service.core.layers.fans import FanConvention, Fans, Mode, fans_of, find_fan_convention
+from service.core.layers.fans import FanConvention, Fans, Mode, find_fan_convention
 from service.core.layers.layer import Layer, LayerKind
-from service.core.layers.layouts import canonical_shape, view_of
+from service.core.layers.layouts import CANONICAL_LAYOUT, axes_of, view_of
 from service.core.layers.roles import find_role
+from service.core.layers.weight import Weight, weight_of
 from service.core.stream.view import Shape
 from service.core.tensors.dtypes import DTYPES
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
 from tests.core.activate import activate
+
+
+def weight(shape: Shape, layer: Layer | None = None, layout: str = CANONICAL_LAYOUT, **given: int) -> Weight:
+    layer = layer or Layer()
+    return weight_of(shape, axes_of(layout, len(shape), layer.kind), layer, given=Fans(**given))
 
 
 @pytest.mark.parametrize(
@@ -24,7 +30,7 @@ from tests.core.activate import activate
 )
 def test_fans_include_the_kernel_size(shape: Shape, fan_in: int, fan_out: int) -> None:
     for convention in FanConvention:
-        assert fans_of(shape, convention=convention) == Fans(fan_in, fan_out)
+        assert weight(shape).fans_by(convention) == Fans(fan_in, fan_out)
 
 
 # layer, shape in torch's layout, true fans, torch's fans, Keras's fans (of the shape in Keras's layout)
@@ -45,24 +51,24 @@ CASES: list[tuple[Layer, Shape, Fans, Fans, Fans]] = [
 
 @pytest.mark.parametrize(("layer", "shape", "true", "torch", "keras"), CASES)
 def test_each_convention_counts_the_fans_of_a_layer(layer: Layer, shape: Shape, true: Fans, torch: Fans, keras: Fans) -> None:
-    assert fans_of(shape, layer) == true
-    assert fans_of(shape, layer, convention=FanConvention.TORCH) == torch
-    assert fans_of(shape, layer, convention=FanConvention.KERAS) == keras
+    assert weight(shape, layer).fans == weight(shape, layer).true_fans == true
+    assert weight(shape, layer).fans_by(FanConvention.TORCH) == torch
+    assert weight(shape, layer).fans_by(FanConvention.KERAS) == keras
 
 
 def test_a_vector_has_fans_only_in_keras() -> None:
-    assert fans_of((7,)) == fans_of((7,), convention=FanConvention.TORCH) == Fans(None, None)
-    assert fans_of((7,), convention=FanConvention.JAX) == Fans(None, None)
-    assert fans_of((7,), convention=FanConvention.KERAS) == Fans(7, 7)
+    assert weight((7,)).fans == weight((7,)).fans_by(FanConvention.TORCH) == Fans(None, None)
+    assert weight((7,)).fans_by(FanConvention.JAX) == Fans(None, None)
+    assert weight((7,)).fans_by(FanConvention.KERAS) == Fans(7, 7)
 
 
 def test_fan_out_of_a_depthwise_kernel_is_unknown_without_groups() -> None:
-    assert fans_of((12, 1, 3, 3), Layer(LayerKind.DEPTHWISE)) == Fans(9, None)
+    assert weight((12, 1, 3, 3), Layer(LayerKind.DEPTHWISE)).fans == Fans(9, None)
 
 
 def test_given_fans_take_precedence() -> None:
-    assert fans_of((3, 5), fan_in=10) == Fans(10, 3)
-    assert fans_of((3,), fan_in=10, fan_out=20) == Fans(10, 20)
+    assert weight((3, 5), fan_in=10).fans == Fans(10, 3)
+    assert weight((3,), fan_in=10, fan_out=20).fans == Fans(10, 20)
 
 
 @pytest.mark.parametrize(("mode", "fan"), [("fan_in", 4), ("fan_out", 9), ("fan_avg", 6.5), ("fan_geo_avg", 6)])
@@ -73,13 +79,13 @@ def test_mode_selects_the_fan(mode: str, fan: float) -> None:
 @pytest.mark.parametrize("shape", [(), (7,)])
 def test_error_for_a_bias_without_fans_says_what_to_give(shape: Shape) -> None:
     with pytest.raises(InvalidValue, match=r"fan_in: expected the fan_in that he_normal divides by.*Give fan_in"):
-        fans_of(shape).by(Mode.FAN_IN, scheme="he_normal")
+        weight(shape).fans.by(Mode.FAN_IN, scheme="he_normal")
 
 
 @pytest.mark.parametrize("fan", [0, -1, 2**63])
 def test_rejects_a_fan_out_of_range(fan: int) -> None:
     with pytest.raises(InvalidValue, match="fan_out"):
-        fans_of((3, 5), fan_out=fan)
+        weight((3, 5), fan_out=fan)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +102,7 @@ def test_rejects_a_fan_out_of_range(fan: int) -> None:
 )
 def test_rejects_a_layer_that_does_not_fit_the_shape(layer: Layer, shape: Shape, message: str) -> None:
     with pytest.raises(InvalidValue, match=message):
-        fans_of(shape, layer)
+        weight(shape, layer)
 
 
 def test_errors_for_unknown_layers_and_conventions_suggest_a_name() -> None:
@@ -143,7 +149,7 @@ def _values(shape: Shape, layout: str, layer: LayerKind) -> np.ndarray:
 def test_depthwise_kernels_have_the_same_values_in_torch_and_keras() -> None:
     keras = _values((3, 5, 6, 2), "keras", LayerKind.DEPTHWISE)
     torch = _values((12, 1, 3, 5), "torch", LayerKind.DEPTHWISE)
-    assert canonical_shape((3, 5, 6, 2), "keras", LayerKind.DEPTHWISE) == (12, 1, 3, 5)
+    assert weight((3, 5, 6, 2), Layer(LayerKind.DEPTHWISE), "keras").shape == (12, 1, 3, 5)
     for channel in range(6):
         for index in range(2):
             assert np.array_equal(keras[:, :, channel, index], torch[2 * channel + index, 0])
@@ -158,7 +164,7 @@ def test_transposed_kernels_have_the_same_values_in_torch_and_keras() -> None:
 def test_flax_puts_the_inputs_of_a_transposed_kernel_before_the_outputs() -> None:
     flax = _values((3, 3, 8, 16), "jax", LayerKind.CONV_TRANSPOSE)
     torch = _values((8, 16, 3, 3), "torch", LayerKind.CONV_TRANSPOSE)
-    assert canonical_shape((3, 3, 8, 16), "jax", LayerKind.CONV_TRANSPOSE) == (8, 16, 3, 3)
+    assert weight((3, 3, 8, 16), Layer(LayerKind.CONV_TRANSPOSE), "jax").shape == (8, 16, 3, 3)
     assert np.array_equal(flax, np.moveaxis(torch, (0, 1), (-2, -1)))
 
 

@@ -215,8 +215,9 @@ def test_icnr_repeats_an_orthogonal_sub_kernel() -> None:
         ("orthogonal", {}, (3,), "rank 2 to 16 for orthogonal"),
         ("delta_orthogonal", {}, (3, 4, 3), "no more inputs than outputs"),
         ("hippo_legs", {}, (3, 4), "a square matrix"),
-        ("lstm_bias", {}, (7,), "a multiple of 4"),
-        ("gru_bias", {}, (3, 3), "rank 1 for gru_bias"),
+        ("lstm_bias", {}, (7,), "a multiple of 4, for 4 gates"),
+        ("lstm_bias", {"gate_order": "onnx"}, (12,), "a multiple of 8, for 2 biases of 4 gates"),
+        ("gru_bias", {}, (3, 4), "a multiple of 3, for 3 gates"),
         ("chrono", {}, (8,), "t_max.*cannot do without it"),
         ("chrono", {"t_max": 2.0}, (8,), "at least 3"),
         ("icnr", {"upscale": 2}, (6, 3, 3, 3), "upscale to the power of the kernel's rank"),
@@ -234,7 +235,7 @@ def test_error_for_a_wrong_shape_or_parameter_says_what_is_expected(
 
 
 def _slow(shape: Shape, calls: list[int], gate: threading.Event) -> Whole:
-    def whole(_: Stream, kind: np.dtype[Any]) -> npt.NDArray[Any]:
+    def whole(_: Stream, kind: np.dtype[Any], __: int) -> npt.NDArray[Any]:
         calls.append(1)
         assert gate.wait(30)
         return np.zeros(shape, kind)
@@ -349,7 +350,7 @@ def test_the_memory_of_a_matrix_is_estimated(whole: Whole, dtype: str) -> None:
     estimate = whole.peak_bytes(np.dtype(dtype).itemsize)
     tracemalloc.start()
     try:
-        whole.compute(Stream.of(1), np.dtype(dtype))
+        whole.compute(Stream.of(1), np.dtype(dtype), 0)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -357,7 +358,7 @@ def test_the_memory_of_a_matrix_is_estimated(whole: Whole, dtype: str) -> None:
 
 
 def test_cache_does_not_keep_a_failed_computation() -> None:
-    def broken(_: Stream, __: np.dtype[Any]) -> npt.NDArray[Any]:
+    def broken(_: Stream, __: np.dtype[Any], ___: int) -> npt.NDArray[Any]:
         raise MemoryError
 
     wholes = SharedWholes(1 << 20, 1 << 20)
@@ -372,9 +373,9 @@ def test_slices_of_a_matrix_share_one_computation(monkeypatch: pytest.MonkeyPatc
     calls: list[int] = []
     original = wholes._orthonormal
 
-    def counted(stream: Stream, rows: int, columns: int) -> npt.NDArray[np.float64]:
+    def counted(*arguments: Any) -> npt.NDArray[np.float64]:
         calls.append(1)
-        return original(stream, rows, columns)
+        return original(*arguments)
 
     monkeypatch.setattr(wholes, "_orthonormal", counted)
     for text in ("0:4", "4:8", ":, 0"):

@@ -11,6 +11,7 @@ import pytest
 
 from service.core.errors import InitError
 from service.core.initializer import LayerSpecification, initialize
+from service.core.layers.layer import Layer
 from service.core.schemes import SCHEMES
 from service.core.stream import engines
 from service.core.stream.distributions import Distribution
@@ -18,7 +19,7 @@ from service.core.stream.philox import Stream
 from service.core.stream.view import Shape, View
 from service.core.tensors.cost import read_seconds, whole_seconds
 from service.core.tensors.dtypes import DTYPES
-from service.core.tensors.rules import Pattern, Repeated, Rule, Whole, whole_in
+from service.core.tensors.rules import Parts, Pattern, Repeated, Rule, Whole, whole_in
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
 
 WITHIN = 3.0
@@ -47,13 +48,16 @@ def _rules() -> dict[str, tuple[Rule, Shape]]:
             except InitError:
                 continue
             rules.setdefault(_kind(rule), (rule, shape))
-    return rules
+    packed = LayerSpecification((512, 512), scheme="xavier_normal", layer=Layer(packed=(256, 128, 128)))
+    return rules | {"parts": (initialize(packed).rule, packed.shape)}
 
 
 def _kind(rule: Rule) -> str:
     match rule:
         case Distribution():
             return rule.draw.value
+        case Parts():
+            return "parts"
         case Repeated():
             return f"repeated {_kind(rule.base)}"
     return rule.name
@@ -99,7 +103,7 @@ def _whole_cases() -> Iterator[Case]:
             given = {"sparsity": 0.5} if scheme == "sparse" else {}
             whole = whole_in(initialize(LayerSpecification(shape, scheme=scheme, parameters=given)).rule)
             assert whole is not None
-            compute = lambda whole=whole: whole.compute(Stream.of(7), DTYPES["float32"].numpy)  # noqa: E731
+            compute = lambda whole=whole: whole.compute(Stream.of(7), DTYPES["float32"].numpy, 0)  # noqa: E731
             yield Case(f"{scheme} {shape}", whole_seconds(whole), compute)
 
 
@@ -131,7 +135,7 @@ def test_estimates_are_within_a_factor_of_three(engine: str) -> None:
 
 def test_every_kind_of_rule_is_measured() -> None:
     kinds = {type(rule) for rule, _ in RULES.values()}
-    assert kinds == {Distribution, Repeated, Pattern, Whole}
+    assert kinds == {Distribution, Parts, Repeated, Pattern, Whole}
     assert {"constant", "uniform", "normal", "truncated_normal", "chrono", "identity", "orthogonal", "sparse"} <= set(RULES)
 
 

@@ -275,7 +275,7 @@ def test_another_reader_of_a_whole_goes_on_when_the_one_who_began_it_leaves() ->
     calls: list[int] = []
     begun, go_on = threading.Event(), threading.Event()
 
-    def compute(_: Stream, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    def compute(_: Stream, dtype: np.dtype[Any], __: int) -> npt.NDArray[Any]:
         calls.append(1)
         begun.set()
         _wait(go_on)

@@ -3,6 +3,7 @@ package org.weightinit;
 import java.math.BigInteger;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.LongStream;
 
@@ -112,13 +113,23 @@ public record Request(Map<String, Object> fields) {
     }
 
     /**
-     * Sets the number of matrices stacked along the output axis.
+     * Sets the number of matrices packed along the outputs.
      *
-     * @param packed the number of matrices, at least 1; 3 for a combined query, key and value projection
+     * @param packed the number of matrices, at least 1; 3 for queries, keys and values in one
      * @return a new request
      */
     public Request packed(long packed) {
         return with("packed", packed);
+    }
+
+    /**
+     * Sets the outputs of each of the matrices packed along the outputs.
+     *
+     * @param outputs the outputs of each matrix, such as 4096, 1024 and 1024 for queries, keys and values
+     * @return a new request
+     */
+    public Request packed(List<Long> outputs) {
+        return with("packed", List.copyOf(outputs));
     }
 
     /**
@@ -139,6 +150,16 @@ public record Request(Map<String, Object> fields) {
      */
     public Request layout(String layout) {
         return with("layout", layout);
+    }
+
+    /**
+     * Says what each axis of the shape is, in place of the layout.
+     *
+     * @param axes a letter for each axis: b (stacked), o (outputs), i (inputs) or k (kernel), such as boi
+     * @return a new request
+     */
+    public Request axes(String axes) {
+        return with("axes", axes);
     }
 
     /**
