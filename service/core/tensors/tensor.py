@@ -144,6 +144,8 @@ class VirtualTensor:
 
     def fill(self, out: npt.NDArray[Any], start: int = 0) -> None:
         """Fill `out` with the elements from `start` on. `out` is a contiguous array of shape [n] and the tensor's dtype."""
+        if not len(out):
+            return
         if self.dtype.numpy == self.dtype.draws_in:
             self._fill(out, start)
             return
