@@ -3,6 +3,7 @@
 import math
 import struct
 from bisect import bisect_left, bisect_right
+from decimal import Decimal, localcontext
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import NamedTuple
 PAGE = Path(__file__).parents[1] / "service" / "core" / "stream" / "STREAM.md"
 TOP = 1 << 63
 LOW = 0xFFFFFFFF
+PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494459230781640628620899862803482534211706798214808651")
 
 
 class Format(NamedTuple):
@@ -115,18 +117,23 @@ def normal32(word: int) -> float:
 
 
 def normal64(wide: int) -> float:
-    c = coefficients()
     s = wide - 2**63
     centre = s ^ (s >> 63)
-    q = (float(centre) + 0.5) * 2**-64
+    z = upper_normal64((float(0x7FFFFFFFFFFFFFFF - centre) + 0.5) * 2**-64, (float(centre) + 0.5) * 2**-64)
+    return -z if s < 0 else z
+
+
+def upper_normal64(p: float, q: float) -> float:
+    """Return z(p) ≥ 0, the normal draw in float64 at the distance p from the end of the quantiles and q from their middle."""
+    c = coefficients()
     if q <= 0.425:
         y = 0.180625 - q * q
         z = q * polynomial(DOUBLE, c["A"], y) / polynomial(DOUBLE, c["B"], y)
     else:
-        x = math.sqrt(minus_log(DOUBLE, (float(0x7FFFFFFFFFFFFFFF - centre) + 0.5) * 2**-64))
+        x = math.sqrt(minus_log(DOUBLE, p))
         top, bottom, x = ("C", "D", x - 1.6) if x <= 5 else ("E", "F", x - 5)
         z = polynomial(DOUBLE, c[top], x) / polynomial(DOUBLE, c[bottom], x)
-    return -z if s < 0 else z
+    return z
 
 
 @cache
@@ -145,8 +152,40 @@ def draw(distribution: str, dtype: str, pair: tuple[int, int], cut: tuple[float,
     if distribution == "normal":
         return normal32(word) if form is SINGLE else normal64(word << 32 | second)
     first, count = quantile_range(*cut)
+    if count < 2**16:
+        return rare_draw(form, pair, *cut)
     v, wide = first + (word * count >> 32), (first << 32) + word * count + (second * count >> 32)
     return min(max(normal32(v) if form is SINGLE else normal64(wide), form.near(cut[0])), form.near(cut[1]))
+
+
+def rare_draw(form: Format, pair: tuple[int, int], a: float, b: float) -> float:
+    """Return the draw of a cut that holds fewer than 2¹⁶ words."""
+    word, second = pair
+    w, bits = (word, 32) if form is SINGLE else ((word << 32 | second) >> 12, 52)
+    u, v = (float(w) + 0.5) * 2**-bits, (float(2**bits - 1 - w) + 0.5) * 2**-bits
+    drawn = -_rare_draw(v, u, -b, -a) if b < -1 else _rare_draw(u, v, a, b)
+    return min(max(form.near(drawn), form.near(a)), form.near(b))
+
+
+def _rare_draw(u: float, v: float, a: float, b: float) -> float:
+    mass = float(f"{from_the_middle(b) - from_the_middle(a):.9e}")
+    if a > 1:
+        p = float(f"{Decimal('0.5') - from_the_middle(b):.9e}") + v * mass
+        return upper_normal64(p, 0.5 - p)
+    m = float(f"{from_the_middle(a):.9e}") + u * mass
+    return math.copysign(upper_normal64(0.5 - abs(m), abs(m)), m)
+
+
+@cache
+def from_the_middle(z: float) -> Decimal:
+    """Return Φ(z) - ½ in 100 digits, by the series of the error function."""
+    with localcontext(prec=200):
+        x, term, total, n = Decimal(z) ** 2 / 2, Decimal(z), Decimal(0), 0
+        while abs(term) > Decimal("1e-100"):
+            total += term / (2 * n + 1)
+            n += 1
+            term = -term * x / n
+        return total / (2 * PI).sqrt()
 
 
 def value(dtype: str, drawn: float, loc: float = 0.0, scale: float = 1.0) -> bytes:

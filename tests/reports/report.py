@@ -29,7 +29,7 @@ class Result:
     def answer(self) -> Answer:
         """The service's answer."""
         body = json.dumps({"seed": 7, "dtype": "float64"} | self.request).encode()
-        return answer(read_json(InitRequest, body), FORMATS["npy"], Limits())
+        return answer(read_json(InitRequest, body), FORMATS["raw"], Limits())
 
     @cached_property
     def values(self) -> Values:

@@ -91,6 +91,9 @@ _OTHERS: list[Request] = [
     {"shape": [12, 8], "packed": [6, 4, 2], "scheme": "xavier_normal"},
     {"shape": [8, 12], "packed": [6, 4, 2], "scheme": "xavier_normal", "layout": "keras"},
     {"shape": [5, 4], "scheme": "normal", "slice": "4:6"},
+    {"shape": [33, 31], "scheme": "truncated_normal", "low_stddevs": 5.0, "high_stddevs": 8.0},
+    {"shape": [33, 31], "scheme": "truncated_normal", "low_stddevs": -9.0, "high_stddevs": -8.5, "dtype": "float64"},
+    {"shape": [33, 31], "scheme": "truncated_normal", "low_stddevs": 0.5, "high_stddevs": 0.50001, "mean": -0.5, "dtype": "bfloat16"},
     {"shape": [5, 0], "scheme": "normal", "format": "npy"},
 ]
 _STRUCTURED: list[Request] = [

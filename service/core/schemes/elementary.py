@@ -10,7 +10,7 @@ from service.core.layers.fans import Fans
 from service.core.parameters import Kind, Parameter, Values
 from service.core.schemes.scheme import GAIN, Scheme, names
 from service.core.stream.distributions import Distribution, Draw, constant, truncated_stddev, widened_stddev
-from service.core.stream.quantiles import quantile_range
+from service.core.stream.rare_cuts import FARTHEST, NARROWEST, rare_cut
 
 _MEAN = Parameter("mean", "the mean of the normal, before any truncation", default=0.0)
 _STDDEV = Parameter("stddev", "the standard deviation of the normal", default=1.0, minimum=0.0)
@@ -40,14 +40,26 @@ def _truncated_normal(values: Values, _: Fans) -> Distribution:
         low, high = low / stddev, high / stddev
     elif values["corrected"]:
         stddev = stddev / truncated_stddev(low, high)
-    if not quantile_range(low, high).holds_enough:
+    _check_mass(low, high, "low" if absolute else "low_stddevs")
+    return Distribution(Draw.TRUNCATED_NORMAL, mean, values["gain"] * stddev, (low, high))
+
+
+def _check_mass(low: float, high: float, field: str) -> None:
+    """Check that the cut keeps a part of the normal that float64 can draw from. Bounds are in standard deviations."""
+    if high - low < NARROWEST and rare_cut(low, high):
         raise InvalidValue(
-            "low" if absolute else "low_stddevs",
-            expected="bounds that keep at least 1.5e-5 of the normal",
+            field,
+            expected=f"bounds at least {NARROWEST:g} standard deviations apart",
             received=f"{low:g} to {high:g} standard deviations",
             action="Widen the bounds, or use uniform, which is the same over so narrow an interval.",
         )
-    return Distribution(Draw.TRUNCATED_NORMAL, mean, values["gain"] * stddev, (low, high))
+    if low > FARTHEST or high < -FARTHEST:
+        raise InvalidValue(
+            field,
+            expected=f"bounds that keep a part within {FARTHEST:g} standard deviations of the mean, where float64 can hold its mass",
+            received=f"{low:g} to {high:g} standard deviations",
+            action="Move the bounds towards the mean. So far out, almost all of the mass is at the nearer bound.",
+        )
 
 
 def _relative_cut(values: Values) -> tuple[float, float]:

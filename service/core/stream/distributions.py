@@ -6,14 +6,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from typing_extensions import override
 
-from service.core.stream.portable import portable
+from service.core.stream.portable import gauss_legendre, portable
 
 Bounds = tuple[float, float]
 Signs = tuple[bool, ...]
@@ -129,7 +128,7 @@ class Distribution(Described):
         if self.draw in (Draw.CONSTANT, Draw.UNIFORM):
             return max(abs(self.loc - self.scale), abs(self.loc + self.scale))
         low, high = self.cut or (-FARTHEST_NORMAL_DRAW, FARTHEST_NORMAL_DRAW)
-        low, high = max(low, -FARTHEST_NORMAL_DRAW), min(high, FARTHEST_NORMAL_DRAW)
+        low, high = max(low, _farthest(high)), min(high, -_farthest(-low))
         return max(abs(self.loc + self.scale * low), abs(self.loc + self.scale * high))
 
     @property
@@ -142,6 +141,14 @@ class Distribution(Described):
         if self.cut is None:
             raise AssertionError("a truncated normal has a cut")
         return self.cut
+
+
+def _farthest(nearest: float) -> float:
+    """Return a lower limit of the draws of a normal that is cut at `nearest` from above.
+
+    Beyond a cut at c < 0 the mass falls faster than exp(-(z² - c²)/2), and no draw is at less than 2⁻⁵³ of it.
+    """
+    return -max(FARTHEST_NORMAL_DRAW, math.sqrt(min(nearest, 0.0) ** 2 + 74))
 
 
 def constant(value: float) -> Distribution:
@@ -181,17 +188,12 @@ def widened_stddev(stddev: float, low: float, high: float) -> float:
     return portable(wide)
 
 
-@cache
-def _gauss_legendre() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    return np.polynomial.legendre.leggauss(128)
-
-
 @lru_cache(maxsize=1024)
 def _truncated_moments(low: float, high: float) -> tuple[float, float]:
     """Return mean and standard deviation by Gauss-Legendre quadrature, with 128 nodes over at most 20 standard deviations."""
     peak = min(max(0.0, low), high)  # the densest point of the interval; the mass more than 10 away from it is below 1e-21
     low, high = max(low, peak - 10), min(high, peak + 10)
-    nodes, weights = _gauss_legendre()
+    nodes, weights = gauss_legendre()
     x = (low + high) / 2 + (high - low) / 2 * nodes
     mass = weights * np.exp((peak * peak - x * x) / 2)
     mean = 0.0 if low == -high else float(np.sum(mass * x) / np.sum(mass))

@@ -20,6 +20,7 @@ from service.core.stream.quantiles import (
     uniform32,
     uniform64,
 )
+from service.core.stream.rare_cuts import rare_cut
 from service.core.stream.view import View
 
 Floats = npt.NDArray[Any]
@@ -70,11 +71,13 @@ def _words(stream: Stream, where: slice | Positions) -> Words:
 
 def _draw32(words: Words, values: Distribution) -> npt.NDArray[np.float32]:
     if values.cut is not None:
-        return truncated32(words, quantile_range(*values.cut))
+        rare = rare_cut(*values.cut)
+        return rare.draw32(words) if rare else truncated32(words, quantile_range(*values.cut))
     return uniform32(words) if values.draw is Draw.UNIFORM else normal32(words)
 
 
 def _draw64(words: Words64, values: Distribution) -> npt.NDArray[np.float64]:
     if values.cut is not None:
-        return truncated64(words, quantile_range(*values.cut))
+        rare = rare_cut(*values.cut)
+        return rare.draw64(words) if rare else truncated64(words, quantile_range(*values.cut))
     return uniform64(words) if values.draw is Draw.UNIFORM else normal64(words)

@@ -1,6 +1,11 @@
-"""Rounds results of a mathematical library, so that they are equal on every machine."""
+"""Results of a mathematical library, rounded so that they are equal on every machine, and the nodes of a quadrature."""
 
 from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
 
 SIGNIFICANT_DIGITS = 10
 
@@ -15,3 +20,9 @@ def portable(value: float) -> float:
     0.879625661
     """
     return float(f"{value:.{SIGNIFICANT_DIGITS - 1}e}")
+
+
+@cache
+def gauss_legendre() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the 128 nodes and weights of Gauss-Legendre quadrature on [-1, 1]."""
+    return np.polynomial.legendre.leggauss(128)

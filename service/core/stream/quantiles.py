@@ -130,8 +130,13 @@ def normal64(words: Words64) -> Float64s:
     centred = (words ^ np.uint64(1 << 63)).view(np.int64)
     from_centre = centred ^ (centred >> np.int64(63))
     from_edge = np.int64(0x7FFFFFFFFFFFFFFF) - from_centre
-    p = (from_edge.astype(np.float64) + 0.5) * 2.0**-64
-    q = (from_centre.astype(np.float64) + 0.5) * 2.0**-64
+    z = normal_at((from_edge.astype(np.float64) + 0.5) * 2.0**-64, (from_centre.astype(np.float64) + 0.5) * 2.0**-64)
+    return np.where(centred < 0, -z, z)
+
+
+def normal_at(p: Float64s, q: Float64s | None = None) -> Float64s:
+    """Return the normal draw in the upper half, at the distance p from the end of the quantiles and q = ½ - p from their middle."""
+    q = 0.5 - p if q is None else q
     r = CENTRE64_SQUARED - q * q
     z = q * _polynomial(A64, r) / _polynomial(B64, r)
     tail = q > CENTRE64
@@ -142,7 +147,7 @@ def normal64(words: Words64) -> Float64s:
         _polynomial(C64, near) / _polynomial(D64, near),
         _polynomial(E64, far) / _polynomial(F64, far),
     )
-    return np.where(centred < 0, -z, z)
+    return z
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from service.core.stream import engines
 from service.core.stream.distributions import Distribution, Draw
+from service.core.stream.rare_cuts import rare_cut
 from service.core.tensors.rules import Parts, Pattern, Repeated, Rule, Whole, whole_in
 from service.core.tensors.tensor import VirtualTensor
 
@@ -38,6 +39,7 @@ _DRAWS = {
         Draw.TRUNCATED_NORMAL: _DrawCost(37, 95, 120, 235),
     },
 }
+_RARE_CUT = 150  # computed in float64 with NumPy, whatever the dtype and the engine
 _ROUNDING = {"numba": {"float16": 0.2, "bfloat16": 0.2}, "numpy": {"float16": 2.5, "bfloat16": 1}}
 
 # A pattern is a formula of the index, computed with NumPy whatever the engine.
@@ -85,6 +87,8 @@ def _at_position(rule: Rule, tensor: VirtualTensor) -> float:
 
 
 def _draw(rule: Distribution, tensor: VirtualTensor, *, in_order: bool) -> float:
+    if rule.cut is not None and rare_cut(*rule.cut):
+        return _RARE_CUT if in_order or engines.current().name == "numba" else 2 * _RARE_CUT
     cost = _DRAWS[engines.current().name][rule.draw]
     if tensor.dtype.draws_in.itemsize == 4:
         return cost.in_order32 if in_order else cost.scattered32

@@ -261,7 +261,13 @@ def test_auto_is_the_recommended_scheme(activation: str) -> None:
         ("truncated_normal", {"low": -1.0}, "high: expected both absolute bounds"),
         ("truncated_normal", {"low": -1.0, "high": 1.0, "low_stddevs": -1.0}, "bounds of one kind"),
         ("truncated_normal", {"low_stddevs": 2.0, "high_stddevs": 1.0}, "low_stddevs: expected a number below high_stddevs"),
-        ("truncated_normal", {"low_stddevs": 5.0, "high_stddevs": 6.0}, "keep at least 1.5e-5 of the normal"),
+        (
+            "truncated_normal",
+            {"low_stddevs": 5.0, "high_stddevs": 5.0000001},
+            "bounds at least 1e-06 standard dev.*use uniform",
+        ),
+        ("truncated_normal", {"low": 40.0, "high": 50.0}, "low: expected bounds that keep a part within 37 standard deviations"),
+        ("truncated_normal", {"low_stddevs": -50.0, "high_stddevs": -37.5}, "low_stddevs: expected bounds that keep a part within 37"),
         ("truncated_normal", {"low": 1.0, "high": 2.0, "stddev": 0.0}, "mean between low and high"),
         (
             "truncated_normal",

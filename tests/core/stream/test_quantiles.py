@@ -149,6 +149,6 @@ def test_truncated_draws_never_leave_the_cut(cut: tuple[float, float], word: int
     assert np.all(np.abs(single - double) <= 3 * _half_a_word(double) + 1e-6 * np.maximum(1, np.abs(double)))
 
 
-def test_recognizes_a_cut_that_is_too_narrow() -> None:
+def test_recognizes_a_cut_that_holds_too_few_words() -> None:
     assert not quantile_range(5.0, 6.0).holds_enough
     assert quantile_range(4.0, 9.0).holds_enough

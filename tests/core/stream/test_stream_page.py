@@ -37,6 +37,21 @@ def test_any_element_follows_the_specification(
     assert VirtualTensor(spec).read().tobytes() == page.value(dtype, drawn, loc, scale)
 
 
+RARE_CUTS = [(5.0, 8.0), (-8.0, -5.0), (8.5, 9.0), (4.6, 10.0), (-9.0, -8.9), (0.5, 0.50001), (-1e-5, 2e-5), (-1.00001, -0.99999)]
+
+
+@given(
+    cut=st.sampled_from(RARE_CUTS),
+    dtype=st.sampled_from(list(DTYPES)),
+    seed=st.integers(0, MAX_SEED),
+    index=st.integers(0, 2**61),
+)
+def test_any_element_of_a_rare_cut_follows_the_specification(cut: tuple[float, float], dtype: str, seed: int, index: int) -> None:
+    spec = TensorSpec(Distribution(Draw.TRUNCATED_NORMAL, 0.0, 100.0, cut), DTYPES[dtype], View((1,), (1,), index), seed)
+    drawn = page.draw("truncated_normal", dtype, page.words(seed, None, index), cut)
+    assert VirtualTensor(spec).read().tobytes() == page.value(dtype, drawn, 0.0, 100.0)
+
+
 @pytest.mark.parametrize("cut", [(-2.0, 2.0), (0.0, 1.5), (-0.3, 4.0), (-50.0, 50.0)])
 def test_the_quantile_range_follows_the_specification(cut: tuple[float, float]) -> None:
     computed = quantile_range(*cut)

@@ -49,7 +49,8 @@ def _rules() -> dict[str, tuple[Rule, Shape]]:
                 continue
             rules.setdefault(_kind(rule), (rule, shape))
     packed = LayerSpecification((512, 512), scheme="xavier_normal", layer=Layer(packed=(256, 128, 128)))
-    return rules | {"parts": (initialize(packed).rule, packed.shape)}
+    tail = LayerSpecification((512, 512), scheme="truncated_normal", parameters={"low_stddevs": 5.0, "high_stddevs": 8.0})
+    return rules | {"parts": (initialize(packed).rule, packed.shape), "rare cut": (initialize(tail).rule, tail.shape)}
 
 
 def _kind(rule: Rule) -> str:

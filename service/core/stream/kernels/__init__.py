@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from service.core.stream import numpy_engine
 from service.core.stream.distributions import Distribution, Draw
 from service.core.stream.kernels.answers import wrong_answers
 from service.core.stream.kernels.cache import KernelCache, files_in, private_copy
@@ -33,6 +34,7 @@ from service.core.stream.kernels.rounding import to_bfloat16, to_float16
 from service.core.stream.numpy_engine import Floats, Positions
 from service.core.stream.philox import Stream
 from service.core.stream.quantiles import quantile_range
+from service.core.stream.rare_cuts import rare_cut
 from service.core.stream.view import View
 
 _CHUNK = 1 << 16  # elements computed at once if they need an array of positions
@@ -45,10 +47,13 @@ name = "numba"
 
 
 def fill(out: Floats, values: Distribution, stream: Stream, view: View, start: int) -> None:
-    """Do the same as `numpy_engine.fill`.
+    """Do the same as `numpy_engine.fill`, and let it compute rare cuts, which nobody needs many of.
 
     Rows along the canonical order, and groups of four rows across it, need no array of positions.
     """
+    if _is_rare(values):
+        numpy_engine.fill(out, values, stream, view, start)
+        return
     view, stop = view.merged, start + len(out)
     begin, end = _whole_rows(view, start, stop)
     if start < begin:
@@ -63,6 +68,9 @@ def fill(out: Floats, values: Distribution, stream: Stream, view: View, start: i
 
 def fill_at(out: Floats, values: Distribution, stream: Stream, positions: Positions) -> None:
     """Do the same as `numpy_engine.fill_at`."""
+    if _is_rare(values):
+        numpy_engine.fill_at(out, values, stream, positions)
+        return
     fill_positions = at32 if out.itemsize == 4 else at64
     fill_positions(out, positions, _ids(stream), *_draw(values, out.dtype))
 
@@ -120,6 +128,10 @@ def _check_answers() -> None:
         raise WrongKernels(
             f"expected the answers of the NumPy engine; received others for {'; '.join(wrong)}. Use WEIGHT_INIT_ENGINE=numpy."
         )
+
+
+def _is_rare(values: Distribution) -> bool:
+    return values.cut is not None and rare_cut(*values.cut) is not None
 
 
 def _whole_rows(view: View, start: int, stop: int) -> tuple[int, int]:
