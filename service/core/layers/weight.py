@@ -36,8 +36,8 @@ class Weight:
 
     `stacked`, `outputs`, `inputs` and `kernel` are the lengths of the axes of each kind, in their order. With groups, either the outputs
     or the inputs are those of one group, whichever are stored second. `packed` is the number of packed matrices, or the outputs of each if
-    they differ. `convention` says how to count the fans, and `given` has fans that take precedence. `kernel_first`: the layout stores the
-    kernel before the outputs, as Keras does. A tensor with neither inputs nor a kernel is a vector: a bias or a scale.
+    they differ. `convention` says how to count the fans, and `given` has fans that take precedence. `axes` is the order of the axes in the
+    request. A tensor with neither inputs nor a kernel is a vector: a bias or a scale.
     """
 
     kind: LayerKind | None
@@ -50,7 +50,7 @@ class Weight:
     convention: FanConvention = FanConvention.TRUE
     given: Fans = _UNKNOWN
     activation: ActivationWithParameters | None = None
-    kernel_first: bool = False
+    axes: str = ""
 
     @property
     def is_vector(self) -> bool:
@@ -61,6 +61,11 @@ class Weight:
     def inputs_first(self) -> bool:
         """Whether the inputs are stored before the outputs."""
         return self.kind in INPUTS_FIRST
+
+    @property
+    def kernel_first(self) -> bool:
+        """Whether the kernel is stored before the outputs, as in Keras."""
+        return self.axes.lstrip("b").startswith("k")
 
     @property
     def out(self) -> int:
@@ -163,7 +168,8 @@ class Weight:
         if len(self.stacked) + len(self.shape) < 2:
             return Fans(_at_least_1(self.out), _at_least_1(self.out))
         if self.kind is LayerKind.DEPTHWISE:  # [*kernel, channels, multiplier]
-            channels, size = self.groups, math.prod(self.kernel)
+            channels = self.groups or (self.outputs[0] if len(self.outputs) > 1 else None)
+            size = math.prod(self.kernel)
             return _UNKNOWN if channels is None else Fans(channels * size, self.out // channels * size)
         if self.kind is LayerKind.EMBEDDING:  # [entries, features] in both layouts
             return _fans_by_shape((*self.stacked, *self.inputs, *self.outputs), out_axis=-1, in_axis=-2)
@@ -171,10 +177,14 @@ class Weight:
         return _fans_by_shape((*self.kernel, *self.stacked, *before, *last), out_axis=-1, in_axis=-2)
 
     def _jax_fans(self) -> Fans:
-        """Count as jax.nn.initializers, which is told the axes of inputs, outputs and stacked weights. It rejects rank 1."""
+        """Count as jax.nn.initializers, which is told the axes of inputs, outputs and stacked weights. It rejects rank 1.
+
+        It is not told those of a transposed convolution, which Flax stores as [*kernel, in, out], or with transpose_kernel as Keras does.
+        """
         if self.is_vector:
             return _UNKNOWN
-        if self.kind is LayerKind.DEPTHWISE:
+        is_stored_as_in_keras = self.kind is LayerKind.CONV_TRANSPOSE and not self.axes.endswith("io")
+        if self.kind is LayerKind.DEPTHWISE or is_stored_as_in_keras:
             return self._keras_fans()
         size = math.prod(self.kernel)
         return Fans(_at_least_1(self.inside * size), _at_least_1(self.out * size))
@@ -206,7 +216,7 @@ def weight_of(
     )
     weight = Weight(
         layer.kind, stacked, outputs, inputs, kernel, layer.groups, 1,
-        convention, given.check(), activation, kernel_first=axes.lstrip("b").startswith("k"),
+        convention, given.check(), activation, axes,
     )  # fmt: skip
     _check_kind(weight)
     return replace(weight, packed=_packed(weight, layer.packed))
