@@ -104,6 +104,13 @@ class Part(TypedDict):
     cut: NotRequired[list[float | None]]
 
 
+class Zeros(TypedDict):
+    """Elements in a row that are zero, in torch's layout."""
+
+    start: int
+    length: int
+
+
 class PackedUnits(TypedDict):
     """How many independent weights the tensor has, and in which order their outputs and inputs lie."""
 
@@ -135,6 +142,7 @@ class Metadata(TypedDict):
     parts: NotRequired[Annotated[list[Part], Field(description="the distribution of each packed matrix, if they differ")]]
     units: NotRequired[Annotated[PackedUnits, Field(description="the independent weights in the tensor, if the scheme places elements")]]
     repeated: NotRequired[Annotated[Repetition, Field(description="which blocks of outputs are equal")]]
+    zero: NotRequired[Annotated[Zeros, Field(description="which elements the request set to zero")]]
     requested: Annotated[str, Field(description="the scheme that the request named")]
     parameters: ParameterValues
     formula: str

@@ -119,6 +119,10 @@ class InitRequest(Request):
         default=None,
         description="npy, json, safetensors, npz or raw (default: what the Accept header or the file extension asks for, else npy)",
     )
+    padding_idx: Integer | None = Field(
+        default=None,
+        description="an integer: the entry of an embedding that is zero; a negative one counts from the end",
+    )
     fan_in: Integer | None = Field(
         default=None, description="an integer of at least 1, instead of the fan_in of the shape; for a bias, the fan_in of its weight"
     )

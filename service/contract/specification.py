@@ -53,6 +53,7 @@ def specification_of(request: InitRequest) -> LayerSpecification:
         fan_convention=None if request.fan_convention is None else find_fan_convention(request.fan_convention),
         fan_in=request.fan_in,
         fan_out=request.fan_out,
+        padding_idx=request.padding_idx,
     )
 
 

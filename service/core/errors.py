@@ -12,7 +12,7 @@ Every error names the field, what was expected, what was received and what to do
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 class InitError(ValueError):
@@ -46,16 +46,27 @@ class Busy(RuntimeError):
     """A valid request that has to wait until other work has ended."""
 
 
-def unknown_name(field: str, received: str, known: Iterable[str], *, kind: str, listed: Iterable[str] | None = None) -> UnknownName:
+def unknown_name(
+    field: str,
+    received: str,
+    known: Iterable[str],
+    *,
+    kind: str,
+    listed: Iterable[str] | None = None,
+    similarity: float = 0.7,
+    key: Callable[[str], str] = str,
+) -> UnknownName:
     """Return the error for a name that is not among `known`.
 
-    It suggests the closest names. If none is close, it lists them all, or only those in `listed`.
+    It suggests the closest names whose keys are similar. If none is, it lists them all, or only those in `listed`. The similarity is
+    the share of the characters that both have in common; below 0.7 it suggests names of another meaning.
 
     >>> print(unknown_name("scheme", "he_norml", ["zeros", "he_normal"], kind="scheme"))
     scheme: expected the name of a scheme; received 'he_norml'. Did you mean 'he_normal'?
     """
     names = list(known)
-    closest = difflib.get_close_matches(received, names, n=3, cutoff=0.6)
+    by_key = {key(name): name for name in reversed(names)}
+    closest = [by_key[match] for match in difflib.get_close_matches(key(received), by_key, n=3, cutoff=similarity)]
     action = f"Did you mean {_either(closest)}?" if closest else f"Known: {', '.join(listed or sorted(names))}."
     return UnknownName(field, expected=f"the name of {_article(kind)} {kind}", received=received, action=action)
 

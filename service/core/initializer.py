@@ -11,30 +11,20 @@ from service.core.activations import ActivationWithParameters
 from service.core.errors import InvalidValue
 from service.core.layers.axes import view_along
 from service.core.layers.fans import FanConvention, Fans
-from service.core.layers.layer import Layer
+from service.core.layers.layer import Layer, LayerKind
 from service.core.layers.layouts import CANONICAL_LAYOUT, axes_of, vector_axes
 from service.core.layers.roles import Role
 from service.core.layers.weight import Weight, weight_of
-from service.core.names import library_of
 from service.core.parameters import NO_PARAMETERS, Values, as_integer, fill
 from service.core.recommendation import Circumstances, Recommendation
-from service.core.schemes import DEFAULT_SCHEME, FAMILIES, SCHEMES, Scheme, family_named, find_scheme, translated
+from service.core.schemes import DEFAULT_SCHEME, FAMILIES, SCHEMES, Scheme, family_named
 from service.core.schemes.applying import AppliedScheme, all_parameters, apply_scheme, rule_of
 from service.core.schemes.auto import Choice, choice_of, recommendation_for, with_named_gain
+from service.core.schemes.named import Named, named_scheme
 from service.core.stream.distributions import Draw
 from service.core.stream.view import Shape, View
-from service.core.tensors.rules import Rule
+from service.core.tensors.rules import Parts, Rule, WithZeros
 from service.core.tensors.tensor import check_shape
-
-# A scheme requested by its name in a library counts the fans as that library does.
-FAN_CONVENTION_OF: dict[str | None, FanConvention] = {
-    None: FanConvention.TRUE,
-    "torch": FanConvention.TORCH,
-    "timm": FanConvention.TORCH,
-    "caffe": FanConvention.TORCH,
-    "keras": FanConvention.KERAS,
-    "jax": FanConvention.JAX,
-}
 
 _AUTO_PARAMETERS = ("distribution", "num_layers")  # `auto` uses them to choose a scheme and does not pass them on
 
@@ -50,7 +40,7 @@ class LayerSpecification(NamedTuple):
     `axes` says what each axis of `shape` is; without it, `layout` does. `parameters` are those of the scheme (SCHEMES[...].parameters).
     `layer` says how to read the axes, and `role` what the weight does in the network. Without a `fan_convention`, the library of the
     scheme's name decides how to count the fans; a scheme of no library counts what truly feeds a unit. `fan_in` and `fan_out` replace those
-    of the shape. A shape without fans, such as a bias, needs them.
+    of the shape. A shape without fans, such as a bias, needs them. `padding_idx` is the entry of an embedding that is zero.
     """
 
     shape: Shape
@@ -64,6 +54,7 @@ class LayerSpecification(NamedTuple):
     fan_convention: FanConvention | None = None
     fan_in: int | None = None
     fan_out: int | None = None
+    padding_idx: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,34 +132,47 @@ def initialize(specification: LayerSpecification) -> Initializer:
     0.050507627227610534
     """
     check_shape(specification.shape)
-    scheme, _ = find_scheme(specification.scheme)
-    axes = _axes(specification, scheme)
+    named = named_scheme(
+        specification.scheme,
+        specification.parameters,
+        specification.layer.kind,
+        specification.role,
+        is_vector=len(specification.shape) < 2,
+    )
+    kind = LayerKind.EMBEDDING if specification.padding_idx is not None and named.kind is None else named.kind
+    axes = _axes(specification, named, kind)
     weight = weight_of(
         specification.shape,
         axes,
-        specification.layer,
-        convention=specification.fan_convention or FAN_CONVENTION_OF[library_of(specification.scheme)],
+        specification.layer._replace(kind=kind),
+        convention=specification.fan_convention or named.convention,
         given=Fans(specification.fan_in, specification.fan_out),
         activation=specification.activation,
     )
-    parts = () if len(weight.parts) == 1 else tuple(_initializer(specification, part, axes) for part in weight.parts)
-    return _initializer(specification, weight, axes, parts)
+    parts = () if len(weight.parts) == 1 else tuple(_initializer(specification, named, part, axes) for part in weight.parts)
+    initializer = _initializer(specification, named, weight, axes, parts)
+    return (
+        initializer
+        if specification.padding_idx is None
+        else replace(initializer, rule=_with_padding(initializer, specification.padding_idx))
+    )
 
 
-def _axes(specification: LayerSpecification, scheme: Scheme) -> str:
+def _axes(specification: LayerSpecification, named: Named, kind: LayerKind | None) -> str:
     """Return what each axis of the shape is: as requested, or as usual for a bias, or as usual for a weight in its layout."""
     rank, role = len(specification.shape), specification.role
     if specification.axes is not None:
         return specification.axes
-    if scheme.for_vectors or (role is not None and role.is_vector):
+    if named.scheme.for_vectors or named.is_bias or (role is not None and role.is_vector):
         return vector_axes(rank)
-    return axes_of(specification.layout, rank, specification.layer.kind)
+    return axes_of(specification.layout, rank, kind)
 
 
-def _initializer(specification: LayerSpecification, weight: Weight, axes: str, parts: tuple[Initializer, ...] = ()) -> Initializer:
+def _initializer(
+    specification: LayerSpecification, named: Named, weight: Weight, axes: str, parts: tuple[Initializer, ...] = ()
+) -> Initializer:
     """Resolve the specification of a weight, or of one of its parts."""
-    scheme, presets = find_scheme(specification.scheme)
-    given = translated(specification.scheme, specification.parameters)
+    scheme, presets, given = named.scheme, named.presets, dict(named.given)
     known = Circumstances(specification.activation, _num_layers(given))
     row = recommendation_for(specification.role, specification.activation, is_weight=not weight.is_vector)
     truly = weight if weight.convention is FanConvention.TRUE else replace(weight, convention=FanConvention.TRUE)
@@ -184,6 +188,26 @@ def _initializer(specification: LayerSpecification, weight: Weight, axes: str, p
         scheme = SCHEMES[name]
     applied = apply_scheme(scheme, presets, given, weight)
     return Initializer(scheme, applied.parameters, applied.rule, specification, weight, axes, recommended, parts)
+
+
+def _with_padding(initializer: Initializer, padding_idx: int) -> Rule:
+    """Return the rule of an embedding [entries, features] with one entry of zeros. A negative index counts from the end, as in torch."""
+    weight, rule = initializer.weight, initializer.rule
+    if weight.kind is not LayerKind.EMBEDDING or weight.is_vector or weight.stacked:
+        raise InvalidValue(
+            "padding_idx",
+            expected="an embedding [entries, features]",
+            received=initializer.specification.shape,
+            action="Leave padding_idx out.",
+        )
+    entries, features = weight.shape
+    if not -entries <= padding_idx < entries:
+        raise InvalidValue(
+            "padding_idx", expected=f"an index of the {entries} entries", received=padding_idx, action="Correct padding_idx or the shape."
+        )
+    if isinstance(rule, WithZeros | Parts):
+        raise AssertionError("an embedding is neither packed nor padded twice")
+    return WithZeros(rule, padding_idx % entries * features, features, entries * features)
 
 
 def recommend(

@@ -152,6 +152,6 @@ def unknown_parameter(name: str, known: Iterable[str], *, owner: str) -> Invalid
     """Return the error for a parameter that `owner` does not have."""
     names = sorted(known)
     takes = f"{owner} takes {', '.join(names)}" if names else f"{owner} takes no parameters"
-    hint = unknown_name(name, name, names, kind="parameter").action if names else ""
+    hint = unknown_name(name, name, names, kind="parameter", similarity=0.6).action if names else ""
     suggestion = f" {hint}" if hint.startswith("Did you mean") else ""
     return InvalidValue(name, expected=f"a parameter of {owner}", received=name, action=f"{takes}.{suggestion}")

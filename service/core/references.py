@@ -135,6 +135,16 @@ YANG_2023 = Reference("Yang, Simon, Bernstein", 2023, "A spectral condition for 
 JACOT_2018 = Reference(
     "Jacot, Gabriel, Hongler", 2018, "Neural tangent kernel: convergence and generalization in neural networks", "arXiv:1806.07572"
 )
+VASWANI_2017 = Reference("Vaswani et al.", 2017, "Attention is all you need", "arXiv:1706.03762")
+GU_2023 = Reference("Gu, Dao", 2023, "Mamba: linear-time sequence modeling with selective state spaces", "arXiv:2312.00752")
+DAO_2024 = Reference(
+    "Dao, Gu",
+    2024,
+    "Transformers are SSMs: generalized models and efficient algorithms through structured state space duality",
+    "arXiv:2405.21060",
+)
+HU_2021 = Reference("Hu et al.", 2021, "LoRA: low-rank adaptation of large language models", "arXiv:2106.09685")
+LIBRARIES = Reference("PyTorch, Keras, Flax", None, "torch.nn, keras.layers, flax.linen and flax.nnx", "github.com")
 SUSSILLO_2014 = Reference(
     "Sussillo, Abbott", 2014, "Random walk initialization for training very deep feedforward networks", "arXiv:1412.6558"
 )

@@ -214,7 +214,7 @@ INVALID: list[tuple[str, str, str]] = [
     ('{"shape": [3, 5], "activation": {"expression": "x", "alpha": 1}}', "activation", "an expression in x"),
     ('{"shape": [3, 5], "activation": {"name": "relu", "expression": "x"}}', "expression", "relu takes no parameters"),
     ('{"shape": [3, 5], "scheme": "he_normal", "gain": "forward"}', "gain", "Give activation"),
-    ('{"shape": [3, 5], "dtype": "float8"}', "dtype", "Did you mean"),
+    ('{"shape": [3, 5], "dtype": "float8"}', "dtype", "Known: bfloat16, float16, float32, float64"),
     ('{"shape": [3, 5], "dtype": "bfloat16"}', "dtype", "Ask for format safetensors or raw"),
     ('{"shape": [3, 5], "layout": "mlx"}', "layout", "Known: flax, jax, keras, torch"),
     ('{"shape": [3, 5], "seed": 1.5}', "seed", "an integer from 0 to 2^64 - 1"),

@@ -86,6 +86,7 @@ def test_seed_name_slice_dtype_and_format_are_not_part_of_the_specification() ->
         "layout": "keras",
         "fan_in": 9,
         "fan_out": 9,
+        "padding_idx": 0,
         "gain": 2.0,
     }
     assert set(InitRequest.model_fields) | {"gain"} == set(independent) | set(specifying)

@@ -13,7 +13,7 @@ Generator = Callable[[], str]
 
 # document -> the name of a part -> its generator
 PARTS: dict[str, dict[str, Generator]] = {
-    "docs/schemes.md": {"schemes": tables.schemes},
+    "docs/schemes.md": {"library layers": tables.library_layers, "schemes": tables.schemes},
     "docs/activations.md": {"activations": tables.activations},
     "docs/layers.md": {"layers": tables.layers},
     "docs/settings.md": {"settings": tables.settings},

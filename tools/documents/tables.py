@@ -6,6 +6,7 @@ from service.core.activations import ACTIVATIONS
 from service.core.layers.roles import ROLES
 from service.core.parameters import Parameter
 from service.core.schemes import SCHEMES, Scheme
+from service.core.schemes.library_layers import LIBRARY_DEFAULT, LIBRARY_LAYERS, Part
 from service.settings import Settings
 
 _LIBRARIES = {"torch": "torch", "keras": "Keras", "jax": "JAX", "timm": "timm"}
@@ -13,8 +14,23 @@ _LIBRARIES = {"torch": "torch", "keras": "Keras", "jax": "JAX", "timm": "timm"}
 
 def schemes() -> str:
     """Return a row for each scheme: its names, formula and parameters, its names in other libraries, and its reference."""
-    rows = [_scheme(row) for row in SCHEMES.values()]
+    rows = [_scheme(row) for row in SCHEMES.values() if row is not LIBRARY_DEFAULT]
     return markdown_table(["scheme", "other names", "formula", "parameters", "in torch, Keras, JAX, timm", "reference"], rows)
+
+
+def library_layers() -> str:
+    """Return a row for each kind of layer in a library: its names, and the scheme of each of its tensors."""
+    rows = []
+    for layer in dict.fromkeys(LIBRARY_LAYERS.values()):
+        library = layer.names[0].rpartition(".")[0]
+        names = _quoted([name.rpartition(".")[2] for name in layer.names])
+        tensors = "; ".join(f"{_quoted(list(part.names))}: `{part.scheme}`{_presets(part)}" for part in layer.parts)
+        rows.append([f"`{library}`", names, tensors])
+    return markdown_table(["library", "layers", "tensors"], rows)
+
+
+def _presets(part: Part) -> str:
+    return "".join(f", {name}={value}" for name, value in part.presets.items())
 
 
 def _scheme(row: Scheme) -> list[str]:

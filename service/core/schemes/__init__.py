@@ -11,9 +11,10 @@ from typing import Any
 
 from service.core.errors import unknown_name
 from service.core.layers.fans import Mode
-from service.core.names import name_key
+from service.core.names import library_of, name_key
 from service.core.parameters import Kind, Parameter
-from service.core.schemes import depth, elementary, gates, placed, scaled, special
+from service.core.schemes import depth, elementary, formulas, gates, placed, scaled, special
+from service.core.schemes.library_layers import LIBRARY_DEFAULT
 from service.core.schemes.scheme import GAIN_OR_CHOICE, Alias, Scheme
 
 __all__ = [
@@ -56,7 +57,7 @@ _AUTO = Scheme(
     ),
 )
 
-_ROWS = (_AUTO, *elementary.ROWS, *scaled.ROWS, *placed.ROWS, *gates.ROWS, *depth.ROWS, *special.ROWS)
+_ROWS = (_AUTO, *elementary.ROWS, *scaled.ROWS, *placed.ROWS, *gates.ROWS, *formulas.ROWS, *depth.ROWS, *special.ROWS, LIBRARY_DEFAULT)
 
 SCHEMES: dict[str, Scheme] = {row.name: row for row in _ROWS}
 
@@ -69,7 +70,11 @@ FAMILIES: dict[str, dict[str, tuple[str, Mapping[str, Any]]]] = {
     }
     for family in ("xavier", "he", "lecun")
 }
-_FAMILY_NAMES = {"xavier": "xavier", "glorot": "xavier", "he": "he", "kaiming": "he", "lecun": "lecun"}
+_FAMILY_NAMES = {
+    f"{name}{ending}": family
+    for name, family in {"xavier": "xavier", "glorot": "xavier", "he": "he", "kaiming": "he", "msra": "he", "lecun": "lecun"}.items()
+    for ending in ("", "init")
+}
 
 
 def family_of(scheme: str) -> str | None:
@@ -103,6 +108,11 @@ def _index() -> dict[str, tuple[Scheme, Alias]]:
 
 
 _BY_KEY = _index()
+_SAME_MEANING = 0.87  # less similar names mean something else, such as bilinear and linear
+
+
+def _last_part(name: str) -> str:
+    return name_key(name).rpartition(".")[2]
 
 
 def find_scheme(name: str) -> tuple[Scheme, Mapping[str, Any]]:
@@ -133,6 +143,8 @@ def translated(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
 def _row_and_alias(name: str) -> tuple[Scheme, Alias]:
     row_and_alias = _BY_KEY.get(name_key(name))
     if row_and_alias is None:
-        known = [alias.name for row in _ROWS for alias in (Alias(row.name), *row.aliases)]
-        raise unknown_name("scheme", name, known, kind="scheme")
+        library = library_of(name)  # a name of another library, or of none, means something else
+        known = [alias.name for row in _ROWS for alias in (Alias(row.name), *row.aliases) if library_of(alias.name) == library]
+        listed = known if library else [row.name for row in _ROWS]
+        raise unknown_name("scheme", name, known, kind="scheme", listed=listed, similarity=_SAME_MEANING, key=_last_part)
     return row_and_alias

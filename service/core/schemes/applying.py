@@ -49,6 +49,13 @@ def all_parameters(scheme: Scheme, presets: Values, given: Values, activation: A
 def rule_of(scheme: Scheme, values: Values, weight: Weight) -> Rule:
     """Return the rule of a tensor, whose parameters are all known. Raise InvalidValue if a fan is missing or the shape does not fit."""
     numbers = _with_numeric_gain(values, weight.activation)
+    if scheme.for_vectors and not weight.is_vector:
+        raise InvalidValue(
+            "axes",
+            expected=f"the axes of vectors for {scheme.name}, o or bo",
+            received=weight.axes,
+            action="Leave axes out: the scheme knows that each row is a vector.",
+        )
     if scheme.build_tensor is not None:
         return scheme.build_tensor(numbers, weight)
     if scheme.build is not None:

@@ -159,7 +159,7 @@ ROWS = (
         references.GOODFELLOW_2016,
         _normal,
         (_MEAN, _STDDEV, GAIN),
-        aliases=names("gaussian", "torch.normal_", "torch.Embedding")
+        aliases=names("gaussian", "torch.normal_")
         + names("random_normal", "keras.RandomNormal", stddev=0.05)
         + names("jax.normal", stddev=0.01),
     ),

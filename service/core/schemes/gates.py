@@ -1,4 +1,4 @@
-"""Schemes for the biases of recurrent layers."""
+"""Schemes for recurrent layers: biases that open a gate, and the default of torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from service.core import references
 from service.core.errors import InvalidValue
 from service.core.layers.weight import Weight
 from service.core.parameters import Kind, Parameter, Values
-from service.core.schemes.scheme import BuildTensor, Scheme, names
+from service.core.schemes.scheme import GAIN, BuildTensor, Scheme, names
+from service.core.stream.distributions import Distribution, Draw
 from service.core.stream.view import Shape
 from service.core.tensors.gates import Gates, chrono, gate_bias
 from service.core.tensors.rules import Rule
@@ -81,6 +82,20 @@ def _chrono(values: Values, weight: Weight) -> Rule:
     return chrono(shape, gates, values["t_max"])
 
 
+def _torch_rnn(values: Values, weight: Weight) -> Distribution:
+    """Return U[-a, a], a = 1/√hidden, for all weights and biases alike."""
+    gates = int(values["gates"])
+    if values["hidden_size"] is None and weight.out % gates:
+        raise InvalidValue(
+            "shape",
+            expected=f"a number of outputs ({weight.out}) that is a multiple of {gates}, the number of gates",
+            received=[*weight.stacked, *weight.shape],
+            action="Give [gates·hidden, in], or hidden_size for the projection of an LSTM.",
+        )
+    hidden = max(1, int(values["hidden_size"] or weight.out // gates))
+    return Distribution(Draw.UNIFORM, 0.0, values["gain"] / math.sqrt(hidden))
+
+
 def _row(
     name: str, summary: str, formula: str, reference: references.Reference, build: BuildTensor, *parameters: Parameter, aliases: str = ""
 ) -> Scheme:
@@ -115,5 +130,19 @@ ROWS = (
         references.TALLEC_2018,
         _chrono,
         Parameter("t_max", "the longest dependency, in steps, at least 3", required=True, minimum=3.0),
+    ),
+    Scheme(
+        "torch_rnn",
+        "The default of torch.nn.LSTM, GRU and RNN, for every weight and bias.",
+        "U[-a, a], a = gain/√hidden",
+        references.PYTORCH,
+        None,
+        (
+            Parameter("gates", "the gates: 4 of an LSTM, 3 of a GRU, 1 of an RNN", kind=Kind.INTEGER, required=True, minimum=1),
+            Parameter("hidden_size", "the size of the state; by default the outputs divided by gates", kind=Kind.INTEGER, minimum=1),
+            GAIN,
+        ),
+        build_tensor=_torch_rnn,
+        judged=False,
     ),
 )

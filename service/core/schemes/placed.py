@@ -50,13 +50,6 @@ def _bilinear(values: Values, matrix: Matrix) -> Pattern:
     return patterns.bilinear(matrix.shape, values["gain"])
 
 
-def _hippo_legs(values: Values, matrix: Matrix) -> Pattern:
-    _check_rank(matrix.shape, range(2, 3), "hippo_legs")
-    if matrix.shape[0] != matrix.shape[1]:
-        raise InvalidValue("shape", expected="a square matrix for hippo_legs", received=list(matrix.shape), action="Give [n, n].")
-    return patterns.hippo_legs(matrix.shape, values["gain"])
-
-
 def _icnr(values: Values, weight: Weight) -> Rule:
     _check_rank(weight.shape, range(3, 6), "icnr")
     copies = int(values["upscale"]) ** len(weight.kernel)
@@ -126,7 +119,7 @@ _ORTHOGONAL = _row(
     "Orthonormal rows or columns, whichever are fewer: preserves lengths through a linear layer.",
     "gain·Q of the QR decomposition of a normal matrix [out, in·K], signs by R's diagonal",
     references.SAXE_2013, _orthogonal, GAIN,
-    aliases=("torch.orthogonal_", "keras.Orthogonal", "keras.OrthogonalInitializer", "jax.orthogonal"),
+    aliases=("orthonormal", "torch.orthogonal_", "keras.Orthogonal", "keras.OrthogonalInitializer", "jax.orthogonal"),
 )  # fmt: skip
 
 # the schemes that a sub-kernel can use: those that need no more than the kernel
@@ -162,13 +155,6 @@ ROWS = (
         "gain·Π(1 - |t - c|/f), f = ⌈k/2⌉, c = (k - 1)/2, where in and out channel agree",
         references.LONG_2014, _bilinear, GAIN,
         aliases=("bilinear_upsampling", "upsampling"),
-    ),
-    _row(
-        "hippo_legs",
-        "The state matrix that represents a history by Legendre polynomials.",
-        "-gain·√(2n+1)·√(2k+1) if n > k, -gain·(n + 1) if n = k, else 0",
-        references.GU_2020, _hippo_legs, GAIN,
-        aliases=("hippo",), equation="theorem 2",
     ),
     Scheme(
         "icnr",

@@ -77,7 +77,7 @@ ROWS = (
         _scaled("xavier_uniform", 1.0, "uniform", mode=Mode.FAN_AVG),
         (GAIN,),
         aliases=names(
-            "glorot_uniform", "xavier", "glorot",
+            "glorot_uniform", "xavier", "glorot", "xavier_init", "glorot_init",
             "torch.xavier_uniform_", "keras.GlorotUniform", "jax.glorot_uniform", "jax.xavier_uniform",
         ),
         needs_fans=True,
@@ -114,7 +114,7 @@ ROWS = (
         references.HE_2015,
         _scaled("he_normal", 2.0),
         (_mode(Mode.FAN_IN), NEGATIVE_SLOPE, _NORMAL_OR_TRUNCATED, GAIN_OR_CHOICE),
-        aliases=names("kaiming_normal", "he", "kaiming")
+        aliases=names("kaiming_normal", "he", "kaiming", "msra", "he_init", "kaiming_init", "msra_init", "caffe.msra", "caffe.MSRAFiller")
         + names("torch.kaiming_normal_", negative_slope=0.0)
         + names("keras.HeNormal", "jax.he_normal", "jax.kaiming_normal", negative_slope=0.0, distribution="truncated_normal"),
         needs_fans=True,
@@ -138,7 +138,8 @@ ROWS = (
         references.LECUN_1998,
         _scaled("lecun_normal", 1.0, mode=Mode.FAN_IN),
         (_NORMAL_OR_TRUNCATED, GAIN),
-        aliases=names("lecun") + names("keras.LecunNormal", "jax.lecun_normal", "timm.lecun_normal_", distribution="truncated_normal"),
+        aliases=names("lecun", "lecun_init")
+        + names("keras.LecunNormal", "jax.lecun_normal", "timm.lecun_normal_", distribution="truncated_normal"),
         needs_fans=True,
         equation="equation 16",
     ),

@@ -7,10 +7,11 @@ import math
 from service.core import references
 from service.core.errors import InvalidValue
 from service.core.layers.fans import Fans, Mode
+from service.core.layers.weight import Weight
 from service.core.parameters import Kind, Parameter, Values
 from service.core.schemes.scaled import scaled_variance
 from service.core.schemes.scheme import GAIN, Scheme, names
-from service.core.stream.distributions import Distribution, Draw
+from service.core.stream.distributions import Distribution, Draw, constant
 from service.core.stream.portable import portable
 
 
@@ -60,7 +61,46 @@ def _siren(values: Values, fans: Fans) -> Distribution:
     return Distribution(Draw.UNIFORM, 0.0, values["gain"] * (math.sqrt(6 / _fan_in(fans, "siren")) / values["omega_0"]))
 
 
+def _lora_a(values: Values, weight: Weight) -> Distribution:
+    """Return the first factor [rank, in]: He uniform with a = √5, as torch.nn.Linear, or N(0, (1/rank)²)."""
+    if values["distribution"] == "normal":
+        return Distribution(Draw.NORMAL, 0.0, values["gain"] / max(1, weight.out))
+    return Distribution(Draw.UNIFORM, 0.0, values["gain"] / math.sqrt(_fan_in(weight.fans, "lora_a")))
+
+
 ROWS = (
+    Scheme(
+        "lora_a",
+        "The first factor of LoRA, [rank, in]; the second, lora_b, is zero, so that the adapted layer starts as it was.",
+        "uniform: U[-a, a], a = gain·√(1/fan_in), which is He's with slope √5; normal: N(0, (gain/rank)²)",
+        references.HU_2021,
+        None,
+        (
+            Parameter(
+                "distribution",
+                "uniform, as in the authors' code and PEFT; or normal, PEFT's gaussian",
+                kind=Kind.CHOICE,
+                default="uniform",
+                choices=("uniform", "normal"),
+            ),
+            GAIN,
+        ),
+        aliases=names("lora", "lora_down", "peft.lora_A") + names("lora_gaussian", distribution="normal"),
+        equation="section 4.1",
+        build_tensor=_lora_a,
+        judged=False,
+    ),
+    Scheme(
+        "lora_b",
+        "The second factor of LoRA, [out, rank]: zero, so that the adapted layer starts as it was.",
+        "0",
+        references.HU_2021,
+        lambda _, __: constant(0.0),
+        (),
+        aliases=names("lora_up", "peft.lora_B"),
+        equation="section 4.1",
+        judged=False,
+    ),
     Scheme(
         "spectral",
         "Gives the matrix the spectral norm at which features are learned at every width, as muP does, without a base model.",

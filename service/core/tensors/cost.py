@@ -10,7 +10,7 @@ from typing import NamedTuple
 from service.core.stream import engines
 from service.core.stream.distributions import Distribution, Draw
 from service.core.stream.rare_cuts import rare_cut
-from service.core.tensors.rules import Parts, Pattern, Repeated, Rule, Whole, whole_in
+from service.core.tensors.rules import Parts, Pattern, Repeated, Rule, Whole, WithZeros, whole_in
 from service.core.tensors.tensor import VirtualTensor
 
 _S = 1e-9  # seconds in a nanosecond
@@ -43,7 +43,19 @@ _RARE_CUT = 150  # computed in float64 with NumPy, whatever the dtype and the en
 _ROUNDING = {"numba": {"float16": 0.2, "bfloat16": 0.2}, "numpy": {"float16": 2.5, "bfloat16": 1}}
 
 # A pattern is a formula of the index, computed with NumPy whatever the engine.
-_FORMULAS = {"identity": 2, "dirac": 5, "zero_hadamard": 5, "bilinear": 12, "gate_bias": 2, "chrono": 180, "hippo_legs": 12}
+_FORMULAS = {
+    "identity": 2,
+    "dirac": 5,
+    "zero_hadamard": 5,
+    "bilinear": 12,
+    "gate_bias": 8,
+    "chrono": 180,
+    "hippo_legs": 12,
+    "sinusoidal": 120,
+    "log_of_index": 60,
+    "log_of_uniform": 220,
+    "inverse_softplus_of_log_uniform": 300,
+}
 _SLOWEST_FORMULA = max(_FORMULAS.values())
 _INDEX_OF_AN_AXIS = 5  # to compute an index on one axis from a position, or a position from indices
 _SORT = 8  # to find out which part of a packed matrix an element is in, and to put its value there
@@ -69,11 +81,15 @@ def _element(tensor: VirtualTensor) -> float:
         return _draw(rule, tensor, in_order=engines.current().draws_in_order(view))
     if isinstance(rule, Parts) and view.is_contiguous:
         return max(_draw(part, tensor, in_order=True) for part in rule.distributions)
+    if isinstance(rule, WithZeros) and isinstance(rule.base, Distribution) and view.is_contiguous:
+        return _draw(rule.base, tensor, in_order=True)
     return _INDEX_OF_AN_AXIS * len(view.shape) + _at_position(rule, tensor)
 
 
 def _at_position(rule: Rule, tensor: VirtualTensor) -> float:
     match rule:
+        case WithZeros():
+            return _COPY + _at_position(rule.base, tensor)
         case Parts():
             return _SORT + max(_at_position(part, tensor) for part in rule.distributions)
         case Repeated():

@@ -53,4 +53,4 @@ def find_dtype(name: str) -> DType:
     try:
         return DTYPES[name]
     except KeyError:
-        raise unknown_name("dtype", name, DTYPES, kind="dtype") from None
+        raise unknown_name("dtype", name, DTYPES, kind="dtype", similarity=0.85) from None

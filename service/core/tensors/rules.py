@@ -2,6 +2,7 @@
 
     Distribution   loc + scale·draw, from the element's own word          (distributions.py)
     Parts          a distribution for each of several packed matrices
+    WithZeros      another rule, with elements in a row that are zero
     Repeated       copies of the elements of another rule
     Pattern        a formula of the element's index
     Whole          an element of a tensor that is computed all at once
@@ -134,6 +135,49 @@ Formula = Callable[[Index, Stream], npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
+class WithZeros(Described):
+    """The elements of `base`, except `length` elements from `start` on, which are zero. The tensor has `size` elements."""
+
+    base: Distribution | Repeated | Pattern | Whole
+    start: int
+    length: int
+    size: int
+
+    @property
+    @override
+    def mean(self) -> float | None:
+        return None if self.base.mean is None else self.base.mean * self._share
+
+    @property
+    @override
+    def stddev(self) -> float | None:
+        mean, stddev = self.base.mean, self.base.stddev
+        if mean is None or stddev is None:
+            return None
+        return math.sqrt(self._share * (stddev**2 + (1 - self._share) * mean**2))
+
+    @property
+    @override
+    def bounds(self) -> Bounds | None:
+        return self.base.bounds and (min(0.0, self.base.bounds[0]), max(0.0, self.base.bounds[1]))
+
+    @property
+    @override
+    def largest(self) -> float:
+        return self.base.largest
+
+    @property
+    @override
+    def facts(self) -> dict[str, Any]:
+        return self.base.facts | {"zero": {"start": self.start, "length": self.length}}
+
+    @property
+    def _share(self) -> float:
+        """The share of the elements that are not set to zero."""
+        return 1 - self.length / max(1, self.size)
+
+
+@dataclass(frozen=True)
 class Pattern:
     """A formula of the index, computed in float64."""
 
@@ -205,7 +249,7 @@ class Whole:
         return {"draw": "structure", "parameters": dict(self.parameters)} | (self.units.facts if self.units else {})
 
 
-Rule = Distribution | Parts | Repeated | Pattern | Whole
+Rule = Distribution | Parts | WithZeros | Repeated | Pattern | Whole
 
 
 def bounds_in(rule: Rule, dtype: DType) -> Bounds | None:
@@ -215,6 +259,9 @@ def bounds_in(rule: Rule, dtype: DType) -> Bounds | None:
     if isinstance(rule, Parts):
         bounds = [bounds_in(part, dtype) or rule.bounds for part in rule.distributions]
         return min(low for low, _ in bounds), max(high for _, high in bounds)
+    if isinstance(rule, WithZeros):
+        low, high = bounds_in(rule.base, dtype) or rule.bounds
+        return min(low, 0.0), max(high, 0.0)
     low, high = rule.bounds
     if isinstance(rule, Distribution) and rule.draw in (Draw.UNIFORM, Draw.TRUNCATED_NORMAL):
         loc, scale = dtype.draws_in.type(rule.loc), dtype.draws_in.type(rule.scale)
@@ -231,5 +278,7 @@ def is_bitwise(rule: Rule) -> bool:
 
 def whole_in(rule: Rule) -> Whole | None:
     """Return the whole that has to be computed to read any part of a tensor of this rule; None if parts suffice."""
-    inner = rule.base if isinstance(rule, Repeated) else rule
+    inner = rule
+    while isinstance(inner, WithZeros | Repeated):
+        inner = inner.base
     return inner if isinstance(inner, Whole) else None

@@ -18,7 +18,7 @@ from service.core.stream.numpy_engine import Floats, Positions
 from service.core.stream.philox import MAX_SEED, Stream
 from service.core.stream.view import Shape, View
 from service.core.tensors.dtypes import DType
-from service.core.tensors.rules import Parts, Pattern, Repeated, Rule, Whole, whole_in
+from service.core.tensors.rules import Parts, Pattern, Repeated, Rule, Whole, WithZeros, whole_in
 from service.core.tensors.wholes import WHOLES
 
 MAX_RANK = 16
@@ -160,6 +160,10 @@ class VirtualTensor:
         rule, view = self.spec.rule, self.spec.view
         if isinstance(rule, Distribution):
             self._draw(out, rule, start)
+        elif isinstance(rule, WithZeros) and isinstance(rule.base, Distribution) and view.is_contiguous:
+            self._draw(out, rule.base, start)
+            first = rule.start - view.offset - start
+            out[max(0, first) : max(0, first + rule.length)] = 0
         elif isinstance(rule, Parts) and view.is_contiguous:
             first = view.offset + start
             for begin, end, distribution in rule.runs(first, first + len(out)):
@@ -189,6 +193,9 @@ class VirtualTensor:
                     values = np.empty(np.count_nonzero(here), out.dtype)
                     self._fill_at(values, distribution, positions[here])
                     out[here] = values
+            case WithZeros():
+                self._fill_at(out, rule.base, positions)
+                out[(positions >= np.uint64(rule.start)) & (positions < np.uint64(rule.start + rule.length))] = 0
             case Repeated():
                 self._fill_at(out, rule.base, rule.source(positions))
             case Pattern():

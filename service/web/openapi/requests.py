@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from service.contract.request import InitRequest, RecommendRequest, Request
+from service.contract.request import MAX_PACKED, InitRequest, RecommendRequest, Request
 from service.contract.vocabulary import OWNERS, PARAMETER_NAMES, choices_of, described_parameter, parameter_row
 from service.core.activations import ACTIVATIONS
 from service.core.activations.expressions import ELEMENTARY, MAX_CHARACTERS
@@ -144,7 +144,10 @@ def _field(name: str, generated: Schema, model: type[Request]) -> Schema:
     if name == "seed":
         return _SEED
     if name == "shape":
-        return {"type": "array", "items": {"type": "integer", "minimum": 1}, "maxItems": MAX_RANK}
+        return {"type": "array", "items": {"type": "integer", "minimum": 0}, "maxItems": MAX_RANK}
+    if name == "packed":
+        count = {"type": "integer", "minimum": 1}
+        return {"anyOf": [count, {"type": "array", "items": count, "minItems": 1, "maxItems": MAX_PACKED}]}
     kinds = [kind for kind in generated.get("anyOf", [generated]) if kind["type"] != "null"]
     return {"type": kinds[0]["type"]}
 
@@ -178,13 +181,19 @@ def _query_parameter(name: str, schema: Schema, model: type[Request], examples: 
     return parameter | ({"example": examples[name]} if name in examples else {})
 
 
+_COUNT = "(0|[1-9][0-9]*)"
+
+
 def _as_text(name: str, schema: Schema) -> Schema:
     """Return the schema for a query. A scheme is a name, and a shape is a string, because not every client joins lists with commas."""
     if name in _NAMES:
         return described(_NAMES[name], schema["description"])
     if name == "shape":
-        text = {"type": "string", "pattern": rf"^(\(\)|[1-9][0-9]*(,[1-9][0-9]*){{0,{MAX_RANK - 1}}})$"}
+        text = {"type": "string", "pattern": rf"^(\(\)|{_COUNT}(,{_COUNT}){{0,{MAX_RANK - 1}}})$"}
         return described(text, f"{schema['description']}; separated by commas, such as 256,784")
+    if name == "packed":
+        text = {"type": "string", "pattern": r"^[1-9][0-9]*(,[1-9][0-9]*)*$"}
+        return described(text, f"{schema['description']}; separated by commas, such as 4096,1024,1024")
     return schema
 
 

@@ -19,7 +19,7 @@ from service.core.stream.philox import Stream
 from service.core.stream.view import Shape, View
 from service.core.tensors.cost import read_seconds, whole_seconds
 from service.core.tensors.dtypes import DTYPES
-from service.core.tensors.rules import Parts, Pattern, Repeated, Rule, Whole, whole_in
+from service.core.tensors.rules import Parts, Pattern, Repeated, Rule, Whole, WithZeros, whole_in
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
 
 WITHIN = 3.0
@@ -50,7 +50,12 @@ def _rules() -> dict[str, tuple[Rule, Shape]]:
             rules.setdefault(_kind(rule), (rule, shape))
     packed = LayerSpecification((512, 512), scheme="xavier_normal", layer=Layer(packed=(256, 128, 128)))
     tail = LayerSpecification((512, 512), scheme="truncated_normal", parameters={"low_stddevs": 5.0, "high_stddevs": 8.0})
-    return rules | {"parts": (initialize(packed).rule, packed.shape), "rare cut": (initialize(tail).rule, tail.shape)}
+    return rules | {"parts": (initialize(packed).rule, packed.shape), "rare cut": (initialize(tail).rule, tail.shape)} | _with_zeros()
+
+
+def _with_zeros() -> dict[str, tuple[Rule, Shape]]:
+    padded = LayerSpecification((512, 512), scheme="normal", padding_idx=7)
+    return {"padded": (initialize(padded).rule, padded.shape)}
 
 
 def _kind(rule: Rule) -> str:
@@ -59,6 +64,8 @@ def _kind(rule: Rule) -> str:
             return rule.draw.value
         case Parts():
             return "parts"
+        case WithZeros():
+            return f"{_kind(rule.base)} with zeros"
         case Repeated():
             return f"repeated {_kind(rule.base)}"
     return rule.name
@@ -136,7 +143,7 @@ def test_estimates_are_within_a_factor_of_three(engine: str) -> None:
 
 def test_every_kind_of_rule_is_measured() -> None:
     kinds = {type(rule) for rule, _ in RULES.values()}
-    assert kinds == {Distribution, Parts, Repeated, Pattern, Whole}
+    assert kinds == {Distribution, Parts, WithZeros, Repeated, Pattern, Whole}
     assert {"constant", "uniform", "normal", "truncated_normal", "chrono", "identity", "orthogonal", "sparse"} <= set(RULES)
 
 
