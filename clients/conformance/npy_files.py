@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,30 @@ _READABLE = {
 }
 
 
+# headers of other writers, which NumPy reads too
+_HEADERS = {
+    "python-2": "{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 3L), }",
+    "double-quotes": '{"descr": "<f4", "fortran_order": False, "shape": (2, 3)}',
+    "tabs": "{\t'shape'\t:\t( 2\t,\t3 ),\n 'fortran_order'\t:\tFalse ,\t'descr' : '<f4'\t}",
+    "other-order": "{'shape': (2, 3), 'fortran_order': False, 'descr': '<f4'}",
+    "native-order": "{'descr': '=f4', 'fortran_order': False, 'shape': (2, 3)}",
+    "no-order": "{'descr': 'f4', 'fortran_order': False, 'shape': (2, 3)}",
+}
+
+
 def write_npy_files(folder: Path) -> list[dict[str, Any]]:
     """Write all test files. Return a row for each: its dtype, shape and values in C order, or that a reader must refuse it."""
-    rows = [_write_readable(folder / f"{name}.npy", array, version) for name, (array, version) in _READABLE.items()]
+    rows = [_write_readable(folder / f"{name}.npy", _npy_bytes(array, version)) for name, (array, version) in _READABLE.items()]
+    values = _MATRIX.astype("f4").tobytes()
+    rows += [_write_readable(folder / f"{name}.npy", _npy_file(header) + values) for name, header in _HEADERS.items()]
     return rows + [_write_invalid(folder / f"{name}.npy", content) for name, content in _invalid_files().items()]
 
 
-def _write_readable(path: Path, array: np.ndarray, version: tuple[int, int]) -> dict[str, Any]:
-    path.write_bytes(_npy_bytes(array, version))
+def _write_readable(path: Path, content: bytes) -> dict[str, Any]:
+    path.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Reading `.npy` or `.npz` file required additional header parsing")
+        array = np.load(path)
     values = array.astype(np.float64).ravel(order="C").tolist()
     return {"file": str(path), "refused": False, "dtype": array.dtype.name, "shape": list(array.shape), "values": values}
 
@@ -57,6 +74,11 @@ def _invalid_files() -> dict[str, bytes]:
         "version-9": whole[:6] + b"\x09\x00" + whole[8:],
         "nothing": b"",
     }
+
+
+def _npy_file(header: str) -> bytes:
+    """Return the beginning of a file of version 1, up to the values."""
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode("latin-1")
 
 
 def _npy_bytes(array: np.ndarray, version: tuple[int, int]) -> bytes:

@@ -14,9 +14,9 @@ import (
 const npyMagic = "\x93NUMPY"
 
 var (
-	npyDescr   = regexp.MustCompile(`['"]descr['"]\s*:\s*['"]([<>])(f[248])['"]`)
+	npyDescr   = regexp.MustCompile(`['"]descr['"]\s*:\s*['"]([<>=|]?)(f[248])['"]`)
 	npyFortran = regexp.MustCompile(`['"]fortran_order['"]\s*:\s*(True|False)`)
-	npyShape   = regexp.MustCompile(`['"]shape['"]\s*:\s*\(([\d\s,]*)\)`)
+	npyShape   = regexp.MustCompile(`['"]shape['"]\s*:\s*\(([\d\s,L]*)\)`) // NumPy on Python 2 wrote 2L
 	npyDTypes  = map[string]DType{"f2": Float16, "f4": Float32, "f8": Float64}
 )
 
@@ -113,9 +113,9 @@ func parseNPYHeader(text string) (*npyHeader, error) {
 	if descr == nil || fortran == nil || shape == nil {
 		return nil, unreadableFile("an array of float32, float64 or float16", strings.TrimSpace(text), nil)
 	}
-	header := &npyHeader{dtype: npyDTypes[descr[2]], shape: []int{}, littleEndian: descr[1] == "<", fortran: fortran[1] == "True"}
+	header := &npyHeader{dtype: npyDTypes[descr[2]], shape: []int{}, littleEndian: isLittleEndian(descr[1]), fortran: fortran[1] == "True"}
 	var err error
-	for _, field := range strings.Fields(strings.ReplaceAll(shape[1], ",", " ")) {
+	for _, field := range strings.Fields(strings.ReplaceAll(strings.ReplaceAll(shape[1], ",", " "), "L", "")) {
 		var length int
 		if length, err = strconv.Atoi(field); err != nil {
 			break
@@ -129,6 +129,12 @@ func parseNPYHeader(text string) (*npyHeader, error) {
 		return nil, unreadableFile("a shape that fits in memory", fmt.Sprintf("(%s)", shape[1]), err)
 	}
 	return header, nil
+}
+
+// isLittleEndian returns whether values are in little-endian order, given the first character of their descr. Without < or > they are in
+// the order of the machine.
+func isLittleEndian(order string) bool {
+	return order == "<" || (order != ">" && hostIsLittleEndian)
 }
 
 // toCOrder returns a copy of values in Fortran order, rearranged into C order.

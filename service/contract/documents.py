@@ -13,17 +13,16 @@ from typing_extensions import TypeAliasType, TypedDict
 from service.contract.errors import FieldError
 
 Value = float | str | bool
-_VALUES = {"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "boolean"}]}
-
+# Values of parameters are numbers, strings or booleans, which clients generated in Java cannot tell apart. So they have no type.
 # The schema is written out, because old versions of Pydantic lose the description of an alias.
-_PARAMETER_VALUES = {"additionalProperties": _VALUES, "description": "Parameters by name.", "type": "object"}
+_PARAMETER_VALUES = {"additionalProperties": True, "description": "Parameters by name.", "type": "object"}
 ParameterValues = TypeAliasType("ParameterValues", Annotated[dict[str, Value], WithJsonSchema(_PARAMETER_VALUES)])
 
 
 class AppliedActivation(TypedDict, total=False):
     """An activation: its name with its parameters beside it, or a formula."""
 
-    __pydantic_config__ = ConfigDict(json_schema_extra={"additionalProperties": _VALUES})  # type: ignore[misc]  # where Pydantic looks
+    __pydantic_config__ = ConfigDict(json_schema_extra={"additionalProperties": True})  # type: ignore[misc]  # where Pydantic looks
 
     name: str
     expression: str
@@ -94,7 +93,7 @@ class Repetition(TypedDict):
     times: int
 
 
-class Part(TypedDict):
+class PackedMatrix(TypedDict):
     """The distribution of one packed matrix."""
 
     elements: int
@@ -115,7 +114,8 @@ class PackedUnits(TypedDict):
     """How many independent weights the tensor has, and in which order their outputs and inputs lie."""
 
     stacked: int
-    packed: Annotated[int | list[int], Field(description="the number of packed matrices, or the outputs of each if they differ")]
+    packed: Annotated[int, Field(description="the number of packed matrices")]
+    sizes: NotRequired[Annotated[list[int], Field(description="the outputs of each packed matrix, if they differ")]]
     groups: int
     order: str
 
@@ -139,7 +139,7 @@ class Metadata(TypedDict):
     draw: str
     loc: NotRequired[float]
     scale: NotRequired[float]
-    parts: NotRequired[Annotated[list[Part], Field(description="the distribution of each packed matrix, if they differ")]]
+    parts: NotRequired[Annotated[list[PackedMatrix], Field(description="the distribution of each packed matrix, if they differ")]]
     units: NotRequired[Annotated[PackedUnits, Field(description="the independent weights in the tensor, if the scheme places elements")]]
     repeated: NotRequired[Annotated[Repetition, Field(description="which blocks of outputs are equal")]]
     zero: NotRequired[Annotated[Zeros, Field(description="which elements the request set to zero")]]
@@ -166,7 +166,7 @@ class Tensor(TypedDict):
 
     shape: list[int]
     dtype: str
-    data: Annotated[float | list[Any], Field(description="the values as nested lists, or one number for a scalar")]
+    data: Annotated[Any, Field(description="the values as nested lists, or one number for a scalar")]
     metadata: Annotated[Metadata, Field(description="the same as in the header Weight-Init")]
 
 
@@ -176,7 +176,7 @@ class ParameterDescription(TypedDict):
     name: str
     summary: str
     domain: Annotated[str, Field(description="the values that it accepts, in words")]
-    default: Annotated[Value | None, Field(description="null if there is none")]
+    default: Annotated[Value | None, WithJsonSchema({"description": "a number, a string or a boolean; null if there is none"})]
     required: bool
 
 

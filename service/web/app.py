@@ -37,7 +37,7 @@ from service.web.monitoring import metrics
 from service.web.monitoring.exchange import ANSWER
 from service.web.monitoring.watch import Watch
 from service.web.openapi import complete
-from service.web.openapi.operations import GET_INIT, GET_RECOMMEND, NOT_READY, POST_INIT
+from service.web.openapi.operations import GET_INIT, GET_RECOMMEND, LICENSE, NOT_READY, POST_INIT, SERVERS, TAGS
 from service.web.problems import HttpProblem
 from service.web.protection.access import FAILURES, Access, Keys
 from service.web.protection.computations import Computations
@@ -46,8 +46,9 @@ from service.web.protection.limits import Permits, Rate
 from service.web.protection.rates import Limiter
 from service.web.responses import streaming
 from service.web.responses.digests import Digests
+from service.web.responses.documents import document_response, state_response
 from service.web.responses.negotiation import accepted_format
-from service.web.responses.tensor import json_response, tensor_response
+from service.web.responses.tensor import tensor_response
 from service.web.startup import Readiness, lifespan
 
 _log = logging.getLogger("weight_init")
@@ -90,6 +91,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="weight-init",
         version=__version__,
         description=_DESCRIPTION,
+        servers=SERVERS,
+        license_info=LICENSE,
+        openapi_tags=TAGS,
         swagger_ui_parameters={"tryItOutEnabled": True, "defaultModelsExpandDepth": -1},
         telemetry=_telemetry(),
     )
@@ -215,7 +219,7 @@ async def get_recommend(request: Request) -> Response:
     """Return the scheme that fits an activation or a layer, the reason, and alternatives. With the fans, also the standard deviation."""
     fields = read_text(RecommendRequest, request.query_params.multi_items())
     await _know_gains(request, fields)
-    return json_response(recommendation_of(fields))
+    return document_response(recommendation_of(fields), request)
 
 
 @routes.head("/schemes", include_in_schema=False)
@@ -225,9 +229,9 @@ async def get_recommend(request: Request) -> Response:
     summary="List the schemes",
     response_model=documents.SchemeCatalogue,
 )
-async def get_schemes(_: Request) -> Response:
+async def get_schemes(request: Request) -> Response:
     """Return every scheme with its names, parameters, formula and reference."""
-    return json_response(catalogue.schemes())
+    return document_response(catalogue.schemes(), request)
 
 
 @routes.head("/activations", include_in_schema=False)
@@ -237,9 +241,9 @@ async def get_schemes(_: Request) -> Response:
     summary="List the activations",
     response_model=documents.ActivationCatalogue,
 )
-async def get_activations(_: Request) -> Response:
+async def get_activations(request: Request) -> Response:
     """Return every activation with its names, parameters, gains and recommended scheme."""
-    return json_response(catalogue.activations())
+    return document_response(catalogue.activations(), request)
 
 
 @routes.head("/healthz", include_in_schema=False)
@@ -252,7 +256,7 @@ async def get_activations(_: Request) -> Response:
 async def get_healthz(_: Request) -> Response:
     """Return 200 as long as the process responds."""
     health: documents.Health = {"status": "ok", "version": __version__}
-    return json_response(health, cache=False)
+    return state_response(health)
 
 
 @routes.head("/readyz", include_in_schema=False)
@@ -268,7 +272,16 @@ async def get_readyz(request: Request) -> Response:
     if reason := request.app.state.readiness.reason_not_ready:
         raise HttpProblem(HTTPStatus.SERVICE_UNAVAILABLE, reason, {"Retry-After": "1"})
     readiness: documents.Readiness = {"status": "ready", "engine": engines.current().name}
-    return json_response(readiness, cache=False)
+    return state_response(readiness)
+
+
+@routes.head("/openapi.json", include_in_schema=False)
+@routes.get("/openapi.json", include_in_schema=False)
+async def get_openapi(request: Request) -> Response:
+    """Return the OpenAPI document. Behind a proxy that removes a part of the path, its server has that part."""
+    root_path = request.scope.get("root_path", "").rstrip("/")
+    servers = {"servers": [{"url": root_path}]} if root_path else {}
+    return document_response(request.app.openapi() | servers, request)
 
 
 @routes.get("/", include_in_schema=False)

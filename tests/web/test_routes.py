@@ -92,16 +92,56 @@ def test_document_describes_every_field_and_parameter(document: dict[str, Any]) 
     request = schemas["InitRequest"]
     assert request["required"] == ["shape"]
     assert all(field.get("description") for field in request["properties"].values())
-    parameters = {parameter.name for row in SCHEMES.values() for parameter in row.parameters}
-    assert parameters <= set(request["properties"])
-    objects = [schemas[option["$ref"].rpartition("/")[2]] for option in request["properties"]["scheme"]["anyOf"] if "$ref" in option]
-    assert [row["properties"]["name"]["const"] for row in objects] == list(SCHEMES)
+    for field, rows in (("scheme", SCHEMES), ("activation", ACTIVATIONS)):
+        named = schemas[f"Named{field.capitalize()}"]
+        parameters = {parameter.name for row in rows.values() for parameter in row.parameters}
+        assert set(named["properties"]) == {"name"} | parameters <= {"name"} | set(request["properties"])
+        assert named["properties"]["name"]["examples"] == list(rows)
+        assert {"$ref": f"#/components/schemas/Named{field.capitalize()}"} in request["properties"][field]["oneOf"]
 
 
 def test_no_request_field_has_a_default_that_generated_clients_would_send(document: dict[str, Any]) -> None:
     schemas = [*document["components"]["schemas"].values()]
     fields = {name: row for schema in schemas for name, row in schema.get("properties", {}).items() if "default" in row}
-    assert set(fields) == {"name"}, "only the name of a scheme or an activation has one, and it is constant"
+    assert fields == {}
+
+
+def test_generated_clients_read_numbers_with_all_their_digits(document: dict[str, Any]) -> None:
+    def numbers(node: Any) -> list[dict[str, Any]]:
+        if isinstance(node, list):
+            return [number for item in node for number in numbers(item)]
+        if not isinstance(node, dict):
+            return []
+        here = [node] if node.get("type") in ("integer", "number") else []
+        return here + [number for item in node.values() for number in numbers(item)]
+
+    assert {(row["type"], row["format"]) for row in numbers(document)} == {("integer", "int64"), ("number", "double")}
+
+
+def test_the_document_has_what_registries_ask_for(document: dict[str, Any]) -> None:
+    assert document["servers"]
+    assert document["info"]["license"]["identifier"] == "Apache-2.0"
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    assert {tag for operation in operations for tag in operation["tags"]} == {tag["name"] for tag in document["tags"]}
+    assert all("4XX" in operation["responses"] for operation in operations)
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/schemes", "/activations", "/recommend?activation=relu"])
+def test_a_document_may_be_kept_and_is_validated_by_its_etag(http: httpx.Client, path: str) -> None:
+    first = http.get(path)
+    etag = first.headers["ETag"]
+    assert first.headers["Cache-Control"] == "public, max-age=3600"
+    again = http.get(path, headers={"If-None-Match": etag})
+    assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", etag)
+    assert again.headers["Cache-Control"] == first.headers["Cache-Control"]
+    assert http.head(path).headers["ETag"] == etag
+    assert http.get(path, headers={"If-None-Match": '"another"'}).content == first.content
+    assert http.get(path, headers={"If-Match": '"another"'}).status_code == 412
+
+
+def test_documents_differ_where_their_etags_do(http: httpx.Client) -> None:
+    paths = ("/schemes", "/activations", "/recommend?activation=relu", "/recommend?activation=tanh", "/openapi.json")
+    assert len({http.get(path).headers["ETag"] for path in paths}) == len(paths)
 
 
 def test_bytes_come_before_json_because_generated_clients_use_the_first_type_they_know(document: dict[str, Any]) -> None:

@@ -14,10 +14,10 @@ from weight_init_client.models import (
     ActivationCatalogue,
     Dtype,
     Format,
-    HeNormalScheme,
     InitRequest,
     Metadata,
     Mode,
+    NamedScheme,
     Problem,
     Recommendation,
     SchemeCatalogue,
@@ -41,7 +41,7 @@ def sha256(data: bytes) -> str:
 
 
 convolution = InitRequest(
-    shape=[16, 3, 3, 3], scheme=HeNormalScheme(mode=Mode.FAN_OUT), seed=2**64 - 1, dtype=Dtype.FLOAT16, format_=Format.RAW
+    shape=[16, 3, 3, 3], scheme=NamedScheme(name="he_normal", mode=Mode.FAN_OUT), seed=2**64 - 1, dtype=Dtype.FLOAT16, format_=Format.RAW
 )
 from_query = get_init.sync_detailed(
     client=client, shape="16,3,3,3", scheme="he_normal", mode=Mode.FAN_OUT, seed=2**64 - 1, dtype=Dtype.FLOAT16, format_=Format.RAW

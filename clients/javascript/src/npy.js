@@ -47,18 +47,30 @@ function readHeader(file) {
  * @param {string} header
  */
 function parseHeader(header) {
-  const [, order, kind] = /'descr': *'([<>])(f[248])'/.exec(header) ?? [];
-  const [, fortranOrder] = /'fortran_order': *(True|False)/.exec(header) ?? [];
-  const [, axes] = /'shape': *\(([\d, ]*)\)/.exec(header) ?? [];
+  const [, order, kind] = /['"]descr['"]\s*:\s*['"]([<>=|]?)(f[248])['"]/.exec(header) ?? [];
+  const [, fortranOrder] = /['"]fortran_order['"]\s*:\s*(True|False)/.exec(header) ?? [];
+  const [, axes] = /['"]shape['"]\s*:\s*\(([\d,\sL]*)\)/.exec(header) ?? []; // NumPy on Python 2 wrote 2L
   if (kind === undefined) throw unreadable("float16, float32 or float64", header.trim());
   if (fortranOrder === undefined || axes === undefined) throw unreadable("fortran_order and shape", header.trim());
-  const shape = axes.split(",").filter((axis) => axis.trim());
+  const shape = axes
+    .replaceAll("L", "")
+    .split(",")
+    .filter((axis) => axis.trim());
   return {
     dtype: DTYPES[kind],
-    littleEndian: order === "<",
+    littleEndian: isLittleEndian(order),
     fortranOrder: fortranOrder === "True",
     shape: shape.map(Number),
   };
+}
+
+/**
+ * Return whether values are little-endian, by the first character of their descr. Without < or > they are as on this machine.
+ *
+ * @param {string} order
+ */
+function isLittleEndian(order) {
+  return order === "<" || (order !== ">" && new Uint8Array(new Uint16Array([1]).buffer)[0] === 1);
 }
 
 /**

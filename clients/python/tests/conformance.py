@@ -250,6 +250,7 @@ def test_nobody(connect: Connect, stage: Stage, show: Show, tmp_path: Path) -> N
     show("nobody")
 
 
+@pytest.mark.filterwarnings("ignore:Reading `.npy` or `.npz` file required additional header parsing")  # of Python 2
 def test_npy(connect: Connect, stage: Stage, show: Show, tmp_path: Path) -> None:
     """NumPy itself reads the files, and refuses the invalid ones."""
     for row in stage["npy"]:

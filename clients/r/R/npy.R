@@ -32,20 +32,24 @@ read_npy_header <- function(content, path) {
 }
 
 # The header is a Python dict. The pattern excludes arrays of objects and records, whose descr differs.
+# NumPy on Python 2 wrote 2L.
 parse_npy_header <- function(header, path) {
   pattern <- c(
-    descr = "'descr': *'([<>=]f[248])'", order = "'fortran_order': *(True|False)", shape = "'shape': *\\(([0-9, ]*)\\)"
+    descr = "['\"]descr['\"]\\s*:\\s*['\"]([<>=|]?f[248])['\"]",
+    order = "['\"]fortran_order['\"]\\s*:\\s*(True|False)",
+    shape = "['\"]shape['\"]\\s*:\\s*\\(([0-9,[:space:]L]*)\\)"
   )
   fields <- vapply(pattern, function(one) regmatches(header, regexec(one, header))[[1]][2], "")
   if (anyNA(fields)) {
     action <- "Convert the array, and save it again."
     stop(npy_error(path, "an array of float16, float32 or float64", quoted(header), action))
   }
+  kind <- sub("^[<>=|]", "", fields[["descr"]])
   list(
-    dtype = c(f2 = "float16", f4 = "float32", f8 = "float64")[[substring(fields[["descr"]], 2)]],
-    endian = c(`<` = "little", `>` = "big", `=` = .Platform$endian)[[substr(fields[["descr"]], 1, 1)]],
+    dtype = c(f2 = "float16", f4 = "float32", f8 = "float64")[[kind]],
+    endian = switch(substr(fields[["descr"]], 1, 1), `<` = "little", `>` = "big", .Platform$endian),
     fortran_order = fields[["order"]] == "True",
-    shape = as.numeric(strsplit(fields[["shape"]], ",")[[1]])
+    shape = as.numeric(regmatches(fields[["shape"]], gregexpr("[0-9]+", fields[["shape"]]))[[1]])
   )
 }
 

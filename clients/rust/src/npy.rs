@@ -86,21 +86,23 @@ impl Header {
     }
 }
 
-/// Returns the rest of a dict's text, from the value of `name`.
+/// Returns the rest of a dict's text, from the value of `name`, which may be in single or double quotes.
 fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.split_once(&format!("'{name}':")).map(|(_, rest)| rest.trim_start())
+    let (_, rest) = text.split_once(&format!("'{name}'")).or_else(|| text.split_once(&format!("\"{name}\"")))?;
+    rest.trim_start().strip_prefix(':').map(str::trim_start)
 }
 
 fn lengths(text: &str) -> Option<Vec<usize>> {
     let (inner, _) = text.strip_prefix('(')?.split_once(')')?;
-    inner.split(',').map(str::trim).filter(|length| !length.is_empty()).map(|length| length.parse().ok()).collect()
+    let lengths = inner.split(',').map(|length| length.trim().trim_end_matches('L')); // NumPy on Python 2 wrote 2L
+    lengths.filter(|length| !length.is_empty()).map(|length| length.parse().ok()).collect()
 }
 
 /// Returns the dtype, and whether it is big-endian.
 fn dtype(descr: &str) -> Option<(Dtype, bool)> {
-    let (name, _) = descr.strip_prefix('\'')?.split_once('\'')?;
-    let is_big_endian = name.starts_with('>');
-    match name.strip_prefix(['<', '>'])? {
+    let (name, _) = descr.strip_prefix(['\'', '"'])?.split_once(['\'', '"'])?;
+    let is_big_endian = name.starts_with('>') || (!name.starts_with('<') && cfg!(target_endian = "big"));
+    match name.strip_prefix(['<', '>', '=', '|']).unwrap_or(name) {
         "f4" => Some((Dtype::F32, is_big_endian)),
         "f8" => Some((Dtype::F64, is_big_endian)),
         "f2" => Some((Dtype::F16, is_big_endian)),

@@ -62,6 +62,6 @@ class Units(NamedTuple):
         """The places of the units, as the metadata reports them; nothing if the tensor is one unit in its own order."""
         if self.is_single:
             return {}
-        packed = [out * self.groups for out in self.parts] if len(self.parts) > 1 else self.packed
+        sizes = {"sizes": [out * self.groups for out in self.parts]} if len(self.parts) > 1 else {}
         order = "in, out" if self.inputs_first else "out, in"
-        return {"units": {"stacked": self.stacked, "packed": packed, "groups": self.groups, "order": order}}
+        return {"units": {"stacked": self.stacked, "packed": self.packed * len(self.parts), "groups": self.groups, "order": order} | sizes}

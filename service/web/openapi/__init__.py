@@ -15,9 +15,18 @@ from fastapi import FastAPI
 from pydantic import TypeAdapter
 
 from service.contract.documents import Problem, Tensor
-from service.web.openapi.operations import KEY_PROBLEMS, KEY_SCHEME, LIMIT_PROBLEMS, TENSOR_RESPONSE
+from service.web.openapi.operations import (
+    ANY_PROBLEM,
+    DOCUMENT_HEADERS,
+    FAILED_CONDITION,
+    KEY_PROBLEMS,
+    KEY_SCHEME,
+    LIMIT_PROBLEMS,
+    NOT_MODIFIED,
+    TENSOR_RESPONSE,
+)
 from service.web.openapi.requests import REQUESTS
-from service.web.openapi.schema import Schema
+from service.web.openapi.schema import Schema, for_generators
 from service.web.protection.access import PROBES
 
 # Schemas that FastAPI does not generate. It would list JSON before the other media types of a tensor, and give problems a wrong type.
@@ -37,11 +46,18 @@ def complete(app: FastAPI, *, needs_key: bool) -> None:
             _describe(operation["responses"]["200"], schemas)
         for operation in document["paths"]["/init"].values():
             operation["responses"]["200"] = TENSOR_RESPONSE
+        for path in ("/recommend", "/schemes", "/activations"):
+            responses = document["paths"][path]["get"]["responses"]
+            responses["200"]["headers"] = DOCUMENT_HEADERS
+            responses |= NOT_MODIFIED | FAILED_CONDITION
         for operation in _guarded(document):
             operation["responses"] |= LIMIT_PROBLEMS
+        for operation in _operations(document):
+            operation["responses"] |= ANY_PROBLEM
         if needs_key:
             _add_keys(document)
-        return document
+        completed: Schema = for_generators(document)
+        return completed
 
     app.openapi = openapi  # type: ignore[method-assign]  # the way that FastAPI documents
 

@@ -10,6 +10,14 @@ from service.web.problems import PROBLEM_MEDIA_TYPE
 from service.web.responses.digests import ALGORITHMS
 from service.web.responses.ranges import MAX_RANGES
 
+LICENSE = {"name": "Apache License 2.0", "identifier": "Apache-2.0"}
+SERVERS: list[Schema] = [{"url": "/", "description": "the service that this document comes from"}]
+TAGS: list[Schema] = [
+    {"name": "weights", "description": "Initialized tensors"},
+    {"name": "advice", "description": "Which scheme fits, and why"},
+    {"name": "operation", "description": "The state of the process, for its operator"},
+]
+
 INIT_EXAMPLES: dict[str, Schema] = {
     "relu": {"summary": "A hidden layer before ReLU", "value": {"shape": [256, 784], "activation": "relu", "seed": 7}},
     "tanh_in_json": {
@@ -64,6 +72,7 @@ def _response_headers(**descriptions: str) -> dict[str, Schema]:
     return {name.replace("_", "-"): {"description": text, "schema": {"type": "string"}} for name, text in descriptions.items()}
 
 
+DOCUMENT_HEADERS = _response_headers(ETag="the validator of the document", Cache_Control="how long it may be kept")
 _METADATA_IN_HEADER: Schema = {
     "description": "the metadata, one line of JSON in ASCII",
     "schema": {"type": "string", "contentMediaType": "application/json", "contentSchema": ref("Metadata")},
@@ -108,6 +117,9 @@ def _temporary_problems(**statuses: str) -> dict[str, Schema]:
     return {status: problem | {"headers": {"Retry-After": header}} for status, problem in _problems(**statuses).items()}
 
 
+ANY_PROBLEM = _problems(s4XX="The request cannot be answered. `detail` says what was expected, what was received and what to do.")
+NOT_MODIFIED: Schema = {"304": {"description": "The client already has the response (If-None-Match)."}}
+FAILED_CONDITION = _problems(s412="A condition of the request (If-Match, If-None-Match) is not met.")
 _WRONG_FIELD = "A field is wrong. `errors` names it, what was expected, what was received and what to do."
 
 _INIT_RESPONSES: dict[str, Schema] = {
@@ -131,7 +143,7 @@ POST_INIT: Schema = {
 }
 GET_INIT: Schema = {
     "parameters": query(InitRequest, {"shape": "3,5", "activation": "relu", "seed": 7, "format": "json"}) + _REQUEST_HEADERS,
-    "responses": _INIT_RESPONSES | {"304": {"description": "The client already has the file (If-None-Match)."}},
+    "responses": _INIT_RESPONSES | NOT_MODIFIED,
 }
 GET_RECOMMEND: Schema = {
     "parameters": query(RecommendRequest, {"activation": "relu", "fan_in": 784, "fan_out": 256}),

@@ -9,15 +9,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from service.contract.request import MAX_PACKED, InitRequest, RecommendRequest, Request
+from service.contract.request import InitRequest, RecommendRequest, Request
 from service.contract.vocabulary import OWNERS, PARAMETER_NAMES, choices_of, described_parameter, parameter_row
-from service.core.activations import ACTIVATIONS
+from service.core.activations import ACTIVATIONS, Activation
 from service.core.activations.expressions import ELEMENTARY, MAX_CHARACTERS
 from service.core.layers.fans import FanConvention
 from service.core.layers.layouts import LAYOUTS
 from service.core.layers.roles import ROLES
 from service.core.parameters import Kind, Parameter
-from service.core.schemes import SCHEMES
+from service.core.schemes import SCHEMES, Scheme
 from service.core.tensors.dtypes import DTYPES
 from service.core.tensors.tensor import MAX_RANK
 from service.files.formats import FORMATS
@@ -70,7 +70,7 @@ def _parameter(row: Parameter) -> Schema:
         case Kind.NUMBER:
             return _number(row)
         case Kind.NUMBER_OR_CHOICE:
-            return {"anyOf": [_number(row), ref("NamedGain")]}
+            return {"oneOf": [_number(row), ref("NamedGain")]}
 
 
 def _number(row: Parameter) -> Schema:
@@ -88,36 +88,38 @@ def _with_default(description: str, default: object) -> str:
     return f"{description} (default: {default})"
 
 
-def _object(name: str, rows: tuple[Parameter, ...], description: str) -> Schema:
-    """Return the schema of an object with a name and parameters."""
-    return {
-        "type": "object",
-        "description": description,
-        "properties": {"name": {"type": "string", "const": name, "default": name}}
-        | {row.name: described(_parameter(row), _with_default(row.summary, row.default)) for row in rows},
-        "required": ["name", *(row.name for row in rows if row.required)],
-        "additionalProperties": False,
-    }
-
-
-_SCHEMES = {f"{_pascal(row.name)}Scheme": _object(row.name, row.parameters, row.summary) for row in SCHEMES.values()}
-_ACTIVATIONS = {f"{_pascal(row.name)}Activation": _object(row.name, row.parameters, row.formula) for row in ACTIVATIONS.values()}
-_ACTIVATIONS["Expression"] = {
+_EXPRESSION: Schema = {
     "type": "object",
     "description": f"a formula in x: numbers, pi, e, + - * / ^, parentheses, {', '.join(ELEMENTARY)}, and the names of activations",
     "properties": {"expression": {"type": "string", "maxLength": MAX_CHARACTERS, "examples": ["x*tanh(softplus(x))"]}},
     "required": ["expression"],
     "additionalProperties": False,
 }
-
 _NAMES: dict[str, Schema] = {
     "scheme": {"type": "string", "description": "the name of a scheme, or an alias", "examples": list(SCHEMES)},
     "activation": {"type": "string", "description": "the name of an activation, or an alias", "examples": list(ACTIVATIONS)},
 }
-_OBJECTS = {"scheme": _SCHEMES, "activation": _ACTIVATIONS}
+_OBJECTS = {"scheme": ("NamedScheme",), "activation": ("NamedActivation", "Expression")}
+
+
+def _named(name: Schema, owners: Iterable[Scheme | Activation], description: str) -> Schema:
+    """Return the schema of an object with a name, and with the parameters of all owners.
+
+    An object for each owner would be more exact. But generated clients in TypeScript then take the first that has a name for all of them,
+    and send its parameters alone.
+    """
+    parameters = sorted({row.name for owner in owners for row in owner.parameters})
+    return {
+        "type": "object",
+        "description": description,
+        "properties": {"name": name} | {row: described(_flat_parameter(row), described_parameter(row)) for row in parameters},
+        "required": ["name"],
+        "additionalProperties": False,
+    }
+
 
 _SEED: Schema = {
-    "anyOf": [
+    "oneOf": [
         {"type": "integer", "minimum": 0, "maximum": 2**64 - 1},
         {"type": "string", "pattern": "^[0-9]{1,20}$"},
     ]
@@ -140,14 +142,13 @@ def _field(name: str, generated: Schema, model: type[Request]) -> Schema:
     if name in _ENUMERATED[model]:
         return ref(_ENUMERATED[model][name])
     if name in _NAMES:
-        return {"anyOf": [_NAMES[name], *map(ref, _OBJECTS[name])]}
+        return {"oneOf": [_NAMES[name], *map(ref, _OBJECTS[name])]}
     if name == "seed":
         return _SEED
     if name == "shape":
         return {"type": "array", "items": {"type": "integer", "minimum": 0}, "maxItems": MAX_RANK}
     if name == "packed":
-        count = {"type": "integer", "minimum": 1}
-        return {"anyOf": [count, {"type": "array", "items": count, "minItems": 1, "maxItems": MAX_PACKED}]}
+        return {}  # an integer or a list, which clients of some generators could not choose between: in Java they would not compile
     kinds = [kind for kind in generated.get("anyOf", [generated]) if kind["type"] != "null"]
     return {"type": kinds[0]["type"]}
 
@@ -208,6 +209,11 @@ REQUESTS: dict[str, Schema] = (
         }
     }
     | _ENUMERATIONS
-    | _SCHEMES
-    | _ACTIVATIONS
+    | {
+        "NamedScheme": _named(_NAMES["scheme"], SCHEMES.values(), "A scheme with parameters. /schemes says which it has."),
+        "NamedActivation": _named(
+            _NAMES["activation"], ACTIVATIONS.values(), "An activation with parameters. /activations says which it has."
+        ),
+        "Expression": _EXPRESSION,
+    }
 )

@@ -6,10 +6,8 @@ import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from functools import partial
-from typing import Any
 from urllib.parse import quote
 
-import orjson
 from fastapi import Request
 from fastapi.responses import Response
 
@@ -23,18 +21,11 @@ from service.web.responses.ranges import Range, partial_content, requested_range
 from service.web.responses.streaming import SHORT_S, Blocks, StreamedResponse, file_blocks, pool_for, stream_blocks
 
 _IMMUTABLE = "public, max-age=31536000, immutable"
-_ONE_HOUR = "public, max-age=3600"  # a new release may change the content
 _NO_STORE = "no-store"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")  # a file name that needs no quoting
 _QUICK_BYTES = 32 << 10
 _QUICK_S = 1e-3
 _QUICK_SEGMENTS = 2  # a whole file has two; each part of a multipart response is computed separately
-
-
-def json_response(content: Mapping[str, Any], *, cache: bool = True) -> Response:
-    """Return a response with a small JSON document."""
-    headers = {"Cache-Control": _ONE_HOUR if cache else _NO_STORE}
-    return Response(orjson.dumps(content), headers=headers, media_type="application/json")
 
 
 def tensor_response(answer: Answer, request: Request) -> Response:

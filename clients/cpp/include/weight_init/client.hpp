@@ -43,9 +43,9 @@ class Client {
     ///
     /// `shape` is [out, in, *kernel], unless the field `layout` says otherwise. `fields` is an object with the fields of the service's
     /// /init: scheme, activation, layer, groups, packed, fan_convention, layout, axes, dtype (float32, float64, float16 or bfloat16),
-    /// seed (0 to 2^64 - 1), name, slice (NumPy's basic slicing as text: "128:256, :"), fan_in, fan_out, and the parameters of the scheme and
-    /// of the activation: stddev, negative_slope, num_layers and so on. The service chooses missing fields, and lists its choices in the
-    /// metadata.
+    /// seed (0 to 2^64 - 1), name, slice (NumPy's basic slicing as text: "128:256, :"), fan_in, fan_out, and the parameters of the scheme
+    /// and of the activation: stddev, negative_slope, num_layers and so on. The service chooses missing fields, and lists its choices in
+    /// the metadata.
     [[nodiscard]] Tensor init(const Shape& shape, const nlohmann::json& fields = {}) {
         nlohmann::json body = detail::to_object(fields);
         body["format"] = "raw";

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "weight_init/detail/npy_file.hpp"
+#include "weight_init/detail/wire.hpp"
 #include "weight_init/shape.hpp"
 
 namespace weight_init::detail {
@@ -24,16 +25,17 @@ struct NpyHeader {
 };
 
 /// Returns the text after a key in the header, which is a Python dictionary: {'descr': '<f4', 'shape': (2, 3), ...}
-inline std::string_view after_key(std::string_view dictionary, std::string_view key) {
-    const std::size_t at = dictionary.find(key);
-    const std::size_t begin = at == std::string_view::npos ? at : dictionary.find_first_not_of(" :", at + key.size());
+inline std::string_view after_key(std::string_view dictionary, const std::string& key) {
+    std::size_t at = dictionary.find("'" + key + "'");
+    at = at == std::string_view::npos ? dictionary.find('"' + key + '"') : at;
+    const std::size_t begin = at == std::string_view::npos ? at : dictionary.find_first_not_of(" :\t\r\n", at + key.size() + 2);
     return begin == std::string_view::npos ? std::string_view() : dictionary.substr(begin);
 }
 
-/// Returns the text between `open` and `close`, or nothing if `text` does not begin with `open`.
-inline std::optional<std::string_view> between(std::string_view text, char open, char close) {
-    const std::size_t end = text.find(close, 1);
-    if (text.empty() || text.front() != open || end == std::string_view::npos) {
+/// Returns the text between one of the characters `open` and one of `close`, or nothing if `text` does not begin with `open`.
+inline std::optional<std::string_view> between(std::string_view text, std::string_view open, std::string_view close) {
+    const std::size_t end = text.find_first_of(close, 1);
+    if (text.empty() || open.find(text.front()) == std::string_view::npos || end == std::string_view::npos) {
         return std::nullopt;
     }
     return text.substr(1, end - 1);
@@ -44,7 +46,7 @@ inline std::optional<Shape> parse_shape(std::string_view tuple) {
     Shape shape;
     const char* const end = tuple.data() + tuple.size();
     for (const char* at = tuple.data(); at != end;) {
-        if (*at == ' ' || *at == ',' || *at == 'L') {  // NumPy on Python 2 wrote 2L
+        if (std::string_view(" ,L\t\r\n").find(*at) != std::string_view::npos) {  // NumPy on Python 2 wrote 2L
             ++at;
             continue;
         }
@@ -72,20 +74,22 @@ inline std::string dtype_of(std::string_view kind) {
 
 /// Parses the dictionary of a header. Returns nothing if it is invalid or has an unsupported dtype.
 inline std::optional<NpyHeader> parse_header(std::string_view dictionary) {
-    const auto descr = between(after_key(dictionary, "'descr'"), '\'', '\'');
-    const auto tuple = between(after_key(dictionary, "'shape'"), '(', ')');
-    const std::string_view order = after_key(dictionary, "'fortran_order'");
+    const auto descr = between(after_key(dictionary, "descr"), "'\"", "'\"");
+    const auto tuple = between(after_key(dictionary, "shape"), "(", ")");
+    const std::string_view order = after_key(dictionary, "fortran_order");
     const bool is_fortran = order.rfind("True", 0) == 0;
-    if (!descr || descr->size() != 3 || !tuple || (!is_fortran && order.rfind("False", 0) != 0)) {
+    if (!descr || descr->empty() || !tuple || (!is_fortran && order.rfind("False", 0) != 0)) {
         return std::nullopt;
     }
-    const char byte_order = descr->front();
-    const std::string dtype = dtype_of(descr->substr(1));
+    const char first = descr->front();
+    const bool has_order = std::string_view("<>=|").find(first) != std::string_view::npos;
+    const std::string dtype = dtype_of(descr->substr(has_order ? 1 : 0));
     const auto shape = parse_shape(*tuple);
-    if ((byte_order != '<' && byte_order != '>') || dtype.empty() || !shape) {
+    if (dtype.empty() || !shape) {
         return std::nullopt;
     }
-    return NpyHeader{dtype, byte_order == '>', is_fortran, *shape};
+    const bool is_big_endian = first == '>' || (first != '<' && host_is_big_endian());
+    return NpyHeader{dtype, is_big_endian, is_fortran, *shape};
 }
 
 /// Decodes an unsigned integer from little-endian bytes.

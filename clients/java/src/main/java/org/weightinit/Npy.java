@@ -20,10 +20,10 @@ public final class Npy {
     private static final int PREFIX_BYTES = 8; // the magic string and the version
     private static final Map<Integer, Integer> LENGTH_BYTES = Map.of(1, 2, 2, 4, 3, 4);
     private static final int BLOCK_BYTES = 1 << 20;
-    private static final Pattern DESCR = Pattern.compile("'descr'\\s*:\\s*'([<>])f([248])'");
-    private static final Pattern FORTRAN = Pattern.compile("'fortran_order'\\s*:\\s*(True|False)");
+    private static final Pattern DESCR = Pattern.compile("['\"]descr['\"]\\s*:\\s*['\"]([<>=|]?)f([248])['\"]");
+    private static final Pattern FORTRAN = Pattern.compile("['\"]fortran_order['\"]\\s*:\\s*(True|False)");
     private static final Pattern DIGITS = Pattern.compile("\\d{1,18}");
-    private static final Pattern SHAPE = Pattern.compile("'shape'\\s*:\\s*\\([\\d\\s,]*\\)");
+    private static final Pattern SHAPE = Pattern.compile("['\"]shape['\"]\\s*:\\s*\\([\\d\\s,L]*\\)");
 
     private final Path path;
     private final FileChannel channel;
@@ -52,7 +52,11 @@ public final class Npy {
         String header = header();
         Matcher descr = find(DESCR, header);
         long[] shape = DIGITS.matcher(find(SHAPE, header).group()).results().mapToLong(digits -> Long.parseLong(digits.group())).toArray();
-        ByteOrder order = descr.group(1).equals("<") ? ByteOrder.LITTLE_ENDIAN : ByteOrder.BIG_ENDIAN;
+        ByteOrder order = switch (descr.group(1)) {
+            case "<" -> ByteOrder.LITTLE_ENDIAN;
+            case ">" -> ByteOrder.BIG_ENDIAN;
+            default -> ByteOrder.nativeOrder();
+        };
         Elements elements = Elements.of("float" + 8 * Integer.parseInt(descr.group(2)), Shapes.count(shape), order);
         fill(elements);
         boolean fortran = find(FORTRAN, header).group(1).equals("True") && shape.length > 1;
