@@ -190,7 +190,17 @@ REPORTS = [
     Report(
         "Keras's own name counts Keras's fans of that kernel",
         {"shape": [512, 8, 64], "axes": "ioo", "scheme": "keras.initializers.GlorotUniform"},
-        fans, [8 * 512, 64 * 512], "keras.initializers.compute_fans((512, 8, 64)) takes the first axis for a kernel",
+        fans, [512, 512], "keras.initializers.compute_fans(shape, input_axes=[0], output_axes=[1, 2])",
+    ),
+    Report(
+        "without axes it takes the first one for a kernel, as Keras does",
+        {"shape": [512, 8, 64], "layout": "keras", "scheme": "keras.initializers.GlorotUniform"},
+        fans, [8 * 512, 64 * 512], "keras.initializers.compute_fans((512, 8, 64))",
+    ),
+    Report(
+        "a depthwise kernel in Keras's layout tells its channels",
+        {"shape": [3, 3, 6, 2], "layout": "keras", "layer": "depthwise", "scheme": "keras.initializers.HeNormal"},
+        fans, [54, 18], "keras.initializers.compute_fans((3, 3, 6, 2))",
     ),
     Report(
         "JAX leaves the batch_axis out of the fans",

@@ -164,17 +164,20 @@ class Weight:
         return _fans_by_shape((*self.stacked, *first, *second, *self.kernel), out_axis=0, in_axis=1)
 
     def _keras_fans(self) -> Fans:
-        """Count as keras.initializers.compute_fans, from the shape in Keras's layout [*kernel, in, out]. A vector of n has fans n and n."""
+        """Count as keras.initializers.compute_fans, from the shape in Keras's layout [*kernel, in, out]. A vector of n has fans n and n.
+
+        If several axes are inputs or outputs, it is told which (input_axes, output_axes), as its EinsumDense does.
+        """
         if len(self.stacked) + len(self.shape) < 2:
             return Fans(_at_least_1(self.out), _at_least_1(self.out))
+        size = math.prod(self.kernel)
         if self.kind is LayerKind.DEPTHWISE:  # [*kernel, channels, multiplier]
             channels = self.groups or (self.outputs[0] if len(self.outputs) > 1 else None)
-            size = math.prod(self.kernel)
             return _UNKNOWN if channels is None else Fans(channels * size, self.out // channels * size)
-        if self.kind is LayerKind.EMBEDDING:  # [entries, features] in both layouts
-            return _fans_by_shape((*self.stacked, *self.inputs, *self.outputs), out_axis=-1, in_axis=-2)
-        last, before = (self.inputs, self.outputs) if self.inputs_first else (self.outputs, self.inputs)
-        return _fans_by_shape((*self.kernel, *self.stacked, *before, *last), out_axis=-1, in_axis=-2)
+        if self.is_vector:
+            return _fans_by_shape((*self.stacked, self.out), out_axis=-1, in_axis=-2)
+        before, last = (self.out, self.inside) if self.kind is LayerKind.CONV_TRANSPOSE else (self.inside, self.out)
+        return Fans(_at_least_1(before * size), _at_least_1(last * size))
 
     def _jax_fans(self) -> Fans:
         """Count as jax.nn.initializers, which is told the axes of inputs, outputs and stacked weights. It rejects rank 1.

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from service.core import references
 from service.core.errors import InvalidValue
-from service.core.layers.fans import FanConvention
 from service.core.layers.layer import LayerKind
 from service.core.layers.roles import Role
 from service.core.names import name_key
@@ -29,15 +28,11 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class LibraryLayer:
-    """Layers of a library that draw alike. The first part is the weight. `kind` says how to read its axes.
-
-    `convention`: how the layer counts fans, if not as the library's initializers do by themselves.
-    """
+    """Layers of a library that draw alike. The first part is the weight. `kind` says how to read its axes."""
 
     names: tuple[str, ...]
     parts: tuple[Part, ...]
     kind: LayerKind | None = None
-    convention: FanConvention | None = None
 
     def part_for(self, name: str | None, role: Role | None, *, is_vector: bool) -> Part:
         """Return the part with this name; without a name, the one that the role or the rank of the tensor tells. Raises InvalidValue."""
@@ -68,8 +63,8 @@ def _part(names: str, scheme: str, **presets: Any) -> Part:
     return Part(tuple(names.split()), scheme, presets)
 
 
-def _layers(library: str, names: str, *parts: Part, kind: LayerKind | None = None, convention: FanConvention | None = None) -> LibraryLayer:
-    return LibraryLayer(tuple(f"{library}.{name}" for name in names.split()), parts, kind, convention)
+def _layers(library: str, names: str, *parts: Part, kind: LayerKind | None = None) -> LibraryLayer:
+    return LibraryLayer(tuple(f"{library}.{name}" for name in names.split()), parts, kind)
 
 
 _ZERO_BIAS = _part("bias", "zeros")
@@ -98,7 +93,7 @@ _KERAS = (
     _layers("keras.layers", "Conv1DTranspose Conv2DTranspose Conv3DTranspose", _GLOROT, _ZERO_BIAS, kind=LayerKind.CONV_TRANSPOSE),
     _layers("keras.layers", "DepthwiseConv1D DepthwiseConv2D", _GLOROT, _ZERO_BIAS, kind=LayerKind.DEPTHWISE),
     # these count the fans of their einsum, so their axes have to be given
-    _layers("keras.layers", "EinsumDense MultiHeadAttention GroupQueryAttention", _GLOROT, _ZERO_BIAS, convention=FanConvention.JAX),
+    _layers("keras.layers", "EinsumDense MultiHeadAttention GroupQueryAttention", _GLOROT, _ZERO_BIAS),
     _layers("keras.layers", "Embedding", _part("embeddings weight", "uniform", low=-0.05, high=0.05), kind=LayerKind.EMBEDDING),
     _layers("keras.layers", "LSTM LSTMCell ConvLSTM1D ConvLSTM2D ConvLSTM3D", _GLOROT,
             _part("recurrent_kernel", "orthogonal"), _part("bias", "lstm_bias", gate_order="keras")),

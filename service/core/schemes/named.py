@@ -54,5 +54,5 @@ def named_scheme(name: str, parameters: Values, kind: LayerKind | None, role: Ro
     layer = LIBRARY_LAYERS[checked["of"]]
     part = layer.part_for(checked["part"], role, is_vector=is_vector)
     others = {field: value for field, value in given.items() if field not in own}
-    convention = layer.convention or FAN_CONVENTION_OF[library_of(checked["of"])]
+    convention = FAN_CONVENTION_OF[library_of(checked["of"])]
     return Named(SCHEMES[part.scheme], part.presets, others, kind or layer.kind, convention, "bias" in part.names)
