@@ -66,7 +66,7 @@ def _axes(request: InitRequest) -> str | None:
         raise InvalidValue(
             "axes", expected="axes or layout, since both say what each axis is", received="both", action="Leave one of them out."
         )
-    return request.axes
+    return request.axes and request.axes.casefold()
 
 
 @lru_cache(maxsize=CACHE_SIZE)
