@@ -238,6 +238,12 @@ REPORTS = [
         along(1, [400, 100, 100]), [1, 1, 1], "Glorot and Bengio 2010, equation 12", 0.02,
     ),
     Report(
+        "each of them gets its own warnings",
+        {"shape": [600, 400], "packed": [400, 100, 100], "scheme": "xavier_normal", "activation": "relu"},
+        lambda result: [warning[:16] for warning in result.metadata["warnings"]],
+        ["packed matrix 1:", "packed matrix 2:", "packed matrix 3:"], "He et al. 2015",
+    ),
+    Report(
         "each of them is orthogonal by itself",
         {"shape": [20, 10], "packed": [10, 6, 4], "scheme": "orthogonal"},
         lambda result: [np.abs(part @ part.T - np.eye(len(part))).max() for part in np.split(result.values, [10, 16])],

@@ -85,6 +85,11 @@ REPORTS = [
         lambda result: result.values[1:], Result({"shape": [50, 8], "scheme": "normal"}).values[1:], "the definition",
     ),
     Report(
+        "a padding entry hides no warning",
+        {"shape": [50, 8], "layer": "embedding", "scheme": "normal", "stddev": 5, "padding_idx": 0},
+        lambda result: ["too large for embedding" in warning for warning in result.metadata["warnings"]], [True], "the definition",
+    ),
+    Report(
         "a slice has the padding entry too",
         {"shape": [50, 8], "scheme": "normal", "padding_idx": 9, "slice": "8:11, ::-2"},
         lambda result: np.flatnonzero(~result.values.any(axis=1)), [1], "the definition",

@@ -79,6 +79,7 @@ def test_the_service_gives_the_right_answer(report: Report) -> None:
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("4.5 is not an integer", {"shape": [4.5, 5]}, "each an integer"),
+    ("stacked biases are no matrix", {"shape": [2, 4], "axes": "bo", "scheme": "orthogonal"}, "rank 2 to 16 for orthogonal; received [4]"),
     ("Keras has no scale of 0", {"shape": [4, 5], "scheme": {"name": "keras.VarianceScaling", "scale": 0}}, "a number above 0"),
     ("Keras has no fan_geo_avg", {"shape": [4, 5], "scheme": {"name": "keras.VarianceScaling", "mode": "fan_geo_avg"}}, "one of fan_in"),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.core.advice.variance import alternatives_to
 from service.core.initializer import Initializer, Recommended
@@ -10,6 +10,7 @@ from service.core.layers.fans import Mode
 from service.core.layers.roles import Role
 from service.core.schemes import family_of
 from service.core.stream.distributions import Distribution, Draw
+from service.core.tensors.rules import WithZeros
 
 # A variance within these factors of the recommended one draws no warning. He under tanh (2) and Xavier under ReLU (½) lie
 # outside. The second pair applies to roles, and to layers without an activation: only what is poor under any activation.
@@ -23,6 +24,8 @@ _CONSTANTS = frozenset(("zeros", "ones", "constant"))
 
 def warnings_for(initializer: Initializer) -> list[str]:
     """Return what is poor compared with the recommended scheme, and why. A bias draws no warnings."""
+    if isinstance(initializer.rule, WithZeros):
+        return warnings_for(replace(initializer, rule=initializer.rule.base))
     if initializer.parts:
         each = [(number, warning) for number, part in enumerate(initializer.parts, 1) for warning in _warnings_for(part)]
         return [f"packed matrix {number}: {warning}" for number, warning in each]

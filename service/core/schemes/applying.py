@@ -60,7 +60,7 @@ def rule_of(scheme: Scheme, values: Values, weight: Weight) -> Rule:
         return scheme.build_tensor(numbers, weight)
     if scheme.build is not None:
         if weight.is_vector:  # a scheme for matrices refuses the rank
-            return scheme.build(numbers, weight.matrix((*weight.stacked, *weight.shape)))
+            return scheme.build(numbers, weight.matrix(weight.shape))
         by_shape = weight.convention is not FanConvention.TRUE
         units = weight.units_by_shape((weight.groups or 1) if scheme.takes_groups else 1) if by_shape else weight.units
         return composed(units, {shape: scheme.build(numbers, weight.matrix(shape)) for shape in units.shapes})
