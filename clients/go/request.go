@@ -39,6 +39,8 @@ type Request struct {
 	Name string `json:"name,omitempty"`
 	// Slice is the part of the tensor to return, in NumPy's basic slice syntax: "128:256, :".
 	Slice string `json:"slice,omitempty"`
+	// PaddingIdx is the entry of an embedding that is zero, if it is not nil. A negative one counts from the end.
+	PaddingIdx *int `json:"padding_idx,omitempty"`
 	// FanIn and FanOut replace the fans of the shape. For a bias, set them to the fans of its weight.
 	FanIn  int `json:"fan_in,omitempty"`
 	FanOut int `json:"fan_out,omitempty"`

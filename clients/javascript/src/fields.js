@@ -32,6 +32,7 @@
  * @property {Seed} [seed] if omitted, the service chooses one, and `Weights.seed` reports it
  * @property {string} [name] tensors with different names are independent
  * @property {string} [slice] the part to return, as a NumPy basic slice: "128:256, :"
+ * @property {number} [padding_idx] the entry of an embedding that is zero; a negative one counts from the end
  * @property {number} [fan_in] replaces that of the shape; for a bias, pass the fan_in of its weight
  * @property {number} [fan_out] replaces that of the shape
  */

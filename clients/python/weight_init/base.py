@@ -67,6 +67,7 @@ class BaseClient(ABC, Generic[TensorT, ObjectT, RowsT]):
         seed: SupportsIndex | str | None = None,
         name: str | None = None,
         slice: str | None = None,
+        padding_idx: SupportsIndex | None = None,
         fan_in: SupportsIndex | None = None,
         fan_out: SupportsIndex | None = None,
         **parameters: Any,
@@ -79,7 +80,8 @@ class BaseClient(ABC, Generic[TensorT, ObjectT, RowsT]):
         say which matrices are independent; `fan_convention` says how to count the fans. `dtype` is float32, float64, float16 or
         bfloat16; without ml_dtypes, bfloat16 is widened to float32. `seed` is 0 to 2**64 - 1; if you pass none, the service chooses
         one, and `Weights.seed` reports it. Tensors with different `name` are independent. `slice` is a NumPy basic slice as text:
-        "128:256, :". `fan_in` and `fan_out` replace those of the shape, for example for a bias.
+        "128:256, :". `padding_idx` is the entry of an embedding that is zero. `fan_in` and `fan_out` replace those of the shape, for
+        example for a bias.
         """
         request = init_request(format="raw", **_fields(locals()))
         return self._run(exchange(request, WeightsReceiver(), self.retries))

@@ -43,6 +43,7 @@ print.wi_client <- function(x, ...) {
 #'   * `dtype`: `"float32"`, `"float64"`, `"float16"` or `"bfloat16"`. The numbers are the same, rounded.
 #'   * `slice`: a part of the tensor in NumPy's notation: `"128:256, :"`.
 #'   * `layer`, `groups`, `packed`, `fan_convention`, `layout`, `axes`, `fan_in`, `fan_out`: how to compute the fans.
+#'   * `padding_idx`: the entry of an embedding that is zero, counted from 0.
 #'   * parameters, such as `stddev = 0.02`, `gain = 2`, `negative_slope = 0.2`, `num_layers = 12`.
 #' @return A numeric array of class [wi_weights] whose `dim` is the tensor's shape: `w[i, j]` is its element
 #'   (i - 1, j - 1). A scalar has no `dim`.

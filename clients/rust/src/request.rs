@@ -74,6 +74,11 @@ impl Request {
         self.with("axes", axes)
     }
 
+    /// Sets an entry of an embedding to zero. A negative one counts from the end.
+    pub fn padding_idx(self, entry: i64) -> Self {
+        self.with("padding_idx", entry)
+    }
+
     /// Sets the element type. The default is float32.
     pub fn dtype(self, dtype: Dtype) -> Self {
         self.with("dtype", dtype)
@@ -187,6 +192,7 @@ mod tests {
             .fan_convention("torch")
             .layout("keras")
             .axes("oik")
+            .padding_idx(-1)
             .dtype(Dtype::BF16)
             .seed(u64::MAX)
             .name("w")
@@ -198,7 +204,8 @@ mod tests {
         let sent: Value = request.to_json().parse().unwrap();
         let expected = json!({
             "shape": [2, 3, 5], "scheme": "normal", "activation": {"name": "elu", "alpha": 0.5}, "layer": "conv", "groups": 1,
-            "packed": [1, 1], "fan_convention": "torch", "layout": "keras", "axes": "oik", "dtype": "bfloat16",
+            "packed": [1, 1], "fan_convention": "torch", "layout": "keras", "axes": "oik", "padding_idx": -1,
+            "dtype": "bfloat16",
             "seed": "18446744073709551615",
             "name": "w", "slice": "0", "format": "npy", "fan_in": 15, "fan_out": 2, "stddev": 0.5,
         });

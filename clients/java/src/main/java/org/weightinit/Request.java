@@ -163,6 +163,16 @@ public record Request(Map<String, Object> fields) {
     }
 
     /**
+     * Sets an entry of an embedding to zero.
+     *
+     * @param entry the entry; a negative one counts from the end
+     * @return a new request
+     */
+    public Request paddingIdx(long entry) {
+        return with("padding_idx", entry);
+    }
+
+    /**
      * Sets the element type. float16 and bfloat16 have the values of float32, rounded; float64 has the same random draws with more digits.
      *
      * @param dtype float32, float64, float16 or bfloat16
