@@ -11,7 +11,8 @@ class RequestTest {
     @Test
     void eachMethodSetsItsField() {
         Request request = Request.of(6, 4, 3, 3).scheme("normal").activation("relu").layer("conv").groups(2).packed(3)
-                .fanConvention("torch").layout("keras").axes("oikk").paddingIdx(-1).dtype("float16").seed(-1).name("fc").slice("0").fanIn(5).fanOut(7).format("npy")
+                .fanConvention("torch").layout("keras").axes("oikk").paddingIdx(-1).dtype("float16").seed(-1).name("fc").slice("0")
+                .fanIn(5).fanOut(7).format("npy")
                 .with("stddev", 0.02);
         Map<String, Object> fields = Map.ofEntries(
                 Map.entry("shape", List.of(6L, 4L, 3L, 3L)), Map.entry("scheme", "normal"), Map.entry("activation", "relu"),
