@@ -20,8 +20,8 @@ from service.core.stream.view import Shape, View
 LETTERS = "boik"
 
 
-def check_axes(axes: str, shape: Sequence[int]) -> str:
-    """Return `axes` if it has one letter for each axis of the shape. Raises InvalidValue."""
+def check_axes(axes: str, shape: Sequence[int]) -> None:
+    """Check that `axes` has one letter for each axis of the shape. Raises InvalidValue."""
     if len(axes) != len(shape) or not set(axes) <= set(LETTERS):
         raise InvalidValue(
             "axes",
@@ -29,7 +29,6 @@ def check_axes(axes: str, shape: Sequence[int]) -> str:
             received=axes,
             action="For example, oi for a dense layer, oikk for a convolution, boi for stacked dense layers.",
         )
-    return axes
 
 
 def canonical_order(axes: str, kind: LayerKind | None = None) -> tuple[int, ...]:

@@ -93,9 +93,10 @@ class Weight:
         """Return the same weight with this many outputs, in one matrix."""
         return replace(self, outputs=(out,), packed=1)
 
-    def matrix(self, shape: Shape) -> Matrix:
-        """Return one of the independent weights, of this shape."""
-        return Matrix(shape, self.fans, self.activation)
+    def matrices(self, units: Units) -> list[Matrix]:
+        """Return a unit of each part, with the fans of that part."""
+        parts = self.parts if len(units.parts) > 1 else (self,)
+        return [Matrix(shape, part.fans, self.activation) for shape, part in zip(units.shapes, parts, strict=True)]
 
     @cached_property
     def units(self) -> Units:
@@ -110,11 +111,13 @@ class Weight:
             return Units(stacked, 1, groups, tuple(out // groups for out in self.packed), self.inside, self.kernel)
         return Units(stacked, self.packed, groups, (self.out // (self.packed * groups),), self.inside, self.kernel)
 
-    def units_by_shape(self, groups: int = 1) -> Units:
+    def units_by_shape(self, *, takes_groups: bool = False) -> Units:
         """Return what a library takes for the independent weights.
 
-        It sees the shape alone, in torch's layout: no packed matrices, no transposed convolutions, and groups only if they are given.
+        It sees the shape alone, in torch's layout: no packed matrices, no transposed convolutions, and groups only if its function
+        `takes_groups`.
         """
+        groups = (self.groups or 1) if takes_groups else 1
         first, second, *kernel = (*self.shape, 1, 1)[: max(2, len(self.shape))]
         return Units(math.prod(self.stacked), 1, groups, (first // groups,), second, tuple(kernel))
 
@@ -261,7 +264,9 @@ def _packed(weight: Weight, packed: int | tuple[int, ...]) -> int | tuple[int, .
         )
     if len(set(sizes)) > 1:
         if weight.inputs_first:
-            raise InvalidValue("packed", expected=f"equal parts for {weight.kind}", received=list(sizes), action="Ask for a tensor a part.")
+            raise InvalidValue(
+                "packed", expected=f"equal parts for {weight.kind}", received=list(sizes), action="Ask for each part by itself."
+            )
         for size in sizes if not weight.is_vector else ():
             _check_divides(size, f"groups ({groups})", groups, weight, "outputs of each part")
         return sizes

@@ -10,7 +10,7 @@ from typing import Any
 from service.core.activations import ActivationWithParameters
 from service.core.errors import InvalidValue
 from service.core.layers.fans import FanConvention
-from service.core.layers.weight import Weight
+from service.core.layers.weight import Matrix, Weight
 from service.core.parameters import Values, fill
 from service.core.schemes.scheme import Scheme
 from service.core.stream.distributions import Distribution
@@ -60,10 +60,9 @@ def rule_of(scheme: Scheme, values: Values, weight: Weight) -> Rule:
         return scheme.build_tensor(numbers, weight)
     if scheme.build is not None:
         if weight.is_vector:  # a scheme for matrices refuses the rank
-            return scheme.build(numbers, weight.matrix(weight.shape))
-        by_shape = weight.convention is not FanConvention.TRUE
-        units = weight.units_by_shape((weight.groups or 1) if scheme.takes_groups else 1) if by_shape else weight.units
-        return composed(units, {shape: scheme.build(numbers, weight.matrix(shape)) for shape in units.shapes})
+            return scheme.build(numbers, Matrix(weight.shape, weight.fans, weight.activation))
+        units = weight.units if weight.convention is FanConvention.TRUE else weight.units_by_shape(takes_groups=scheme.takes_groups)
+        return composed(units, {matrix.shape: scheme.build(numbers, matrix) for matrix in weight.matrices(units)})
     if scheme.resolve is None:
         raise AssertionError(f"{scheme.name} has neither a rule nor a distribution")
     distributions = tuple(scheme.resolve(numbers, part.fans) for part in weight.parts)

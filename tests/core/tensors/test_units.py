@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import ml_dtypes
@@ -13,10 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.core.initializer import LayerSpecification, initialize
+from service.core.layers.fans import Fans
 from service.core.layers.layer import Layer, LayerKind
+from service.core.layers.weight import Matrix
+from service.core.parameters import Values
+from service.core.schemes import SCHEMES
+from service.core.schemes.applying import apply_scheme
 from service.core.stream.view import Shape, View
+from service.core.tensors import patterns
 from service.core.tensors.dtypes import DTYPES
-from service.core.tensors.rules import Parts
+from service.core.tensors.rules import Parts, Pattern
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
 
 # scheme, parameters, shape, layer, axes
@@ -125,6 +132,19 @@ def test_the_facts_differ_where_the_values_do(one: LayerSpecification, other: La
     drawn = [VirtualTensor(TensorSpec(rule, DTYPES["float64"], View((math.prod(one.shape),), (1,)), 7)).read() for rule in rules]
     assert not np.array_equal(drawn[0], drawn[1])
     assert rules[0].facts != rules[1].facts
+
+
+def test_a_scheme_sees_the_fans_of_each_part() -> None:
+    seen = []
+
+    def build(_: Values, matrix: Matrix) -> Pattern:
+        seen.append((matrix.shape, matrix.fans))
+        return patterns.identity(matrix.shape, 1.0)
+
+    scheme = replace(SCHEMES["identity"], build=build)
+    weight = initialize(specified((600, 100), "identity", layer=Layer(packed=(400, 100, 100)))).weight
+    apply_scheme(scheme, {}, {"gain": 1.0}, weight)
+    assert seen == [((400, 100), Fans(100, 400)), ((100, 100), Fans(100, 100)), ((100, 100), Fans(100, 100))]
 
 
 def test_the_mean_and_standard_deviation_of_parts_are_those_of_all_elements() -> None:
