@@ -17,6 +17,8 @@ from service.core.names import name_key
 from service.core.parameters import Kind, Parameter
 from service.core.schemes.scheme import Alias, Scheme
 
+_OF_VECTORS = ("zeros", "ones", "constant")  # the schemes of weights that are vectors themselves
+
 
 class Part(NamedTuple):
     """A tensor of a layer, under its names in the library, and the scheme that the layer draws it by."""
@@ -36,17 +38,14 @@ class LibraryLayer:
 
     def part_for(self, name: str | None, role: Role | None, *, is_vector: bool) -> Part:
         """Return the part with this name; without a name, the one that the role or the rank of the tensor tells. Raises InvalidValue."""
-        if name is not None:
-            return self._named(name)
-        if role is not None and role.is_vector and not self._weight_is_vector:
-            return self._named("bias")
-        if role is not None and (role.name == "bias" or role.kind is LayerKind.RECURRENT):
-            return self._find("bias" if role.is_vector else "recurrent_kernel") or self.parts[0]
-        return (self._find("bias") if is_vector and not self._weight_is_vector else None) or self.parts[0]
-
-    @property
-    def _weight_is_vector(self) -> bool:
-        return self.parts[0].scheme in ("ones", "constant", "zeros")
+        if name is not None or (role is not None and role.name == "bias"):
+            return self._named(name or "bias")
+        usual = None
+        if role is not None and role.kind is LayerKind.RECURRENT:
+            usual = self._find("recurrent_kernel")
+        elif is_vector and self.parts[0].scheme not in _OF_VECTORS:
+            usual = self._find("bias")
+        return usual or self.parts[0]
 
     def _find(self, name: str) -> Part | None:
         return next((part for part in self.parts if name_key(name) in map(name_key, part.names)), None)
@@ -70,8 +69,8 @@ def _layers(library: str, names: str, *parts: Part, kind: LayerKind | None = Non
 _ZERO_BIAS = _part("bias", "zeros")
 
 _TORCH = (
-    _layers("torch.nn", "LSTM LSTMCell", _part("weight weight_ih weight_hh weight_hr", "torch_rnn", gates=4),
-            _part("bias bias_ih bias_hh", "torch_rnn", gates=4)),
+    _layers("torch.nn", "LSTM LSTMCell", _part("weight weight_ih weight_hh", "torch_rnn", gates=4),
+            _part("bias bias_ih bias_hh", "torch_rnn", gates=4), _part("weight_hr", "torch_default")),  # U[-1/√hidden, 1/√hidden] as all
     _layers("torch.nn", "GRU GRUCell", _part("weight weight_ih weight_hh", "torch_rnn", gates=3),
             _part("bias bias_ih bias_hh", "torch_rnn", gates=3)),
     _layers("torch.nn", "RNN RNNCell", _part("weight weight_ih weight_hh", "torch_rnn", gates=1),
