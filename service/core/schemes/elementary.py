@@ -10,7 +10,7 @@ from service.core.layers.fans import Fans
 from service.core.parameters import Kind, Parameter, Values
 from service.core.schemes.scheme import GAIN, Scheme, names
 from service.core.stream.distributions import Distribution, Draw, constant, truncated_stddev, widened_stddev
-from service.core.stream.rare_cuts import FARTHEST, NARROWEST, rare_cut
+from service.core.stream.rare_cuts import FARTHEST, NARROWEST
 
 _MEAN = Parameter("mean", "the mean of the normal, before any truncation", default=0.0)
 _STDDEV = Parameter("stddev", "the standard deviation of the normal", default=1.0, minimum=0.0)
@@ -46,7 +46,7 @@ def _truncated_normal(values: Values, _: Fans) -> Distribution:
 
 def _check_mass(low: float, high: float, field: str) -> None:
     """Check that the cut keeps a part of the normal that float64 can draw from. Bounds are in standard deviations."""
-    if high - low < NARROWEST and rare_cut(low, high):
+    if high - low < NARROWEST:
         raise InvalidValue(
             field,
             expected=f"bounds at least {NARROWEST:g} standard deviations apart",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from service.core import references
 from service.core.errors import InvalidValue
@@ -30,24 +31,14 @@ def _check_rank(shape: Shape, ranks: range, scheme: str) -> None:
         )
 
 
-def _identity(values: Values, matrix: Matrix) -> Pattern:
-    _check_rank(matrix.shape, range(2, 3), "identity")
-    return patterns.identity(matrix.shape, values["gain"])
+def _with_gain(scheme: str, ranks: range, make: Callable[[Shape, float], Pattern | Whole]) -> Build:
+    """Return what builds the rule of a scheme that needs no more than the shape, of one of these ranks, and a gain."""
 
+    def build(values: Values, matrix: Matrix) -> Pattern | Whole:
+        _check_rank(matrix.shape, ranks, scheme)
+        return make(matrix.shape, values["gain"])
 
-def _dirac(values: Values, matrix: Matrix) -> Pattern:
-    _check_rank(matrix.shape, range(3, 6), "dirac")
-    return patterns.dirac(matrix.shape, values["gain"])
-
-
-def _zero_hadamard(values: Values, matrix: Matrix) -> Pattern:
-    _check_rank(matrix.shape, range(2, 6), "zero_hadamard")
-    return patterns.zero_hadamard(matrix.shape, values["gain"])
-
-
-def _bilinear(values: Values, matrix: Matrix) -> Pattern:
-    _check_rank(matrix.shape, range(3, 6), "bilinear")
-    return patterns.bilinear(matrix.shape, values["gain"])
+    return build
 
 
 def _icnr(values: Values, weight: Weight) -> Rule:
@@ -68,11 +59,6 @@ def _icnr(values: Values, weight: Weight) -> Rule:
     of_channel = math.prod(weight.kernel) * (1 if weight.inputs_first else weight.inside)  # elements of one output that lie in a row
     is_channel_major = (values["order"] or CHANNEL_ORDERS[weight.kernel_first]) == "pixel_shuffle"
     return Repeated(rule, of_channel if is_channel_major else of_channel * kernel.out, copies)
-
-
-def _orthogonal(values: Values, matrix: Matrix) -> Whole:
-    _check_rank(matrix.shape, range(2, 17), "orthogonal")
-    return wholes.orthogonal(matrix.shape, values["gain"])
 
 
 def _delta_orthogonal(values: Values, matrix: Matrix) -> Whole:
@@ -118,7 +104,7 @@ _ORTHOGONAL = _row(
     "orthogonal",
     "Orthonormal rows or columns, whichever are fewer: preserves lengths through a linear layer.",
     "gain·Q of the QR decomposition of a normal matrix [out, in·K], signs by R's diagonal",
-    references.SAXE_2013, _orthogonal, GAIN,
+    references.SAXE_2013, _with_gain("orthogonal", range(2, 17), wholes.orthogonal), GAIN,
     aliases=("orthonormal", "torch.orthogonal_", "keras.Orthogonal", "keras.OrthogonalInitializer", "jax.orthogonal"),
 )  # fmt: skip
 
@@ -132,28 +118,28 @@ ROWS = (
         "identity",
         "Passes its input on unchanged: for the recurrent matrix of an IRNN, with zero biases and ReLU.",
         "gain·[i = j]",
-        references.LE_2015, _identity, GAIN,
+        references.LE_2015, _with_gain("identity", range(2, 3), patterns.identity), GAIN,
         aliases=("eye", "irnn", "torch.eye_", "keras.Identity", "keras.IdentityInitializer"),
     ),
     _row(
         "dirac",
         "A convolution that passes each input channel on unchanged.",
         "gain at the centre tap k//2 of its own channel (within each of `groups`), else 0",
-        references.ZAGORUYKO_2017, _dirac, GAIN,
+        references.ZAGORUYKO_2017, _with_gain("dirac", range(3, 6), patterns.dirac), GAIN,
         aliases=("torch.dirac_",), takes_groups=True,
     ),
     _row(
         "zero_hadamard",
         "ZerO, deterministic: a partial identity, or a corner of a Hadamard matrix if outputs outnumber inputs.",
         "gain·[i = j] if out ≤ in, else gain·H[i, j]/√p, p = 2^⌈log₂ out⌉, at the centre tap",
-        references.ZHAO_2021, _zero_hadamard, GAIN,
+        references.ZHAO_2021, _with_gain("zero_hadamard", range(2, 6), patterns.zero_hadamard), GAIN,
         aliases=("zero_init", "hadamard"),
     ),
     _row(
         "bilinear",
         "A transposed convolution that interpolates each channel.",
         "gain·Π(1 - |t - c|/f), f = ⌈k/2⌉, c = (k - 1)/2, where in and out channel agree",
-        references.LONG_2014, _bilinear, GAIN,
+        references.LONG_2014, _with_gain("bilinear", range(3, 6), patterns.bilinear), GAIN,
         aliases=("bilinear_upsampling", "upsampling"),
     ),
     Scheme(

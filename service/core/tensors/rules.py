@@ -130,10 +130,6 @@ class Parts(Described):
         return math.fsum(value * size for value, size in zip(values, self.sizes, strict=True)) / max(1, sum(self.sizes))
 
 
-# returns the values at an index; the stream is for formulas that also draw
-Formula = Callable[[Index, Stream], npt.NDArray[np.float64]]
-
-
 @dataclass(frozen=True)
 class WithZeros(Described):
     """The elements of `base`, except `length` elements from `start` on, which are zero. The tensor has `size` elements."""
@@ -175,6 +171,10 @@ class WithZeros(Described):
     def _share(self) -> float:
         """The share of the elements that are not set to zero."""
         return 1 - self.length / max(1, self.size)
+
+
+# returns the values at an index; the stream is for formulas that also draw
+Formula = Callable[[Index, Stream], npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
