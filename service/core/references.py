@@ -144,7 +144,12 @@ DAO_2024 = Reference(
     "arXiv:2405.21060",
 )
 HU_2021 = Reference("Hu et al.", 2021, "LoRA: low-rank adaptation of large language models", "arXiv:2106.09685")
-LIBRARIES = Reference("PyTorch, Keras, Flax", None, "torch.nn, keras.layers, flax.linen and flax.nnx", "github.com")
+LIBRARIES = Reference(
+    "PyTorch, Keras, Flax",
+    None,
+    "torch.nn, keras.layers, flax.linen and flax.nnx",
+    "github.com/pytorch/pytorch, github.com/keras-team/keras, github.com/google/flax",
+)
 SUSSILLO_2014 = Reference(
     "Sussillo, Abbott", 2014, "Random walk initialization for training very deep feedforward networks", "arXiv:1412.6558"
 )

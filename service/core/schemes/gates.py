@@ -46,7 +46,8 @@ _GATE_ORDER = Parameter(
 )
 _BIASES = Parameter(
     "biases",
-    "how many biases that the layer adds lie one after the other; all but the first are 0; by default 2 for onnx and cudnn, else 1",
+    "the number of biases that lie one after the other, and that the layer adds: all but the first are 0; by default 2 for onnx and cudnn,"
+    " else 1",
     kind=Kind.INTEGER,
     minimum=1,
 )

@@ -85,7 +85,7 @@ ROWS = (
             ),
             GAIN,
         ),
-        aliases=names("lora", "lora_down", "peft.lora_A") + names("lora_gaussian", distribution="normal"),
+        aliases=names("lora_down", "peft.lora_A") + names("lora_gaussian", distribution="normal"),
         equation="section 4.1",
         build_tensor=_lora_a,
         judged=False,
