@@ -116,7 +116,9 @@ class Settings(BaseSettings):
         description="Largest tensor to serve as JSON, which is longer than the binary formats, and slower to write and to read.",
     )
     max_structured_elements: int = Field(
-        default=1 << 24, ge=1, description="Largest orthogonal or sparse tensor. These are computed whole and cached for a while."
+        default=1 << 24,
+        ge=1,
+        description="Largest orthogonal or sparse tensor, or slice of one along its shorter side. It is kept for a while.",
     )
     # Most proxies wait a minute for a response to begin.
     max_compute_s: Seconds = Field(

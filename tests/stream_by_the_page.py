@@ -188,10 +188,51 @@ def from_the_middle(z: float) -> Decimal:
         return total / (2 * PI).sqrt()
 
 
+def column(seed: int, name: str | None, start: int, m: int, j: int) -> list[float]:
+    """Return column j of an orthonormal matrix of m rows that begins at word `start`."""
+    vectors: list[list[float]] = []
+    factors: list[float] = []
+    sign = 1
+    for k in range(j + 1):
+        x = [0.0] * k + [draw("normal", "float64", words(seed, name, start + k * m + i)) for i in range(k, m)]
+        length = math.sqrt(_in_order(x, x, k))
+        factors.append(1 / (length * (length + abs(x[k]))))
+        sign = -1 if x[k] > 0 else 1
+        x[k] = x[k] + length if x[k] > 0 else x[k] - length
+        vectors.append(x)
+    y = [0.0] * m
+    y[j] = 1.0
+    for b in reversed(range(j // 4 + 1)):
+        block = range(4 * b, min(4 * b + 4, j + 1))
+        z = {k: _in_order(vectors[k], y, 4 * b) for k in block}
+        a: dict[int, float] = {}
+        for k in reversed(block):
+            rest = z[k]
+            for later in range(k + 1, block.stop):
+                rest = rest - _in_order(vectors[k], vectors[later], 4 * b) * a[later]
+            a[k] = factors[k] * rest
+        for k in reversed(block):
+            y = [value - component * a[k] for value, component in zip(y, vectors[k])]
+    return [sign * value for value in y]
+
+
+def _in_order(x: list[float], y: list[float], first: int) -> float:
+    total = 0.0
+    for i in range(first, len(x)):
+        total = total + x[i] * y[i]
+    return total
+
+
 def value(dtype: str, drawn: float, loc: float = 0.0, scale: float = 1.0) -> bytes:
     """Return the bytes of loc + scale × draw."""
     form = DOUBLE if dtype == "float64" else SINGLE
-    x = form.near(form.near(loc) + form.near(form.near(scale) * drawn))
+    return rounded(dtype, form.near(loc) + form.near(form.near(scale) * drawn))
+
+
+def rounded(dtype: str, x: float) -> bytes:
+    """Return the bytes of a value, rounded to the precision of the draw first."""
+    form = DOUBLE if dtype == "float64" else SINGLE
+    x = form.near(x)
     if dtype == "bfloat16":
         bits = SINGLE.bits(x)
         return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).to_bytes(2, "little")

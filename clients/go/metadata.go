@@ -30,7 +30,7 @@ type Metadata struct {
 	FanConvention string         `json:"fan_convention"`
 	Layout        string         `json:"layout"`
 	Activation    map[string]any `json:"activation"`
-	// Reproducible is bitwise, or the tolerance within which the values are reproducible.
+	// Reproducible is bitwise: the same bytes on every machine.
 	Reproducible string         `json:"reproducible"`
 	Recommended  Recommendation `json:"recommended"`
 	// Warnings has a sentence for each problem that the scheme causes in this layer.

@@ -18,13 +18,15 @@ from service.cli.fields import with_fields_of
 from service.cli.output import EXIT_INVALID, EXIT_IO, fail, say
 from service.contract.answer import Answer, answer
 from service.contract.request import InitRequest
+from service.core.errors import TooSlow
 from service.core.stream import engines
+from service.core.tensors.cost import whole_seconds
 from service.files.formats import Format, find_format, format_of_file
 from service.files.writing import STANDARD_OUTPUT, Advance, is_standard_output, write_file
 from service.settings import Settings
 
 _PROGRESS_FROM_BYTES = 32 << 20
-_KERNELS_FROM_ELEMENTS = 1 << 25  # The NumPy engine takes about a second for these on two cores; loading the kernels takes half a second.
+_KERNELS_FROM_S = 1.0  # of CPU time of the NumPy engine; loading the kernels takes half of it
 _TERMINATING_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -39,10 +41,11 @@ def init(
     weight-init init --shape 512,784 --activation relu --seed 7 > w.npy
     """
     settings = Settings()
-    result = answer(request, _format(request, output), settings.limits)
+    result = _answer(request, _format(request, output), settings, quiet=quiet)
     if is_standard_output(output):
         _refuse_terminal(result)
-    _load_kernels(result, settings, quiet=quiet)
+    if settings.engine == "numba" or (settings.engine == "auto" and _seconds(result) > _KERNELS_FROM_S):
+        _load_kernels(settings, quiet=quiet)
     with _cleanup_before_signal(), _progress(result, quiet=quiet) as advance:
         write_file(result.file, output, advance=advance)
     if not quiet:
@@ -63,10 +66,23 @@ def _refuse_terminal(result: Answer) -> None:
         )
 
 
-def _load_kernels(result: Answer, settings: Settings, *, quiet: bool) -> None:
-    """Load the compiled kernels if the settings require them, or if the NumPy engine would take longer than loading them."""
-    if settings.engine == "numpy" or (settings.engine == "auto" and result.tensor.size < _KERNELS_FROM_ELEMENTS):
-        return
+def _answer(request: InitRequest, file_format: Format, settings: Settings, *, quiet: bool) -> Answer:
+    """Return the answer. If it would take the NumPy engine too long, load the compiled kernels. Raises InitError."""
+    try:
+        return answer(request, file_format, settings.limits)
+    except TooSlow:
+        if settings.engine == "numpy":
+            raise
+        _load_kernels(settings, quiet=quiet)
+        return answer(request, file_format, settings.limits)
+
+
+def _seconds(result: Answer) -> float:
+    return result.seconds + whole_seconds(result.tensor)
+
+
+def _load_kernels(settings: Settings, *, quiet: bool) -> None:
+    """Load the compiled kernels."""
     if not quiet:
         logging.basicConfig(format="%(message)s", level=logging.INFO)  # because the first run on a machine compiles them
     try:

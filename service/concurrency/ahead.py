@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from service.concurrency.cores import usable_cores
 
 T = TypeVar("T")
 Part = tuple[int, int]
+
+_threads = usable_cores()
+
+
+def computing_threads() -> int:
+    """Return the number of threads that one computation takes: one per core, unless a program limits it."""
+    return _threads
+
+
+@contextmanager
+def computing_threads_limited_to(threads: int) -> Iterator[None]:
+    """Let a computation in this process take at most this many threads."""
+    global _threads
+    before, _threads = _threads, threads
+    try:
+        yield
+    finally:
+        _threads = before
 
 
 def submitted_ahead(
@@ -35,12 +54,14 @@ def submitted_ahead(
 
 
 def computed_ahead(compute: Callable[[int, int], T], parts: Iterable[Part], *, threads: int | None = None) -> Generator[T, None, None]:
-    """Yield `compute(*part)` for each part, in the order of the parts, computed by `threads` threads (default: one per core).
+    """Yield `compute(*part)` for each part, in the order of the parts, computed by `threads` threads.
+
+    The default is `computing_threads()`.
 
     At most two results per thread wait for the consumer, so memory does not grow with the number of parts. When the generator ends,
     fails or is closed, it starts no further part and leaves no thread behind.
     """
-    threads = threads or usable_cores()
+    threads = threads or computing_threads()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="weight-init")
 
     def submit(start: int, stop: int) -> Future[T]:

@@ -14,10 +14,11 @@ import orjson
 from service.contract.metadata import metadata_text, provenance_of
 from service.contract.request import InitRequest
 from service.contract.specification import initializer_of, specification_of
-from service.core.errors import TooLarge
+from service.core.errors import Busy, TooLarge, TooSlow
+from service.core.stream import engines
 from service.core.tensors.cost import read_seconds, whole_seconds
 from service.core.tensors.dtypes import find_dtype
-from service.core.tensors.rules import is_bitwise, whole_in
+from service.core.tensors.rules import Rule, Whole
 from service.core.tensors.tensor import TensorSpec, VirtualTensor, check_name, check_seed, fresh_seed
 from service.core.tensors.wholes import WHOLES
 from service.files.formats import Format
@@ -71,18 +72,13 @@ class Answer:
         return self.format.stream_nbytes(self.tensor, self.provenance) if self.format.stream_nbytes else None
 
     @property
-    def bitwise(self) -> bool:
-        """Whether the bytes are the same on every machine."""
-        return is_bitwise(self.tensor.spec.rule)
-
-    @property
     def seconds(self) -> float:
         """The estimated CPU time of the whole file, without that of a tensor computed whole."""
         return read_seconds(self.tensor, self.tensor.size) + self.tensor.size * self.format.ns_per_element * 1e-9
 
     @property
     def etag(self) -> str:
-        """A validator: two are equal exactly when the bytes of the files are. If `bitwise` is false, the last digits may differ."""
+        """A validator: two are equal exactly when the bytes of the files are."""
         inputs = [self.format.name, self.metadata if self.format.carries_advice else self.provenance]
         return hashlib.blake2b(orjson.dumps(inputs), digest_size=16).hexdigest()
 
@@ -120,28 +116,8 @@ def _check_size(tensor: VirtualTensor, file_format: Format, limits: Limits) -> N
             received=tensor.nbytes,
             action="Ask for a slice, or ask the operator to raise the limit.",
         )
-    rule = whole_in(tensor.spec.rule)
-    if rule is not None and (peak_bytes := rule.peak_bytes(tensor.dtype.draws_in.itemsize)) > limits.max_whole_bytes:
-        raise TooLarge(
-            "shape",
-            expected=f"at most {limits.max_whole_bytes} bytes of memory for {rule.name}, half of what the service has left",
-            received=f"a shape of {list(rule.shape)}, which takes {peak_bytes}",
-            action="It is computed whole, so a slice does not help. Use a smaller shape, or a scheme that draws each element.",
-        )
-    if rule is not None and math.prod(rule.shape) > limits.max_structured_elements:
-        raise TooLarge(
-            "shape",
-            expected=f"at most {limits.max_structured_elements} elements for {rule.name} (WEIGHT_INIT_MAX_STRUCTURED_ELEMENTS)",
-            received=math.prod(rule.shape),
-            action="It is computed whole, so a slice does not help. Use a scheme that draws each element.",
-        )
-    if rule is not None and (seconds := whole_seconds(rule)) > limits.max_compute_s:
-        raise TooLarge(
-            "shape",
-            expected=f"at most {limits.max_compute_s:g} s of computation for {rule.name} (WEIGHT_INIT_MAX_COMPUTE_S)",
-            received=f"a shape of {list(rule.shape)}, which takes about {seconds:.2g} s",
-            action="It is computed whole, so a slice does not help. Use a smaller shape, or a scheme that draws each element.",
-        )
+    if tensor.needs is not None and tensor.size:
+        _check_whole(tensor, tensor.needs, limits)
     if file_format.name == "json" and tensor.size > limits.max_json_elements:
         raise TooLarge(
             "shape",
@@ -149,3 +125,33 @@ def _check_size(tensor: VirtualTensor, file_format: Format, limits: Limits) -> N
             received=tensor.size,
             action="Ask for a slice, or for npy, safetensors or raw, which have no such limit.",
         )
+
+
+def _check_whole(tensor: VirtualTensor, whole: Whole, limits: Limits) -> None:
+    """Check the size of what has to be computed at once. Raises TooLarge."""
+    nbytes, elements, seconds = whole.peak_bytes(tensor.dtype.draws_in.itemsize), math.prod(whole.shape), whole_seconds(tensor)
+    received = f"a shape of {list(whole.shape)}"
+    if nbytes > limits.max_whole_bytes:
+        expected = f"at most {limits.max_whole_bytes} bytes of memory for {whole.name}, half of what the service has left"
+        received += f", which takes {nbytes}"
+    elif elements > limits.max_structured_elements:
+        expected = f"at most {limits.max_structured_elements} elements for {whole.name} (WEIGHT_INIT_MAX_STRUCTURED_ELEMENTS)"
+        received += f", which has {elements}"
+    elif seconds > limits.max_compute_s and engines.is_loading():
+        raise Busy(f"shape: {whole.name} of this size needs the compiled kernels, which are being loaded. Try again soon.")
+    elif seconds > limits.max_compute_s:
+        expected = f"at most {limits.max_compute_s:g} s of computation for {whole.name} (WEIGHT_INIT_MAX_COMPUTE_S)"
+        received += f", which takes about {seconds:.2g} s"
+        raise TooSlow("shape", expected=expected, received=received, action=_smaller(tensor.spec.rule))
+    else:
+        return
+    raise TooLarge("shape", expected=expected, received=received, action=_smaller(tensor.spec.rule))
+
+
+def _smaller(rule: Rule) -> str:
+    """Return what to ask for in place of a tensor of this rule that is too large."""
+    lines = rule.lines if isinstance(rule, Whole) else None
+    if lines is None:
+        return "It is computed whole, so a slice does not help. Use a smaller shape, or a scheme that draws each element."
+    kind = "rows" if lines.are_rows else "columns"
+    return f"Its {kind} are computed alone, so ask for a slice of fewer {kind}, or use a scheme that draws each element."

@@ -153,7 +153,7 @@ class Metadata(TypedDict):
     fan_out: int | None
     fan_convention: str
     activation: AppliedActivation | None
-    reproducible: Annotated[str, Field(description="bitwise, or how closely other machines agree")]
+    reproducible: Annotated[str, Field(description="bitwise: the same bytes on every machine")]
     recommended: Advice
     warnings: list[str]
     extras: NotRequired[

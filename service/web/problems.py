@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from service.contract.documents import Problem
 from service.contract.errors import FieldError, InvalidRequest, field_error
-from service.core.errors import Busy, InitError, InvalidValue, TooLarge, UnknownName, Unsupported
+from service.core.errors import Busy, InitError, InvalidValue, TooLarge, TooSlow, UnknownName, Unsupported
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 REFUSAL = "weight_init.refusal"  # scope key for the HttpProblem of a request that the connection refuses
@@ -24,6 +24,7 @@ _STATUS_OF: dict[type[InitError], HTTPStatus] = {
     UnknownName: HTTPStatus.UNPROCESSABLE_ENTITY,
     Unsupported: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    TooSlow: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }
 
 _ADVICE = {

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from types import FrameType
 
 from fastapi import FastAPI
-from threadpoolctl import threadpool_limits
 
+from service.concurrency.ahead import computing_threads_limited_to
 from service.concurrency.cores import usable_cores
 from service.core.stream import engines
 from service.settings import Settings
@@ -51,8 +51,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         loading = asyncio.create_task(_load(settings, readiness))
         if settings.engine == "numba":
             await loading
-        # Linear algebra has threads of its own. It may not take the core that responses need.
-        with threadpool_limits(max(1, usable_cores() - 1), user_api="blas"), _draining_on_sigterm(readiness, settings.drain_delay):
+        # A computation on several threads may not take the core that responses need.
+        with computing_threads_limited_to(max(1, usable_cores() - 1)), _draining_on_sigterm(readiness, settings.drain_delay):
             yield
         await loading  # the thread that compiles them cannot be interrupted
 

@@ -20,6 +20,7 @@ import safetensors.numpy
 from service import __version__, cli
 from service.cli import init as cli_init
 from service.core.stream import engines
+from service.core.tensors import cost
 
 COMMAND = [sys.executable, "-m", "service"]
 SPEC = ["--shape", "16,8", "--activation", "relu", "--seed", "7"]
@@ -184,6 +185,19 @@ def test_loads_the_kernels_for_large_tensors_or_if_the_setting_requires_them(
     assert loaded == ([Path("cache")] if loads else [])
 
 
+@pytest.mark.parametrize(("shape", "loads"), [("300,300", False), ("1000,1000", True), ("4000,4000", True)])
+def test_loads_the_kernels_for_a_matrix_that_takes_long(monkeypatch: pytest.MonkeyPatch, shape: str, loads: bool) -> None:
+    loaded: list[bool] = []
+
+    def load(_: object) -> None:
+        loaded.append(True)
+        monkeypatch.setattr(cost, "_WORK", dict.fromkeys(cost._WORK, cost._WORK["numba"]))
+
+    monkeypatch.setattr(engines, "load_kernels", load)
+    _init(monkeypatch, "auto", shape, "orthogonal")
+    assert any(loaded) == loads
+
+
 def test_without_numba_fails_only_if_the_setting_requires_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def fail(_: object) -> None:
         raise ImportError("No module named 'numba'")
@@ -196,12 +210,12 @@ def test_without_numba_fails_only_if_the_setting_requires_it(monkeypatch: pytest
     assert "WEIGHT_INIT_ENGINE=numba: cannot load the kernels: No module named 'numba'" in capsys.readouterr().err
 
 
-def _init(monkeypatch: pytest.MonkeyPatch, engine: str, shape: str) -> None:
+def _init(monkeypatch: pytest.MonkeyPatch, engine: str, shape: str, scheme: str = "normal") -> None:
     """Run the command in this process, without writing a file."""
     monkeypatch.setattr(cli_init, "write_file", lambda *_, **__: None)
     monkeypatch.setenv("WEIGHT_INIT_ENGINE", engine)
     monkeypatch.setenv("WEIGHT_INIT_KERNEL_CACHE", "cache")
-    cli.app(["init", "--shape", shape, "--scheme", "normal", "-q", "-o", "w.npy"], standalone_mode=False)
+    cli.app(["init", "--shape", shape, "--scheme", scheme, "-q", "-o", "w.npy"], standalone_mode=False)
 
 
 def test_both_engines_write_the_same_bytes(expected: bytes) -> None:

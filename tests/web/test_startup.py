@@ -11,8 +11,9 @@ from typing import Literal
 
 import httpx
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
 
+from service.concurrency.ahead import computing_threads
+from service.concurrency.cores import usable_cores
 from service.core.stream import engines
 from service.settings import Settings
 from service.web import startup
@@ -81,18 +82,13 @@ def test_engine_numba_does_not_start_if_numba_is_missing(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (3, 2)])
-def test_linear_algebra_leaves_a_core_to_the_responses(cores: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_computation_leaves_a_core_to_the_responses(cores: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(startup, "usable_cores", lambda: cores)
     app = create_app(Settings(engine="numpy"))
 
-    async def threads_while_serving() -> set[int]:
+    async def threads_while_serving() -> int:
         async with startup.lifespan(app):
-            return _threads_of_linear_algebra()
+            return computing_threads()
 
-    with threadpool_limits(3, user_api="blas"):
-        assert asyncio.run(threads_while_serving()) == {threads}
-        assert _threads_of_linear_algebra() == {3}
-
-
-def _threads_of_linear_algebra() -> set[int]:
-    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+    assert asyncio.run(threads_while_serving()) == threads
+    assert computing_threads() == usable_cores()

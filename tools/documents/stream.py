@@ -17,6 +17,7 @@ from service.core.stream.philox import Stream
 from service.core.stream.quantiles import Table, join, normal32, normal64, quantile_range, truncated32, truncated64, uniform32, uniform64
 from service.core.stream.rare_cuts import rare_cut
 from service.core.tensors.dtypes import DTYPES
+from service.core.tensors.orthonormal import fill_orthonormal_columns
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
 
 # The first and last words, the boundaries between two pieces, and words that reveal a wrong logarithm, threshold or clamp.
@@ -28,6 +29,7 @@ _WORDS_64 = (
 _STREAMS = ((7, None, 0), (7, "conv1.weight", 0), (7, "y" * 129, 0), (2**64 - 1, "é", 2**34 + 1))
 _CUTS = ((-2.0, 2.0), (0.0, 1.5), (-0.5, 0.25))
 _RARE_CUTS = ((5.0, 8.0), (-9.0, -8.5), (0.5, 0.50001))
+_ORTHONORMAL = ((7, 0, 1, 1), (7, 0, 6, 6), (2**64 - 1, 1000, 50, 9))
 _SCALES = ((0.1, 1 / 3), (0.0, 1e-7))
 
 
@@ -69,6 +71,7 @@ def vectors() -> str:
         "draws": _draws(Stream.of(7)),
         "values": [_values(loc, scale) for loc, scale in _SCALES],
         "rare_cuts": [_rare_cut(Stream.of(7), *cut) for cut in _RARE_CUTS],
+        "orthonormal": [_orthonormal(*row) for row in _ORTHONORMAL],
         "truncated_f32_of_word_0": {"cut": [-0.5, 0.25], "f32": _bits(truncated32(np.zeros(1, np.uint32), quantile_range(-0.5, 0.25)))},
         "normal_f32_of_words": {f"{word:08x}": _bits(normal32(np.array([word], np.uint32)))[0] for word in _WORDS},
         "normal_f64_of_words": {f"{word:016x}": _bits(normal64(np.array([word], np.uint64)))[0] for word in _WORDS_64},
@@ -121,6 +124,12 @@ def _rare_cut(stream: Stream, low: float, high: float) -> dict[str, Any]:
         "f32": _bits(cut.draw32(words)),
         "f64": _bits(cut.draw64(join(words, stream.second.words(0, 4)))),
     }
+
+
+def _orthonormal(seed: int, start: int, m: int, n: int) -> dict[str, Any]:
+    column = np.empty((m, 1))
+    fill_orthonormal_columns(column, range(n - 1, n), 1.0, Stream.of(seed), start)
+    return {"seed": str(seed), "s": start, "m": m, "n": n, "f64": _bits(column[[0, min(1, m - 1), m - 1], 0])}
 
 
 def _values(loc: float, scale: float) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def _row(
 _ORTHOGONAL = _row(
     "orthogonal",
     "Orthonormal rows or columns, whichever are fewer: preserves lengths through a linear layer.",
-    "gain·Q of the QR decomposition of a normal matrix [out, in·K], signs by R's diagonal",
+    "gain·Q or gain·Qᵀ, [out, in·K], Q as of the QR decomposition of a normal matrix, with a positive diagonal of R",
     references.SAXE_2013, _with_gain("orthogonal", range(2, 17), wholes.orthogonal), GAIN,
     aliases=("orthonormal", "torch.orthogonal_", "keras.Orthogonal", "keras.OrthogonalInitializer", "jax.orthogonal"),
 )  # fmt: skip

@@ -18,7 +18,7 @@ _loading = threading.Lock()
 
 
 def current() -> ModuleType:
-    """Return the engine in use: a module with `name`, `fill`, `fill_at`, `round_into` and `draws_in_order`, as in numpy_engine.py."""
+    """Return the engine in use: a module with the names that numpy_engine.py exports."""
     return _current
 
 
@@ -31,6 +31,11 @@ def load_kernels(cache: Path | None = None) -> None:
 
             kernels.load(cache or default_cache())
             _current = kernels
+
+
+def is_loading() -> bool:
+    """Return whether a thread is loading the kernels. Soon they will compute what takes the NumPy engine too long."""
+    return _loading.locked() and _current is numpy_engine
 
 
 def use_numpy() -> None:

@@ -21,12 +21,15 @@ from service.core.stream.quantiles import (
     uniform64,
 )
 from service.core.stream.rare_cuts import rare_cut
+from service.core.stream.reflections import make_block, reflect
 from service.core.stream.view import View
 
 Floats = npt.NDArray[Any]
 Positions = npt.NDArray[np.uint64]
 
 _CHUNK = 1 << 16  # elements computed at once, so that their arrays stay in the processor's cache
+
+__all__ = ["draws_in_order", "fill", "fill_at", "make_block", "name", "reflect", "round_into"]
 
 name = "numpy"
 

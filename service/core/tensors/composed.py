@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,10 @@ from service.concurrency.interruption import stop_if_unwatched
 from service.core.stream.distributions import Bounds
 from service.core.stream.philox import Stream
 from service.core.stream.view import Shape
-from service.core.tensors.rules import Floats, Index, Pattern, Whole
+from service.core.tensors.rules import Floats, Index, Pattern, Whole, Work
 from service.core.tensors.units import Units
 
 _FLOAT64_BYTES = 8
-_OPERATIONS_TO_BEGIN = 2_000_000  # about 70 µs, the time to call the functions that compute a unit
 
 
 def composed(units: Units, rules: Mapping[Shape, Pattern | Whole]) -> Pattern | Whole:
@@ -54,12 +54,12 @@ def _whole(units: Units, wholes: Mapping[Shape, Whole]) -> Whole:
         _bounds_of(of_parts),
         max(whole.largest for whole in of_parts),
         math.sqrt(sum_of_squares / max(1, units.size)),
-        all(whole.bitwise for whole in of_parts),
         compute,
         first.parameters,
-        operations=units.number_of_each * sum(whole.operations + _OPERATIONS_TO_BEGIN for whole in of_parts),
+        work=reduce(Work.plus, (whole.work for whole in of_parts)).times(units.number_of_each),
         working_bytes=max(whole.peak_bytes(_FLOAT64_BYTES) for whole in of_parts) + _FLOAT64_BYTES * units.size * units.inputs_first,
         units=units,
+        lines=None if units.inputs_first or len(of_parts) > 1 else first.lines,
     )
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from service.core.stream import engines
 from service.core.stream.distributions import Distribution, Draw
 from service.core.stream.rare_cuts import rare_cut
-from service.core.tensors.rules import Parts, Pattern, Repeated, Rule, Whole, WithZeros, whole_in
+from service.core.tensors.rules import Parts, Pattern, Repeated, Rule, Whole, WithZeros, Work
 from service.core.tensors.tensor import VirtualTensor
 
 _S = 1e-9  # seconds in a nanosecond
@@ -61,7 +61,10 @@ _INDEX_OF_AN_AXIS = 5  # to compute an index on one axis from a position, or a p
 _SORT = 8  # to find out which part of a packed matrix an element is in, and to put its value there
 _COPY = 4  # to look an element up in another array
 
-_WHOLE_OPERATION = {"numba": 0.035, "numpy": 0.05}  # one of Whole.operations
+_WORK = {  # each of the kinds of rules.Work
+    "numba": Work(starts=45_000, draws=20, sorts=75, operations=0.055),
+    "numpy": Work(starts=450_000, draws=200, sorts=80, operations=2.0),
+}
 
 
 def read_seconds(tensor: VirtualTensor, elements: int) -> float:
@@ -69,10 +72,11 @@ def read_seconds(tensor: VirtualTensor, elements: int) -> float:
     return elements * _S * (_element(tensor) + _ROUNDING[engines.current().name].get(tensor.dtype.name, 0))
 
 
-def whole_seconds(rule: Rule) -> float:
-    """Return the CPU seconds to compute the whole that every part of a tensor of this rule needs; 0 for a rule without one."""
-    whole = whole_in(rule)
-    return 0.0 if whole is None else whole.operations * _WHOLE_OPERATION[engines.current().name] * _S
+def whole_seconds(tensor: VirtualTensor) -> float:
+    """Return the CPU seconds to compute what every part of a tensor needs; 0 if its elements are computed alone."""
+    if tensor.needs is None or not tensor.size:
+        return 0.0
+    return _S * sum(amount * cost for amount, cost in zip(tensor.needs.work, _WORK[engines.current().name]))
 
 
 def _element(tensor: VirtualTensor) -> float:

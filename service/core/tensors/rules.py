@@ -5,7 +5,7 @@
     WithZeros      another rule, with elements in a row that are zero
     Repeated       copies of the elements of another rule
     Pattern        a formula of the element's index
-    Whole          an element of a tensor that is computed all at once
+    Whole          an element of a tensor that is computed at once, or of a part of it
 
 Every rule is evaluated at canonical indices in a given precision, so ranges, layouts and slices work the same for all of them.
 Every rule has the attributes of Described, as properties or as fields.
@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import cycle
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -209,17 +209,57 @@ class Pattern:
         return {"draw": "pattern", "parameters": dict(self.parameters)} | (self.units.facts if self.units else {})
 
 
-# returns the whole tensor in C order of its canonical shape, in a given precision, from the words at a place on
+class Work(NamedTuple):
+    """What a computation consists of, by kinds whose times differ; or the time of one of each (cost.py).
+
+    They are the beginnings of small steps, normals drawn in float64, elements drawn and sorted, and operations of reflections.
+    """
+
+    starts: float = 0
+    draws: float = 0
+    sorts: float = 0
+    operations: float = 0
+
+    def times(self, number: int) -> Work:
+        """Return the work of several equal computations."""
+        return Work(*(number * amount for amount in self))
+
+    def plus(self, other: Work) -> Work:
+        """Return the work of both."""
+        return Work(*map(sum, zip(self, other)))
+
+
+# returns a whole in C order, in a given precision, from the words at a place on
 Compute = Callable[[Stream, np.dtype[Any], int], Floats]
 
 
 @dataclass(frozen=True)
-class Whole:
-    """A tensor that cannot be computed in parts. Equal wholes of equal streams are computed once (wholes.py).
+class Lines:
+    """The rows or the columns of a matrix, each of which can be computed alone.
 
-    `bitwise` says whether its bytes are the same on every machine. Otherwise they are equal within an ulp of float32, because linear
-    algebra libraries add in a different order on different machines. `operations` estimates the work, in operations of a large QR, and
-    `working_bytes` the memory it needs beside the result.
+    `number` lines of `length` elements are rows if `are_rows`, else columns. The functions take which lines to compute. `compute` returns
+    them as a matrix of these rows or columns, in a given precision, from the words at a place on.
+    """
+
+    are_rows: bool
+    number: int
+    length: int
+    compute: Callable[[range, Stream, np.dtype[Any], int], Floats]
+    work: Callable[[range], Work]
+    working_bytes: Callable[[range], int]
+
+    @property
+    def size(self) -> int:
+        """The number of elements of all lines."""
+        return self.number * self.length
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A tensor that is computed at once, or a part of it. Equal wholes of equal streams are computed once (wholes.py).
+
+    `lines` of each unit can be computed alone; None if they cannot. `part` has the units and their lines that this whole consists of; None
+    if it is complete. `working_bytes` is the memory that it needs beside the result.
     """
 
     name: str
@@ -227,13 +267,14 @@ class Whole:
     bounds: Bounds | None
     largest: float
     stddev: float
-    bitwise: bool
     compute: Compute = field(compare=False, repr=False)
     parameters: tuple[tuple[str, Any], ...] = ()
     mean: float = 0.0
-    operations: int = 0
-    working_bytes: int = 0
+    work: Work = field(default=Work(starts=1), compare=False)
+    working_bytes: int = field(default=0, compare=False)
     units: Units | None = None
+    lines: Lines | None = field(default=None, compare=False, repr=False)
+    part: tuple[range, range] | None = None
     signs: Signs = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -268,12 +309,6 @@ def bounds_in(rule: Rule, dtype: DType) -> Bounds | None:
         low, high = (loc + scale * dtype.draws_in.type(draw) for draw in rule.cut or (-1.0, 1.0))  # rounded as the draws are
     lowest, highest = np.array([low, high], dtype.draws_in).astype(dtype.numpy)
     return float(lowest), float(highest)
-
-
-def is_bitwise(rule: Rule) -> bool:
-    """Return whether a tensor of this rule has the same bytes on every machine."""
-    whole = whole_in(rule)
-    return whole is None or whole.bitwise
 
 
 def whole_in(rule: Rule) -> Whole | None:

@@ -18,6 +18,7 @@ from service.core.stream.numpy_engine import Floats, Positions
 from service.core.stream.philox import MAX_SEED, Stream
 from service.core.stream.view import Shape, View
 from service.core.tensors.dtypes import DType
+from service.core.tensors.lines import part_of
 from service.core.tensors.rules import Parts, Pattern, Repeated, Rule, Whole, WithZeros, whole_in
 from service.core.tensors.wholes import WHOLES
 
@@ -120,10 +121,16 @@ class VirtualTensor:
         """The element type."""
         return self.spec.dtype
 
-    @property
-    def computes_whole(self) -> bool:
-        """Whether reading any part of it computes all of it."""
-        return whole_in(self.spec.rule) is not None
+    @cached_property
+    def needs(self) -> Whole | None:
+        """The whole that reading any part of it computes, or the lines of one that its view needs; None if elements are computed alone."""
+        return whole_in(self._source[0])
+
+    @cached_property
+    def _source(self) -> tuple[Rule, View]:
+        """The rule and the view to read by: of a whole, the lines that the view needs."""
+        rule, view = self.spec.rule, self.spec.view
+        return part_of(rule, view) if isinstance(rule, Whole) else (rule, view)
 
     @property
     def nbytes(self) -> int:
@@ -133,7 +140,7 @@ class VirtualTensor:
     def read(self, start: int = 0, stop: int | None = None) -> npt.NDArray[Any]:
         """Return elements `start` to `stop` in C order of the shape, as a one-dimensional array of the dtype.
 
-        Time and memory depend on the number of elements read, not on the size of the tensor, except for a Whole.
+        Time and memory depend on the number of elements read, not on the size of the tensor, except for a Whole: see `needs`.
         """
         stop = self.size if stop is None else stop
         if not 0 <= start <= stop <= self.size:
@@ -157,7 +164,7 @@ class VirtualTensor:
 
     def _fill(self, out: Floats, start: int) -> None:
         """Fill `out` in the precision of the draw."""
-        rule, view = self.spec.rule, self.spec.view
+        rule, view = self._source
         if isinstance(rule, Distribution):
             self._draw(out, rule, start)
         elif isinstance(rule, WithZeros) and isinstance(rule.base, Distribution) and view.is_contiguous:
@@ -204,17 +211,16 @@ class VirtualTensor:
                 out[...] = self.whole()[positions]
 
     def whole(self) -> Floats:
-        """Return the whole that its elements are part of, flat and in the precision of the draw. The tensor holds it from now on.
+        """Return what it needs, flat and in the precision of the draw. The tensor holds it from now on.
 
         Raise TypeError if the elements are computed one by one, and Busy if readers of other wholes hold too much memory. Raises
         Interrupted.
         """
         if self._held is not None:
             return self._held
-        rule = whole_in(self.spec.rule)
-        if rule is None:
+        if self.needs is None:
             raise TypeError("the elements of this tensor are computed one by one")
-        whole = WHOLES.get(rule, self._stream, self.dtype.draws_in)
+        whole = WHOLES.get(self.needs, self._stream, self.dtype.draws_in)
         self.hold(whole)
         return whole
 

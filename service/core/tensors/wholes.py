@@ -1,4 +1,4 @@
-"""Wholes: orthogonal and sparse matrices, computed all at once, shared between readers and kept in a bounded cache."""
+"""Wholes: orthogonal and sparse matrices, computed at once, shared between readers and kept in a bounded cache."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -22,43 +23,34 @@ from service.core.stream import engines
 from service.core.stream.distributions import FARTHEST_NORMAL_DRAW, Distribution, Draw
 from service.core.stream.philox import Stream
 from service.core.stream.view import Shape, View
-from service.core.tensors.orthonormal import PANEL, orthonormal_columns
-from service.core.tensors.rules import Whole
+from service.core.tensors.orthonormal import fill_orthonormal_columns, operations_of, working_bytes
+from service.core.tensors.rules import Compute, Lines, Whole, Work
 
 Floats = npt.NDArray[Any]
-Float64s = npt.NDArray[np.float64]
 
 _FLOAT64 = np.dtype(np.float64)
 _BLOCK = 1 << 18  # elements computed at once
 _BLOCK_BYTES = 64 * _BLOCK  # at most, to draw and to sort them
-_OPERATIONS_PER_ELEMENT = 2500  # to draw, sort and copy one element, measured relative to the operations of a large QR
 
 
 def orthogonal(shape: Shape, gain: float) -> Whole:
-    """Return gain times a matrix [out, in·K] with orthonormal rows or columns, whichever are fewer.
+    """Return gain times a matrix [out, in·K] with orthonormal rows or columns, whichever are fewer, uniform over all such matrices.
 
-    It is Q of the QR decomposition of a normal matrix. Each column is multiplied by the sign of R's diagonal, so that the result is
-    uniform over all such matrices (Mezzadri 2007, arXiv:math-ph/0609050, section 5). It is computed in float64, then rounded.
+    It is computed in float64, then rounded (orthonormal.py). Unless it is square, it is the transpose of the matrix [in·K, out].
     """
     rows, columns = shape[0], math.prod(shape[1:])
-
-    def compute(stream: Stream, dtype: np.dtype[Any], start: int) -> Floats:
-        values = _orthonormal(stream, start, rows, columns)
-        values *= gain
-        return values.astype(dtype, copy=False)
-
-    stddev = gain / math.sqrt(max(rows, columns, 1))
+    lines = _orthonormal_lines(rows, columns, gain)
     return Whole(
         "orthogonal",
         shape,
         (-gain, gain),
         gain * 1.000001,
-        stddev,
-        False,
-        compute,
+        gain / math.sqrt(max(rows, columns, 1)),
+        _all_of(lines),
         (("gain", gain),),
-        operations=_operations_of_qr(rows, columns),
-        working_bytes=_bytes_of_qr(rows, columns),
+        work=lines.work(range(lines.number)),
+        working_bytes=lines.working_bytes(range(lines.number)),
+        lines=lines,
     )
 
 
@@ -66,24 +58,23 @@ def delta_orthogonal(shape: Shape, gain: float) -> Whole:
     """Return a convolution [out, in, *kernel], in ≤ out: an orthogonal [out, in] at the centre tap (k - 1)//2, 0 elsewhere."""
     out, inside, *kernel = shape
     at_centre: tuple[slice | int, ...] = (slice(None), slice(None), *((length - 1) // 2 for length in kernel))
+    matrix = orthogonal((out, inside), gain)
 
     def compute(stream: Stream, dtype: np.dtype[Any], start: int) -> Floats:
         values = np.zeros(shape, dtype)
-        values[at_centre] = gain * _orthonormal(stream, start, out, inside)
+        values[at_centre] = matrix.compute(stream, dtype, start)
         return values
 
-    stddev = gain / math.sqrt(max(1, out * math.prod(kernel)))
     return Whole(
         "delta_orthogonal",
         shape,
         (-gain, gain),
-        gain * 1.000001,
-        stddev,
-        False,
+        matrix.largest,
+        gain / math.sqrt(max(1, out * math.prod(kernel))),
         compute,
-        (("gain", gain),),
-        operations=_operations_of_qr(out, inside) + math.prod(shape),
-        working_bytes=_bytes_of_qr(out, inside),
+        matrix.parameters,
+        work=matrix.work,
+        working_bytes=matrix.peak_bytes(_FLOAT64.itemsize),
     )
 
 
@@ -92,65 +83,74 @@ def sparse(shape: Shape, sparsity: float, stddev: float) -> Whole:
     out, inside = shape
     zeros = math.ceil(sparsity * out)
 
-    def compute(stream: Stream, dtype: np.dtype[Any], start: int) -> Floats:
-        values = _normal(stream, start, shape, dtype, stddev)
-        words = _words(stream.second, start, shape)
+    def compute(columns: range, stream: Stream, dtype: np.dtype[Any], start: int) -> Floats:
+        view = View((out, len(columns)), (inside, columns.step), start + columns.start)
+        values = np.empty(view.size, dtype)
+        engines.current().fill(values, Distribution(Draw.NORMAL, 0.0, stddev), stream, view, 0)
+        values = values.reshape(view.shape)
+        words = _words(stream.second, view)
         width = max(1, _BLOCK // max(1, out))  # columns whose order is in memory at once
-        for first in range(0, inside, width):
+        for first in range(0, len(columns), width):
             stop_if_unwatched()
             order = np.argsort(words[:, first : first + width], axis=0, kind="stable")
             np.put_along_axis(values[:, first : first + width], order[:zeros], dtype.type(0), axis=0)
         return values
 
+    lines = Lines(
+        are_rows=False,
+        number=inside,
+        length=out,
+        compute=compute,
+        work=lambda columns: Work(starts=1, sorts=out * len(columns)),
+        working_bytes=lambda columns: 4 * out * len(columns) + _BLOCK_BYTES,
+    )
     return Whole(
         "sparse",
         shape,
         None,
         FARTHEST_NORMAL_DRAW * stddev,
         stddev * math.sqrt(1 - zeros / max(1, out)),
-        True,
-        compute,
+        _all_of(lines),
         (("sparsity", sparsity), ("stddev", stddev)),
-        operations=_OPERATIONS_PER_ELEMENT * math.prod(shape),
-        working_bytes=4 * math.prod(shape) + _BLOCK_BYTES,
+        work=lines.work(range(inside)),
+        working_bytes=lines.working_bytes(range(inside)),
+        lines=lines,
     )
 
 
-def _operations_of_qr(rows: int, columns: int) -> int:
-    """Estimate the operations of a QR decomposition and of its elements.
-
-    The QR uses Householder reflections (Golub & Van Loan, Matrix Computations, section 5.2).
-    """
-    longer, shorter = max(rows, columns), min(rows, columns)
-    return 4 * longer * shorter**2 - 4 * shorter**3 // 3 + _OPERATIONS_PER_ELEMENT * longer * shorter
+def _all_of(lines: Lines) -> Compute:
+    return lambda stream, dtype, start: lines.compute(range(lines.number), stream, dtype, start)
 
 
-def _bytes_of_qr(rows: int, columns: int) -> int:
-    """Estimate the memory of a QR decomposition.
+def _orthonormal_lines(rows: int, columns: int, gain: float) -> Lines:
+    """Return the lines of an orthogonal matrix: its rows if they are no more than the columns, else its columns."""
+    are_rows = rows <= columns
+    number, length = (rows, columns) if are_rows else (columns, rows)
 
-    For each element it is float64 of the matrix, of Q, of a product that is subtracted, and half of the reflections; and three panels.
-    """
-    return 32 * rows * columns + 3 * 8 * PANEL * max(rows, columns)
+    def compute(lines: range, stream: Stream, dtype: np.dtype[Any], start: int) -> Floats:
+        values = np.empty((len(lines), length) if are_rows else (length, len(lines)), dtype)
+        if values.size:
+            fill_orthonormal_columns(values.T if are_rows else values, lines, gain, stream, start)
+        return values
 
+    def work(lines: range) -> Work:
+        vectors = lines[-1] + 1 if lines else 0
+        return Work(starts=1 + vectors // 16, draws=length * vectors, operations=operations_of(length, lines))
 
-def _orthonormal(stream: Stream, start: int, rows: int, columns: int) -> Float64s:
-    normal = _normal(stream, start, (rows, columns), _FLOAT64, 1.0)
-    return orthonormal_columns(normal) if rows >= columns else orthonormal_columns(normal.T).T
-
-
-def _normal(stream: Stream, start: int, shape: Shape, dtype: np.dtype[Any], stddev: float) -> Floats:
-    """Return normal elements, drawn from the words at `start` and after it."""
-    values = np.empty(math.prod(shape), dtype)
-    engines.current().fill(values, Distribution(Draw.NORMAL, 0.0, stddev), stream, View((len(values),), (1,), start), 0)
-    return values.reshape(shape)
+    return Lines(are_rows, number, length, compute, work, partial(working_bytes, length))
 
 
-def _words(stream: Stream, start: int, shape: Shape) -> npt.NDArray[np.uint32]:
-    """Return a word for each element, from `start` on. Blocks of them are computed, which takes several times the memory of the words."""
-    words = np.empty(math.prod(shape), np.uint32)
-    for first in range(0, len(words), _BLOCK):
-        words[first : first + _BLOCK] = stream.words(start + first, start + min(len(words), first + _BLOCK))
-    return words.reshape(shape)
+def _words(stream: Stream, view: View) -> npt.NDArray[np.uint32]:
+    """Return the word of each element of a view. Blocks of them are computed, which takes several times the memory of the words."""
+    words = np.empty(view.size, np.uint32)
+    block = _BLOCK if view.is_contiguous else _BLOCK // 4  # positions take more memory
+    for first in range(0, len(words), block):
+        stop = min(len(words), first + block)
+        if view.is_contiguous:
+            words[first:stop] = stream.words(view.offset + first, view.offset + stop)
+        else:
+            words[first:stop] = stream.words_at(view.positions(first, stop))
+    return words.reshape(view.shape)
 
 
 class SharedWholes:

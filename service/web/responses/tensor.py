@@ -68,7 +68,7 @@ async def _late_headers(answer: Answer, request: Request, etag: str, algorithm: 
     if algorithm is not None:
         headers["Repr-Digest"] = await state.digests.field(algorithm, whole, etag, cost_s=_digest_seconds(answer, algorithm))
     if needs_length:
-        key, cost_s = ("length", etag or object()), answer.seconds + whole_seconds(answer.tensor.spec.rule)
+        key, cost_s = ("length", etag or object()), answer.seconds + whole_seconds(answer.tensor)
         headers["Content-Length"] = str(await state.computations.run(key, partial(length, whole), cost_s=cost_s))
     return headers
 
@@ -78,7 +78,7 @@ def _is_quick(answer: Answer, content: VirtualFile) -> bool:
     return (
         content.nbytes <= _QUICK_BYTES
         and len(content.segments) <= _QUICK_SEGMENTS
-        and not answer.tensor.computes_whole
+        and answer.tensor.needs is None
         and read_seconds(answer.tensor, content.nbytes // answer.tensor.dtype.itemsize) <= _QUICK_S
     )
 
@@ -90,12 +90,12 @@ def _blocks(content: VirtualFile | Iterator[Buffer], answer: Answer, computation
     def blocks() -> AsyncGenerator[Buffer, None]:
         return file_blocks(content, executor) if isinstance(content, VirtualFile) else stream_blocks(content, executor)
 
-    seconds = whole_seconds(tensor.spec.rule) if tensor.size else 0.0
+    seconds = whole_seconds(tensor)
     if seconds <= SHORT_S:
         return blocks
 
     async def blocks_after_whole() -> AsyncGenerator[Buffer, None]:
-        key = (tensor.spec.rule, tensor.spec.seed, tensor.spec.name, tensor.dtype.draws_in.str)
+        key = (tensor.needs, tensor.spec.seed, tensor.spec.name, tensor.dtype.draws_in.str)
         tensor.hold(await computations.run(key, tensor.whole, cost_s=seconds))
         async with aclosing(blocks()) as content_blocks:
             async for block in content_blocks:
@@ -124,7 +124,7 @@ def _requested_digest(answer: Answer, request: Request) -> str | None:
 def _digest_seconds(answer: Answer, algorithm: str) -> float:
     """Return the estimated CPU time of the digest of the whole file."""
     hashing = answer.tensor.nbytes * ALGORITHMS[algorithm].ns_per_byte * 1e-9
-    return answer.seconds + whole_seconds(answer.tensor.spec.rule) + hashing
+    return answer.seconds + whole_seconds(answer.tensor) + hashing
 
 
 def _headers(answer: Answer) -> dict[str, str]:
@@ -137,14 +137,13 @@ def _headers(answer: Answer) -> dict[str, str]:
         "Content-Disposition": _disposition(answer.file_name, inline=answer.format.name == "json"),
     }
     if answer.repeatable:
-        # a strong validator promises equal bytes, which some schemes do not have on every machine
-        headers["ETag"] = f'"{answer.etag}"' if answer.bitwise else f'W/"{answer.etag}"'
+        headers["ETag"] = f'"{answer.etag}"'
     return headers
 
 
 def _has_ranges(answer: Answer) -> bool:
     """Return whether ranges of the file fit together if they come from different replicas at different times."""
-    return isinstance(answer.file, VirtualFile) and answer.repeatable and answer.bitwise
+    return isinstance(answer.file, VirtualFile) and answer.repeatable
 
 
 def _disposition(file_name: str, *, inline: bool) -> str:

@@ -18,7 +18,7 @@ from scipy.linalg import hadamard
 
 from service.core.errors import Busy, InvalidValue
 from service.core.initializer import LayerSpecification, initialize
-from service.core.layers.layer import Layer
+from service.core.layers.layer import Layer, LayerKind
 from service.core.layers.layouts import view_of
 from service.core.stream.philox import Stream
 from service.core.stream.quantiles import log64
@@ -244,7 +244,7 @@ def _slow(shape: Shape, calls: list[int], gate: threading.Event) -> Whole:
         assert gate.wait(30)
         return np.zeros(shape, kind)
 
-    return Whole("slow", shape, None, 1.0, 1.0, True, whole)
+    return Whole("slow", shape, None, 1.0, 1.0, whole)
 
 
 def test_concurrent_requests_for_one_matrix_compute_it_once() -> None:
@@ -335,6 +335,19 @@ def test_a_matrix_alone_may_take_more_than_the_limit() -> None:
     assert SharedWholes(1, 1).get(orthogonal((4, 4), 1.0), Stream.of(1), np.dtype("f4")).shape == (16,)
 
 
+def composed_whole(scheme: str, shape: Shape, axes: str, layer: Layer = ANY_LAYER) -> Whole:
+    rule = initialize(LayerSpecification(shape, scheme=scheme, layer=layer, axes=axes)).rule
+    assert isinstance(rule, Whole)
+    return rule
+
+
+def part_of_whole(scheme: str, shape: Shape, text: str) -> Whole:
+    given: dict[str, Any] = {"sparsity": 0.5} if scheme == "sparse" else {}
+    part = tensor(scheme, shape, view=view_of(shape).slice(text), **given).needs
+    assert part is not None
+    return part
+
+
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize(
     "whole",
@@ -344,6 +357,11 @@ def test_a_matrix_alone_may_take_more_than_the_limit() -> None:
         orthogonal((300, 1500), 1.0),
         orthogonal((4000, 100), 1.0),
         delta_orthogonal((400, 400, 3, 3), 1.0),
+        composed_whole("orthogonal", (12, 200, 200), "boi"),
+        composed_whole("orthogonal", (600, 200, 3), "iok", Layer(LayerKind.CONV_TRANSPOSE)),
+        part_of_whole("orthogonal", (700, 700), "350:360"),
+        part_of_whole("orthogonal", (3000, 300), ":, ::7"),
+        part_of_whole("sparse", (5000, 400), ":, 3:50"),
         sparse((1000, 1000), 0.9, 0.01),
         sparse((20, 20000), 0.5, 0.01),
         sparse((20000, 20), 0.5, 0.01),
@@ -366,22 +384,16 @@ def test_cache_does_not_keep_a_failed_computation() -> None:
         raise MemoryError
 
     wholes = SharedWholes(1 << 20, 1 << 20)
-    whole = Whole("broken", (4, 4), None, 1.0, 1.0, True, broken)
+    whole = Whole("broken", (4, 4), None, 1.0, 1.0, broken)
     for _ in range(2):
         with pytest.raises(MemoryError):
             wholes.get(whole, Stream.of(7), np.dtype("f4"))
-    assert np.array_equal(wholes.get(orthogonal((1, 1), 1.0), Stream.of(7), np.dtype("f8")) ** 2, [1.0])
+    assert np.allclose(wholes.get(orthogonal((1, 1), 1.0), Stream.of(7), np.dtype("f8")) ** 2, 1, rtol=1e-14)
 
 
-def test_slices_of_a_matrix_share_one_computation(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[int] = []
-    original = wholes._orthonormal
-
-    def counted(*arguments: Any) -> npt.NDArray[np.float64]:
-        calls.append(1)
-        return original(*arguments)
-
-    monkeypatch.setattr(wholes, "_orthonormal", counted)
-    for text in ("0:4", "4:8", ":, 0"):
+def test_slices_across_the_lines_of_a_matrix_share_one_computation() -> None:
+    before = wholes.WHOLES.lookups()
+    for text in (":, :4", ":, 4:", ":, 0"):
         values("orthogonal", (8, 8), seed=20260101, view=view_of((8, 8)).slice(text))
-    assert len(calls) == 1
+    hits, misses = (now - earlier for now, earlier in zip(wholes.WHOLES.lookups(), before))
+    assert (hits, misses) == (2, 1)

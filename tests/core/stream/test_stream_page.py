@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.core.initializer import LayerSpecification, initialize
+from service.core.layers.layer import Layer
 from service.core.stream.distributions import Distribution, Draw
 from service.core.stream.philox import MAX_SEED
 from service.core.stream.quantiles import quantile_range
@@ -61,3 +63,19 @@ def test_the_quantile_range_follows_the_specification(cut: tuple[float, float]) 
 def test_the_coefficients_are_read_from_the_page() -> None:
     assert len(page.coefficients()) == 9
     assert np.float32(page.coefficients()["P"][0]) == np.float32(7.50178528)
+
+
+@given(
+    m=st.integers(1, 14),
+    n=st.integers(1, 14),
+    dtype=st.sampled_from(list(DTYPES)),
+    seed=st.integers(0, MAX_SEED),
+    gain=st.floats(1e-3, 10),
+    packed=st.booleans(),
+)
+def test_an_orthogonal_matrix_follows_the_specification(m: int, n: int, dtype: str, seed: int, gain: float, packed: bool) -> None:
+    m, n = max(m, n), min(m, n)
+    layer = LayerSpecification((2 * n if packed else n, m), "orthogonal", {"gain": gain}, layer=Layer(packed=1 + packed))
+    spec = TensorSpec(initialize(layer).rule, DTYPES[dtype], View((n * m,), (1,), n * m * packed), seed)
+    columns = (page.column(seed, None, n * m * packed, m, j) for j in range(n))
+    assert VirtualTensor(spec).read().tobytes() == b"".join(page.rounded(dtype, gain * value) for column in columns for value in column)

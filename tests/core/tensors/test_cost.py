@@ -12,6 +12,7 @@ import pytest
 from service.core.errors import InitError
 from service.core.initializer import LayerSpecification, initialize
 from service.core.layers.layer import Layer
+from service.core.layers.layouts import view_of
 from service.core.schemes import SCHEMES
 from service.core.stream import engines
 from service.core.stream.distributions import Distribution
@@ -19,7 +20,7 @@ from service.core.stream.philox import Stream
 from service.core.stream.view import Shape, View
 from service.core.tensors.cost import read_seconds, whole_seconds
 from service.core.tensors.dtypes import DTYPES
-from service.core.tensors.rules import Parts, Pattern, Repeated, Rule, Whole, WithZeros, whole_in
+from service.core.tensors.rules import Parts, Pattern, Repeated, Rule, Whole, WithZeros
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
 
 WITHIN = 3.0
@@ -104,15 +105,27 @@ def _cases() -> Iterator[Case]:
                 yield Case(f"{kind}, {dtype.name}, {layout}", read_seconds(tensor, elements), compute)
 
 
+# scheme, shape, axes, slice
+WHOLES: list[tuple[str, Shape, str, str]] = [
+    *(("orthogonal", shape, "oi", "...") for shape in ((64, 64), (4096, 64), (512, 512), (1024, 1024), (300, 3000))),
+    ("orthogonal", (600, 4, 4), "boi", "..."),
+    ("orthogonal", (20, 64, 64), "boi", "..."),
+    ("orthogonal", (1024, 1024), "oi", "500:540"),
+    ("orthogonal", (2000, 300), "oi", ":, 299"),
+    ("delta_orthogonal", (256, 256, 3, 3), "oikk", "..."),
+    *(("sparse", shape, "oi", "...") for shape in ((256, 256), (4096, 64), (64, 4096))),
+    ("sparse", (500, 500), "oi", ":, ::5"),
+]
+
+
 def _whole_cases() -> Iterator[Case]:
-    shapes = {"orthogonal": ((64, 64), (4096, 64), (512, 512), (1024, 1024)), "sparse": ((256, 256), (4096, 64), (64, 4096))}
-    for scheme, shapes_of_scheme in (*shapes.items(), ("delta_orthogonal", ((256, 256, 3, 3),))):
-        for shape in shapes_of_scheme:
-            given = {"sparsity": 0.5} if scheme == "sparse" else {}
-            whole = whole_in(initialize(LayerSpecification(shape, scheme=scheme, parameters=given)).rule)
-            assert whole is not None
-            compute = lambda whole=whole: whole.compute(Stream.of(7), DTYPES["float32"].numpy, 0)  # noqa: E731
-            yield Case(f"{scheme} {shape}", whole_seconds(whole), compute)
+    for scheme, shape, axes, part in WHOLES:
+        given = {"sparsity": 0.5} if scheme == "sparse" else {}
+        initializer = initialize(LayerSpecification(shape, scheme=scheme, parameters=given, axes=axes))
+        tensor = VirtualTensor(TensorSpec(initializer.rule, DTYPES["float32"], initializer.view.slice(part), 7))
+        assert tensor.needs is not None
+        compute = lambda whole=tensor.needs: whole.compute(Stream.of(7), DTYPES["float32"].numpy, 0)  # noqa: E731
+        yield Case(f"{scheme} {shape} {part}", whole_seconds(tensor), compute)
 
 
 def _ratio(case: Case) -> float:
@@ -151,4 +164,16 @@ def test_the_cost_of_a_tensor_grows_with_what_is_read_of_it() -> None:
     rule, shape = RULES["normal"]
     tensor = VirtualTensor(TensorSpec(rule, DTYPES["float32"], _views(shape)["torch"], 7))
     assert read_seconds(tensor, 2000) == pytest.approx(2 * read_seconds(tensor, 1000))
-    assert whole_seconds(rule) == 0
+    assert whole_seconds(tensor) == 0
+
+
+def test_the_cost_of_lines_is_their_share_of_the_whole() -> None:
+    rule = initialize(LayerSpecification((1024, 1024), scheme="orthogonal")).rule
+    parts = [
+        VirtualTensor(TensorSpec(rule, DTYPES["float32"], view_of((1024, 1024)).slice(f"{row}:{row + 64}"), 7))
+        for row in range(0, 1024, 64)
+    ]
+    whole = VirtualTensor(TensorSpec(rule, DTYPES["float32"], view_of((1024, 1024)), 7))
+    costs = [whole_seconds(part) for part in parts]
+    assert costs == sorted(costs)  # a later row is the product of more reflections
+    assert whole_seconds(whole) < sum(costs) < 2 * whole_seconds(whole)  # each part draws its vectors anew

@@ -67,7 +67,7 @@ def test_shared_caches_may_keep_no_response_that_needs_a_key(given: dict[str, st
 
 # ---- conditions
 
-STRONG, WEAK, UNSEEDED = URL, "/init?shape=8,8&scheme=orthogonal&seed=7", "/init?shape=3,5"
+STRONG, UNSEEDED = URL, "/init?shape=3,5"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
@@ -80,9 +80,7 @@ STRONG, WEAK, UNSEEDED = URL, "/init?shape=8,8&scheme=orthogonal&seed=7", "/init
         (STRONG, {"If-Match": '"other"'}, 412),
         (STRONG, {"If-Match": "W/{etag}"}, 412),
         (STRONG, {"If-Match": ""}, 412),
-        (WEAK, {"If-Match": "{etag}"}, 412),
-        (WEAK, {"If-Match": "*"}, 200),
-        (WEAK, {"If-None-Match": "{etag}"}, 304),
+        (STRONG, {"If-None-Match": "W/{etag}"}, 304),
         (UNSEEDED, {"If-Match": "*"}, 200),
         (UNSEEDED, {"If-Match": '"any"'}, 412),
         (UNSEEDED, {"If-None-Match": "*"}, 200),

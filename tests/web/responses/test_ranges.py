@@ -250,10 +250,9 @@ def test_answers_304_to_a_range_of_a_file_that_the_client_has(http: httpx.Client
     [
         "shape=100,50&activation=relu&seed=7&format=json",
         "shape=100,50&activation=relu&seed=7&format=npz",
-        "shape=20,10&scheme=orthogonal&seed=7",
         "shape=100,50",
     ],
-    ids=["json is a stream", "npz is a stream", "not the same bytes on every machine", "no seed"],
+    ids=["json is a stream", "npz is a stream", "no seed"],
 )
 @pytest.mark.parametrize("header", ["bytes=0-9", "bytes=0-1,5-6", "bytes=999999999-"])
 def test_a_response_whose_parts_may_not_fit_together_has_no_ranges(http: httpx.Client, query: str, header: str) -> None:

@@ -8,6 +8,7 @@ draws32     turns words into float32 values
 draws64     turns words into float64 values
 elements    fills arrays by rows, by columns, or element by element at given positions
 rounding    rounds float32 to float16 and bfloat16
+reflections applies Householder reflections
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import numpy.typing as npt
 
 from service.core.stream import numpy_engine
 from service.core.stream.distributions import Distribution, Draw
+from service.core.stream.kernels import reflections as compiled_reflections
 from service.core.stream.kernels.answers import wrong_answers
 from service.core.stream.kernels.cache import KernelCache, files_in, private_copy
 from service.core.stream.kernels.compiling import LEVEL, compile_all, compile_anew, keep_in, number_compiled, runs_here
@@ -35,6 +37,7 @@ from service.core.stream.numpy_engine import Floats, Positions
 from service.core.stream.philox import Stream
 from service.core.stream.quantiles import quantile_range
 from service.core.stream.rare_cuts import rare_cut
+from service.core.stream.reflections import Float64s, Reflections
 from service.core.stream.view import View
 
 _CHUNK = 1 << 16  # elements computed at once if they need an array of positions
@@ -79,6 +82,16 @@ def round_into(out: npt.NDArray[Any], values: Floats) -> None:
     """Do the same as `numpy_engine.round_into`."""
     round_values = to_float16 if out.dtype == np.float16 else to_bfloat16
     round_values(values, out.view(np.uint16))
+
+
+def make_block(vectors: Float64s, factors: Float64s, products: Float64s, signs: Float64s, normals: Float64s, skip: int) -> None:
+    """Do the same as `reflections.make_block`."""
+    compiled_reflections.make_block(vectors, factors, products, signs, normals, skip)
+
+
+def reflect(columns: Float64s, reflections: Reflections) -> None:
+    """Do the same as `reflections.reflect`."""
+    compiled_reflections.reflect(columns, *reflections)
 
 
 def draws_in_order(view: View) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 from service.core.stream import numpy_engine
 from service.core.stream.distributions import Distribution, Draw
 from service.core.stream.philox import Stream
+from service.core.stream.reflections import Reflections
 from service.core.stream.view import View
 
 _SIZE = 4096
@@ -41,12 +42,26 @@ def _questions() -> Iterator[tuple[str, Callable[[ModuleType], bytes]]]:
         yield f"{distribution.draw.name} in {kind.__name__}", partial(_filled, np.dtype(kind), distribution, view)
     for dtype in (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)):
         yield f"rounding to {dtype}", partial(_rounded, dtype)
+    yield "reflections", _reflected
 
 
 def _filled(kind: np.dtype[Any], distribution: Distribution, view: View, engine: ModuleType) -> bytes:
     out = np.empty(view.size, kind)
     engine.fill(out, distribution, _STREAM, view, 0)
     return out.tobytes()
+
+
+def _reflected(engine: ModuleType) -> bytes:
+    normals, columns = np.empty((2, 4, 49)), np.empty((50, 49))
+    for out in (normals, columns):
+        engine.fill(out.reshape(-1), Distribution(Draw.NORMAL, 0.0, 1.0), _STREAM, View((out.size,), (1,)), 0)
+    reflections = Reflections(np.zeros((2, 50, 4)), np.zeros((2, 4)), np.zeros((2, 4, 4)))
+    signs = np.zeros((2, 4))
+    for block, of_block in enumerate(normals):
+        vectors, factors, products = (part[block] for part in reflections)
+        engine.make_block(vectors[4 * block :], factors, products, signs[block], of_block, 4 * block)
+    engine.reflect(columns, reflections)
+    return columns.tobytes() + signs.tobytes()
 
 
 def _rounded(dtype: np.dtype[Any], engine: ModuleType) -> bytes:
