@@ -35,14 +35,18 @@ name = "numpy"
 
 
 def fill(out: Floats, values: Distribution, stream: Stream, view: View, start: int) -> None:
-    """Fill `out` with the elements of `view` from `start` on, in its C order. `out` has shape [n] and the precision of the draw."""
+    """Fill `out` with the elements of `view` from `start` on, in its C order.
+
+    `out` has shape [n] and the precision of the draw; or 16 bits, to which the values in float32 are rounded.
+    """
+    draws_in = np.dtype(np.float32) if out.itemsize == 2 else out.dtype
     for first in range(0, len(out), _CHUNK):
         part = out[first : first + _CHUNK]
         begin, end = start + first, start + first + len(part)
         if view.is_contiguous:
-            part[...] = _values(values, stream, slice(view.offset + begin, view.offset + end), out.dtype)
+            part[...] = _values(values, stream, slice(view.offset + begin, view.offset + end), draws_in)
         else:
-            part[...] = _values(values, stream, view.positions(begin, end), out.dtype)
+            part[...] = _values(values, stream, view.positions(begin, end), draws_in)
 
 
 def fill_at(out: Floats, values: Distribution, stream: Stream, positions: Positions) -> None:

@@ -29,8 +29,8 @@ _DRAWS = {
     "numba": {
         Draw.CONSTANT: _DrawCost(0.2, 0.3, 0.2, 0.3),
         Draw.UNIFORM: _DrawCost(0.8, 1.7, 2.7, 4.8),
-        Draw.NORMAL: _DrawCost(1.6, 6, 3.5, 9),
-        Draw.TRUNCATED_NORMAL: _DrawCost(1.8, 6, 3.5, 9),
+        Draw.NORMAL: _DrawCost(1.6, 4.5, 3.5, 8),
+        Draw.TRUNCATED_NORMAL: _DrawCost(1.8, 4.5, 3.5, 8),
     },
     "numpy": {
         Draw.CONSTANT: _DrawCost(0.2, 0.3, 0.2, 0.3),

@@ -153,17 +153,6 @@ class VirtualTensor:
         """Fill `out` with the elements from `start` on. `out` is a contiguous array of shape [n] and the tensor's dtype."""
         if not len(out):
             return
-        if self.dtype.numpy == self.dtype.draws_in:
-            self._fill(out, start)
-            return
-        values = np.empty(min(len(out), _CHUNK), self.dtype.draws_in)
-        for first in range(0, len(out), _CHUNK):
-            part = out[first : first + _CHUNK]
-            self._fill(values[: len(part)], start + first)
-            engines.current().round_into(part, values[: len(part)])
-
-    def _fill(self, out: Floats, start: int) -> None:
-        """Fill `out` in the precision of the draw."""
         rule, view = self._source
         if isinstance(rule, Distribution):
             self._draw(out, rule, start)
@@ -178,19 +167,33 @@ class VirtualTensor:
         else:
             for first in range(0, len(out), _CHUNK):
                 part = out[first : first + _CHUNK]
-                self._fill_at(part, rule, view.positions(start + first, start + first + len(part)))
+                self._fill_rounded(part, rule, view.positions(start + first, start + first + len(part)))
 
-    def _draw(self, out: Floats, rule: Distribution, start: int) -> None:
-        """Fill `out` with draws in the order of the view."""
+    def _draw(self, out: npt.NDArray[Any], rule: Distribution, start: int) -> None:
+        """Fill `out` with values of a distribution in the order of the view."""
         if rule.draw is Draw.CONSTANT:
-            out[...] = out.dtype.type(rule.loc) + out.dtype.type(rule.scale)
+            out[...] = self._constant(rule)
         else:
             engines.current().fill(out, rule, self._stream, self.spec.view, start)
 
+    def _constant(self, rule: Distribution) -> Any:
+        precision = self.dtype.draws_in.type
+        return precision(rule.loc) + precision(rule.scale)
+
+    def _fill_rounded(self, out: npt.NDArray[Any], rule: Rule, positions: Positions) -> None:
+        """Fill `out` with the elements at canonical positions, in the tensor's dtype."""
+        if self.dtype.numpy == self.dtype.draws_in:
+            self._fill_at(out, rule, positions)
+            return
+        values = np.empty(len(out), self.dtype.draws_in)
+        self._fill_at(values, rule, positions)
+        engines.current().round_into(out, values)
+
     def _fill_at(self, out: Floats, rule: Rule, positions: Positions) -> None:
+        """Fill `out` with the elements at canonical positions, in the precision of the draw."""
         match rule:
             case Distribution(draw=Draw.CONSTANT):
-                out[...] = out.dtype.type(rule.loc) + out.dtype.type(rule.scale)
+                out[...] = self._constant(rule)
             case Distribution():
                 engines.current().fill_at(out, rule, self._stream, positions)
             case Parts():

@@ -40,6 +40,7 @@ distributions = st.one_of(
 )
 streams = st.builds(Stream.of, st.integers(0, MAX_SEED), st.none() | st.text("abc.é", min_size=1, max_size=8))
 kinds = st.sampled_from([np.dtype(np.float32), np.dtype(np.float64)])
+dtypes = st.sampled_from([row.numpy for row in DTYPES.values()])
 views = st.sampled_from(
     [
         View((1 << 61,), (1,), 3),
@@ -70,14 +71,14 @@ def bytes_of_both_engines(kind: np.dtype[Any], size: int, fill: str, *arguments:
     return arrays[0].tobytes(), arrays[1].tobytes()
 
 
-@given(distributions, kinds, streams, views, st.data())
+@given(distributions, dtypes, streams, views, st.data())
 def test_fills_any_part_of_any_view(
-    distribution: Distribution, kind: np.dtype[Any], stream: Stream, view: View, data: st.DataObject
+    distribution: Distribution, dtype: np.dtype[Any], stream: Stream, view: View, data: st.DataObject
 ) -> None:
     size = data.draw(st.integers(0, 9000))
     start = data.draw(st.integers(0, max(0, view.size - size)) | st.just(max(0, view.size - size)))
     size = min(size, view.size - start)
-    compiled, specified = bytes_of_both_engines(kind, size, "fill", distribution, stream, view, start)
+    compiled, specified = bytes_of_both_engines(dtype, size, "fill", distribution, stream, view, start)
     assert compiled == specified
 
 
@@ -110,9 +111,9 @@ def test_float32_draws_at_the_boundaries_of_the_pieces(draw: Draw) -> None:
     from service.core.stream.kernels import _draw, draws32
 
     words = np.concatenate([_words_around(BOUNDARIES, 32).astype(np.uint32), RANDOM_BITS.integers(0, 1 << 32, 1000, np.uint32)])
-    out, flags = np.empty(len(words), np.float32), np.empty(len(words) + 8, np.uint8)
+    out = np.empty(len(words), np.float32)
     parameters = draws32.parameters_of(*_draw(Distribution(draw, 0.0, 1.0), out.dtype))
-    draws32.draw32(words.copy(), out, flags[: (len(words) + 7) // 8 * 8], parameters)
+    draws32.draw32(words.copy(), out, draws32.scratch_for((len(words) + 7) // 8 * 8), parameters)
     assert out.tobytes() == numpy_engine._draw32(words, Distribution(draw, 0.0, 1.0)).tobytes()
 
 
@@ -128,7 +129,8 @@ def test_float64_draws_at_the_boundaries_of_the_pieces(draw: Draw) -> None:
     high, low = (words >> np.uint64(32)).astype(np.uint32), words.astype(np.uint32)
     size = len(words)
     out = np.empty(size)
-    draws64.draw64(high, low, out, draws32.parameters_of(*_draw(Distribution(draw, 0.0, 1.0), out.dtype)))
+    parameters = draws32.parameters_of(*_draw(Distribution(draw, 0.0, 1.0), out.dtype))
+    draws64.draw64(high, low, out, draws64.scratch64_for(len(words)), parameters)
     assert out.tobytes() == numpy_engine._draw64(words, Distribution(draw, 0.0, 1.0)).tobytes()
 
 

@@ -30,7 +30,7 @@ from service.core.stream.kernels.answers import wrong_answers
 from service.core.stream.kernels.cache import KernelCache, files_in, private_copy
 from service.core.stream.kernels.compiling import LEVEL, compile_all, compile_anew, keep_in, number_compiled, runs_here
 from service.core.stream.kernels.draws32 import NORMAL, TRUNCATED, UNIFORM
-from service.core.stream.kernels.elements import at32, at64, columns32, columns64, rows32, rows64
+from service.core.stream.kernels.elements import at32, at64, columns32, columns64, row16, rows32, rows64
 from service.core.stream.kernels.elements import positions as compute_positions
 from service.core.stream.kernels.rounding import to_bfloat16, to_float16
 from service.core.stream.numpy_engine import Floats, Positions
@@ -42,6 +42,7 @@ from service.core.stream.view import View
 
 _CHUNK = 1 << 16  # elements computed at once if they need an array of positions
 _MIN_ROW_LENGTH = 32  # shorter rows are computed element by element
+_FLOAT32 = np.dtype(np.float32)
 _CODES = {Draw.UNIFORM: UNIFORM, Draw.NORMAL: NORMAL, Draw.TRUNCATED_NORMAL: TRUNCATED}
 
 _log = logging.getLogger("weight_init")
@@ -57,6 +58,9 @@ def fill(out: Floats, values: Distribution, stream: Stream, view: View, start: i
     if _is_rare(values):
         numpy_engine.fill(out, values, stream, view, start)
         return
+    if out.itemsize == 2:
+        _fill_rounded(out, values, stream, view, start)
+        return
     view, stop = view.merged, start + len(out)
     begin, end = _whole_rows(view, start, stop)
     if start < begin:
@@ -67,6 +71,17 @@ def fill(out: Floats, values: Distribution, stream: Stream, view: View, start: i
         fill_rows(rows, values, stream, view, begin // view.shape[-1])
     if end < stop:
         _fill_some(out[end - start :], values, stream, view, end)
+
+
+def _fill_rounded(out: Floats, values: Distribution, stream: Stream, view: View, start: int) -> None:
+    if _is_in_one_row(view.merged, start, start + len(out)):
+        row16(out.view(np.uint16), out.dtype != np.float16, view.position(start), _ids(stream), *_draw(values, _FLOAT32))
+        return
+    drawn = np.empty(min(len(out), _CHUNK), _FLOAT32)
+    for first in range(0, len(out), _CHUNK):
+        part = out[first : first + _CHUNK]
+        fill(drawn[: len(part)], values, stream, view, start + first)
+        round_into(part, drawn[: len(part)])
 
 
 def fill_at(out: Floats, values: Distribution, stream: Stream, positions: Positions) -> None:

@@ -38,15 +38,16 @@ def wrong_answers(engine: ModuleType) -> list[str]:
 
 
 def _questions() -> Iterator[tuple[str, Callable[[ModuleType], bytes]]]:
-    for kind, distribution, view in product((np.float32, np.float64), _DISTRIBUTIONS, _VIEWS):
-        yield f"{distribution.draw.name} in {kind.__name__}", partial(_filled, np.dtype(kind), distribution, view)
-    for dtype in (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)):
+    halves = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
+    for dtype, distribution, view in product((np.dtype(np.float32), np.dtype(np.float64), *halves), _DISTRIBUTIONS, _VIEWS):
+        yield f"{distribution.draw.name} in {dtype}", partial(_filled, dtype, distribution, view)
+    for dtype in halves:
         yield f"rounding to {dtype}", partial(_rounded, dtype)
     yield "reflections", _reflected
 
 
-def _filled(kind: np.dtype[Any], distribution: Distribution, view: View, engine: ModuleType) -> bytes:
-    out = np.empty(view.size, kind)
+def _filled(dtype: np.dtype[Any], distribution: Distribution, view: View, engine: ModuleType) -> bytes:
+    out = np.empty(view.size, dtype)
     engine.fill(out, distribution, _STREAM, view, 0)
     return out.tobytes()
 

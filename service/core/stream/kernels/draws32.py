@@ -2,6 +2,10 @@
 
 A branch for the tail of the normal would prevent vector instructions. So the formula of the centre is evaluated for every element, and
 the few elements of the tail are flagged, one byte each. The flags are then read eight at a time, and the flagged elements recomputed.
+
+The formula is evaluated step by step, each for all elements of a run. In one loop its operations wait for each other: a processor looks
+about 150 operations ahead, and one element of each vector has 60. In several loops a vector of the next elements is ready to go on with:
+0.73 ns an element instead of 0.88 (AMD EPYC, AVX2).
 """
 
 from __future__ import annotations
@@ -27,7 +31,21 @@ class Parameters(NamedTuple):
     high: Any
 
 
+class Scratch(NamedTuple):
+    """Arrays for the steps of a normal: float32, as long as a run, and `flags` of bytes."""
+
+    y: Any
+    numerators: Any
+    flags: Any
+
+
 UNIFORM, NORMAL, TRUNCATED = 0, 1, 2
+
+
+@inlined
+def scratch_for(count):
+    """Return the arrays for a run of `count` words, a multiple of 8."""
+    return Scratch(np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.uint8))
 
 
 @inlined
@@ -86,16 +104,33 @@ def _uniform32(words, out, parameters):
 
 
 @compiled
-def _centre32(words, out, flags, loc, scale):
+def _central_quantiles32(words, y, flags):
+    """Compute p - p², of which P and Q are polynomials, and flag the elements of the tail."""
+    for j in range(words.shape[0]):
+        from_edge = _from_edge32(_from_centre32(_centred32(words[j])))
+        p = _quantile32(from_edge)
+        y[j] = p - p * p
+        flags[j] = uint8(from_edge < TAIL_WORDS)
+
+
+@compiled
+def _numerators32(y, numerators):
+    for j in range(y.shape[0]):
+        numerators[j] = horner(P32, y[j])
+
+
+@compiled
+def _to_denominators32(y):
+    for j in range(y.shape[0]):
+        y[j] = horner(_SCALED_Q32, y[j])
+
+
+@compiled
+def _central_values32(words, numerators, denominators, out, loc, scale):
     for j in range(words.shape[0]):
         centred = _centred32(words[j])
-        from_centre = _from_centre32(centred)
-        from_edge = _from_edge32(from_centre)
-        p = _quantile32(from_edge)
-        y = p - p * p
-        z = (float32(from_centre) + float32(0.5)) * horner(P32, y) / horner(_SCALED_Q32, y)
+        z = (float32(_from_centre32(centred)) + float32(0.5)) * numerators[j] / denominators[j]
         out[j] = loc + scale * _signed32(z, centred)
-        flags[j] = uint8(from_edge < TAIL_WORDS)
 
 
 @compiled
@@ -123,29 +158,31 @@ def _replace_tail32(words, out, flags, loc, scale):
 
 
 @compiled
-def _normal32(words, out, flags, loc, scale):
-    _centre32(words, out, flags, loc, scale)
-    _replace_tail32(words, out, flags, loc, scale)
+def _normal32(words, out, scratch, loc, scale):
+    count = words.shape[0]
+    y, numerators = scratch.y[:count], scratch.numerators[:count]
+    _central_quantiles32(words, y, scratch.flags)
+    _numerators32(y, numerators)
+    _to_denominators32(y)
+    _central_values32(words, numerators, y, out, loc, scale)
+    _replace_tail32(words, out, scratch.flags, loc, scale)
 
 
 @compiled
-def _truncated32(words, out, flags, parameters):
+def _truncated32(words, out, scratch, parameters):
     for j in range(words.shape[0]):
         words[j] = uint32(parameters.first + (uint64(words[j]) * parameters.count >> uint64(32)))
-    _normal32(words, out, flags, float32(0), float32(1))
+    _normal32(words, out, scratch, float32(0), float32(1))
     for j in range(words.shape[0]):
         out[j] = parameters.loc + parameters.scale * min(max(out[j], parameters.low), parameters.high)
 
 
 @compiled
-def draw32(words, out, flags, parameters):
-    """Compute the values of words into `out`, both of shape [n]. May overwrite the words.
-
-    `flags` is scratch space of n bytes, rounded up to a multiple of 8.
-    """
+def draw32(words, out, scratch, parameters):
+    """Compute the values of words into `out`, both of shape [n]. May overwrite the words."""
     if parameters.draw == UNIFORM:
         _uniform32(words, out, parameters)
     elif parameters.draw == NORMAL:
-        _normal32(words, out, flags, parameters.loc, parameters.scale)
+        _normal32(words, out, scratch, parameters.loc, parameters.scale)
     else:
-        _truncated32(words, out, flags, parameters)
+        _truncated32(words, out, scratch, parameters)

@@ -12,7 +12,7 @@ from numba import uint32, uint64
 
 from service.core.stream.kernels.compiling import compiled, inlined
 
-BLOCKS = 512  # blocks of a run: its 2048 words, 8 KiB, fit in the L1 cache
+BLOCKS = 1024  # blocks of a run: its 4096 words, 16 KiB, fit in the L1 cache
 
 
 class Key(NamedTuple):
