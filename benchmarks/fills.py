@@ -1,19 +1,25 @@
-"""Fills a buffer in this process. The references are torch, NumPy and JAX."""
+"""Fills a buffer in this process. The references are torch, oneMKL, NumPy and JAX."""
 
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import jax
 import numpy as np
 import torch
 
+from benchmarks.onemkl import GENERATORS, Generator
 from benchmarks.timing import Figure, alternate, median, ratio
+from service.concurrency.ahead import computing_threads_limited_to
 from service.core.layers.layouts import view_of
 from service.core.stream import engines
 from service.core.stream.distributions import Distribution, Draw
+from service.core.stream.philox import Stream
+from service.core.tensors import wholes
 from service.core.tensors.dtypes import DTYPES
 from service.core.tensors.tensor import TensorSpec, VirtualTensor
 
@@ -27,7 +33,7 @@ _DRAWS = {
     "uniform": Distribution(Draw.UNIFORM, 0.0, 0.02),
     "truncated normal": Distribution(Draw.TRUNCATED_NORMAL, 0.0, 0.02, (-2.0, 2.0)),
 }
-_LIMITS = {"normal": 0.40, "uniform": 0.35, "truncated normal": 0.05}
+_LIMITS = {"normal": 0.35, "uniform": 0.35, "truncated normal": 0.05}
 _TORCH: dict[str, Callable[[torch.Tensor], object]] = {
     "normal": lambda tensor: torch.nn.init.normal_(tensor, 0.0, 0.02),
     "uniform": lambda tensor: torch.nn.init.uniform_(tensor, -0.02, 0.02),
@@ -36,15 +42,17 @@ _TORCH: dict[str, Callable[[torch.Tensor], object]] = {
 
 
 def measure() -> list[Figure]:
-    """Compare with torch on one thread and on all threads, then with NumPy and JAX, then the dtypes and layouts."""
+    """Compare with torch on one thread and on all threads, then with oneMKL, NumPy and JAX, then the dtypes and layouts."""
     engines.load_kernels()
     cores = os.cpu_count() or 1
     with ThreadPoolExecutor(cores) as pool:
         return [
             *(_against_torch(draw, 1, _fill) for draw in _DRAWS),
             _against_torch("normal", cores, lambda tensor, out: _fill_in_parallel(pool, tensor, out)),
+            *_against_onemkl(),
             *_against_numpy_and_jax(),
             *_layouts(),
+            *_orthogonal(),
         ]
 
 
@@ -74,6 +82,30 @@ def _against_torch(draw: str, threads: int, fill: Callable[[VirtualTensor, np.nd
     )
 
 
+def _against_onemkl() -> list[Figure]:
+    """Compare with oneMKL's generators on one thread: another generator is its fastest, and Philox is ours."""
+    if platform.machine() != "x86_64":
+        return []
+    out, theirs = np.zeros(_SIZE, np.float32), {name: Generator(name, 7) for name in GENERATORS}
+    figures = []
+    for draw, limit in (("normal", 0.85), ("uniform", None)):
+        tensor = _tensor(draw)
+        references: dict[str, Callable[[], object]] = {name: partial(getattr(each, draw), out, 0.02) for name, each in theirs.items()}
+        times = alternate({"ours": partial(tensor.fill, out)} | references, _RUNS)
+        fastest = min(references, key=lambda name: median(times, name))
+        figures += [
+            Figure(
+                f"16 Mi float32, {draw}, 1 thread",
+                _per_element(median(times, "ours")),
+                f"oneMKL, {name}: {_per_element(median(times, name))}",
+                ratio(times, "ours", name),
+                limit if name == fastest else None,
+            )
+            for name in references
+        ]
+    return figures
+
+
 def _against_numpy_and_jax() -> list[Figure]:
     tensor, out = _tensor("normal"), np.zeros(_SIZE, np.float32)
     generator, key = np.random.default_rng(7), jax.random.key(7)
@@ -94,6 +126,7 @@ def _layouts() -> list[Figure]:
     out = {dtype: np.zeros(_SIZE, DTYPES[dtype].numpy) for dtype in DTYPES}
     tensors = {dtype: _tensor("normal", dtype=dtype) for dtype in DTYPES} | {"float32, Keras layout": _tensor("normal", layout="keras")}
     candidates = {name: lambda name=name, tensor=tensor: tensor.fill(out[name.split(",")[0]]) for name, tensor in tensors.items()}
+    limits = {"float64": 3.0, "float16": 1.1, "bfloat16": 1.1}
     times = alternate(candidates, 5)
     return [
         Figure(
@@ -101,10 +134,39 @@ def _layouts() -> list[Figure]:
             _per_element(median(times, name)),
             f"float32: {_per_element(median(times, 'float32'))}",
             ratio(times, name, "float32"),
-            None,
+            limits.get(name),
         )
         for name in tensors
         if name != "float32"
+    ]
+
+
+def _orthogonal() -> list[Figure]:
+    """Compare an orthogonal matrix with torch's QR decomposition, both on one thread, and a slice of its rows with all of it."""
+    shape, out = (2048, 2048), torch.empty(2048, 2048)
+    torch.set_num_threads(1)
+    view, rule = view_of(shape), wholes.orthogonal(shape, 1.0)
+    parts = {text: VirtualTensor(TensorSpec(rule, DTYPES["float32"], view.slice(text), 7)).needs for text in (":", "992:1056")}
+    candidates: dict[str, Callable[[], object]] = {
+        text: partial(part.compute, Stream.of(7), np.dtype(np.float32), 0) for text, part in parts.items() if part is not None
+    }
+    with computing_threads_limited_to(1):
+        times = alternate(candidates | {"torch": partial(torch.nn.init.orthogonal_, out)}, 5)
+    return [
+        Figure(
+            "2048×2048 float32, orthogonal, 1 thread",
+            f"{median(times, ':'):.2f} s",
+            f"torch.nn.init.orthogonal_, 1 thread: {median(times, 'torch'):.2f} s",
+            ratio(times, ":", "torch"),
+            1.0,
+        ),
+        Figure(
+            "64 rows of it",
+            f"{median(times, '992:1056') * 1e3:.0f} ms",
+            f"all 2048: {median(times, ':') * 1e3:.0f} ms",
+            ratio(times, "992:1056", ":"),
+            None,
+        ),
     ]
 
 
