@@ -7,6 +7,7 @@ import logging
 import logging.config
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +23,9 @@ _log = logging.getLogger("weight_init")
 def serve(
     host: Annotated[str | None, typer.Option(help="address to listen on (default: WEIGHT_INIT_HOST, or 127.0.0.1)")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="port to listen on (default: WEIGHT_INIT_PORT, or 8000)")] = None,
+    uds: Annotated[
+        Path | None, typer.Option(help="Unix socket to listen on, in place of an address and a port (default: WEIGHT_INIT_UDS)")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="number of server processes (default: WEIGHT_INIT_WORKERS, or 1)")] = None,
     tls_certificate: Annotated[
         Path | None, typer.Option(help="certificate chain for HTTPS, a PEM file (default: WEIGHT_INIT_TLS_CERTIFICATE)")
@@ -32,7 +36,16 @@ def serve(
 ) -> None:
     """Serve over HTTP, or over HTTPS with a certificate, until interrupted."""
     _open_log()
-    options: dict[str, Any] = {"host": host, "port": port, "workers": workers, "tls_certificate": tls_certificate, "tls_key": tls_key}
+    if uds is not None and (host is not None or port is not None):
+        fail("--uds: expected no --host and no --port beside it; received both. Leave one of them out.", EXIT_INVALID)
+    options: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "uds": uds,
+        "workers": workers,
+        "tls_certificate": tls_certificate,
+        "tls_key": tls_key,
+    }
     _run(Settings(**{name: value for name, value in options.items() if value is not None}))
 
 
@@ -60,6 +73,7 @@ def _run(settings: Settings) -> None:
     log_config = logging_config(settings.log_format, settings.log_level)
     logging.config.dictConfig(log_config)  # Uvicorn does the same later; this is for messages before that.
     _check_tls(settings)
+    _prepare_socket(settings)
     _warn_if_open(settings)
     settings = settings.model_copy(update={"max_connections": possible_connections(settings.max_connections)})
     ignore()
@@ -70,6 +84,7 @@ def _run(settings: Settings) -> None:
             factory=True,
             host=settings.host,
             port=settings.port,
+            uds=None if settings.uds is None else str(settings.uds),
             workers=settings.workers,
             server_header=False,
             access_log=False,  # the service writes its own
@@ -110,8 +125,30 @@ def _check_tls(settings: Settings) -> None:
         )
 
 
+def _prepare_socket(settings: Settings) -> None:
+    """Fail if no Unix socket can be made at the path, and remove one that a server which was killed has left there."""
+    path = settings.uds
+    if path is None:
+        return
+    if settings.tls_certificate is not None:
+        fail("WEIGHT_INIT_UDS: expected no certificate with a Unix socket; received one. Leave one of them out.", EXIT_INVALID)
+    if not path.parent.is_dir():
+        fail(f"WEIGHT_INIT_UDS: expected a path in a folder that exists; received {path}. Make the folder {path.parent}.", EXIT_INVALID)
+    if path.exists() and not path.is_socket():
+        fail(f"WEIGHT_INIT_UDS: expected the path of a new socket; {path} is something else. Use another path.", EXIT_INVALID)
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            fail(f"WEIGHT_INIT_UDS: cannot use {path}: {error.strerror or error}. Use another path.", EXIT_INVALID)
+        else:
+            fail(f"WEIGHT_INIT_UDS: another server listens on {path}. Use another path, or stop that server.", EXIT_INVALID)
+
+
 def _warn_if_open(settings: Settings) -> None:
-    if not settings.key_digests and not _is_loopback(settings.host):
+    if settings.uds is None and not settings.key_digests and not _is_loopback(settings.host):
         _log.warning(
             "every client that reaches %s is served, as no keys are set. Set WEIGHT_INIT_API_KEYS or WEIGHT_INIT_API_KEYS_FILE, or listen"
             " on 127.0.0.1 behind a proxy that authenticates clients",

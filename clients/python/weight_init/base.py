@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Generic, SupportsIndex, TypeVar
 
@@ -31,10 +31,19 @@ RowsT = TypeVar("RowsT")
 class BaseClient(ABC, Generic[TensorT, ObjectT, RowsT]):
     """The base of both clients. A subclass runs the flows, and so decides whether methods return results or awaitables."""
 
-    def __init__(self, url: str | None = None, *, api_key: str | None = None, timeout_s: float = 30.0, retries: int = 4) -> None:
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        uds: str | PathLike[str] | None = None,
+        api_key: str | None = None,
+        timeout_s: float = 30.0,
+        retries: int = 4,
+    ) -> None:
         """Configure the client. It connects at the first request.
 
-        `url` defaults to the environment variable WEIGHT_INIT_URL, or http://127.0.0.1:8000. `api_key` defaults to WEIGHT_INIT_API_KEY.
+        `url` defaults to the environment variable WEIGHT_INIT_URL, or http://127.0.0.1:8000. `uds` is the path of the Unix socket of
+        `weight-init serve --uds`, through which the client then connects. `api_key` defaults to WEIGHT_INIT_API_KEY.
         `timeout_s` is how many seconds to wait for the connection and for each part of a response; a large tensor may take longer in all.
         `retries` is how many times in a row to retry when the service is busy or the connection breaks, keeping the data that arrived.
         Raises ValueError for a URL that is not http or https, and for a key that does not fit into a header.
@@ -44,6 +53,7 @@ class BaseClient(ABC, Generic[TensorT, ObjectT, RowsT]):
         self.retries = retries
         key = _checked_key(api_key if api_key is not None else os.environ.get("WEIGHT_INIT_API_KEY", ""))
         self._connect(
+            None if uds is None else fspath(uds),
             base_url=self.url,
             # Weights do not compress, and a compressed body's length would not match the tensor's.
             headers={"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {key}"} if key else {}),
@@ -125,7 +135,7 @@ class BaseClient(ABC, Generic[TensorT, ObjectT, RowsT]):
         return self._run(exchange(ACTIVATIONS, JsonReceiver(lambda body: parse_rows(body, "activations")), self.retries))
 
     @abstractmethod
-    def _connect(self, **options: Any) -> None:
+    def _connect(self, uds: str | None, **options: Any) -> None:
         """Create the httpx client with these options."""
 
     @abstractmethod

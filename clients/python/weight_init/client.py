@@ -41,8 +41,8 @@ class Client(BaseClient[Weights, Object, Rows]):
         """Close the connections."""
         self.close()
 
-    def _connect(self, **options: Any) -> None:
-        self._http = httpx.Client(**options)
+    def _connect(self, uds: str | None, **options: Any) -> None:
+        self._http = httpx.Client(transport=None if uds is None else httpx.HTTPTransport(uds=uds), **options)
 
     def _run(self, flow: Flow[T]) -> T:
         with closing(flow):
@@ -83,8 +83,8 @@ class AsyncClient(BaseClient[Coroutine[Any, Any, Weights], Coroutine[Any, Any, O
         """Close the connections."""
         await self.aclose()
 
-    def _connect(self, **options: Any) -> None:
-        self._http = httpx.AsyncClient(**options)
+    def _connect(self, uds: str | None, **options: Any) -> None:
+        self._http = httpx.AsyncClient(transport=None if uds is None else httpx.AsyncHTTPTransport(uds=uds), **options)
 
     async def _run(self, flow: Flow[T]) -> T:
         with closing(flow):

@@ -99,10 +99,10 @@ def log_access(exchange: Exchange) -> None:
     _access.handle(record)  # not info(), which searches the stack for its caller
 
 
-def _client(client: tuple[str, int] | None) -> str | None:
+def _client(client: tuple[str, int] | None) -> str:
     """Return the address and port of a client. The port is unknown, and left out, if a proxy forwarded the address alone."""
-    if client is None:
-        return None
+    if client is None:  # a client at a Unix socket has no address
+        return "unix"
     host, port = client
     host = f"[{host}]" if ":" in host and port else host
     return f"{host}:{port}"[:_MAX_CLIENT_CHARACTERS] if port else host[:_MAX_CLIENT_CHARACTERS]

@@ -144,7 +144,7 @@ def test_logs_from_the_configured_level_and_libraries_from_warnings_on() -> None
         (("2001:db8::1", 0), "2001:db8::1"),
         (("a:b:c", 0), "a:b:c"),
         (("x" * 1000, 0), "x" * 100),
-        (None, None),
+        (None, "unix"),
     ],
 )
 def test_logs_a_client_that_may_be_anything(client: tuple[str, int] | None, logged: str | None) -> None:
