@@ -26,7 +26,7 @@ from benchmarks.timing import Figure
 from service.contract.request import InitRequest
 
 SERVICE, BARE = "service.web.app:create_app", "benchmarks.small_requests:bare_app"
-GOAL = 0.7
+GOAL = 0.75
 
 _CONNECTIONS = 8
 _START_TIMEOUT_S = 600  # may include compiling the kernels
