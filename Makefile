@@ -11,11 +11,11 @@ CONTAINER ?= docker
 CONTAINER_BUILD ?=
 IMAGE ?= weight-init
 
-.PHONY: help serve test test-slow test-lowest test-clients test-frameworks test-conformance image test-container fuzz bench load attack lint format documents golden lock audit sbom clean
+.PHONY: help serve test test-slow test-lowest test-clients test-frameworks test-conformance test-arm64 test-arm64-numpy image test-container fuzz bench load attack lint format documents golden lock audit sbom clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /  make \1\t/'
 
 .venv/serve: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -71,6 +71,20 @@ test-conformance: .venv/conformance  ## compare with torch, Keras, JAX and timm;
 test-clients: .venv/clients  ## build, check and test each client in its own language; as root, installs the toolchains from Debian
 	$(BIN)/pytest clients/conformance clients/curl
 
+build/arm64/ready: .venv/uv tools/golden/install-arm64
+	tools/golden/install-arm64
+	@touch $@
+
+# Python for arm64, emulated. Its compiled kernels are kept apart from those of this user.
+ARM64 := XDG_CACHE_HOME=$(CURDIR)/build/arm64/cache PYTHONPATH=build/arm64/packages \
+	qemu-aarch64-static -L build/arm64/root build/arm64/root/usr/bin/python3
+
+test-arm64-numpy: build/arm64/ready  ## check the golden answers of the NumPy engine on an emulated arm64; as root, installs the emulator
+	$(ARM64) -m tools.golden.check --engine numpy
+
+test-arm64: test-arm64-numpy  ## check those of the compiled kernels too; takes some minutes
+	$(ARM64) -m tools.golden.check --engine numba
+
 image:  ## build the container image, with CONTAINER (docker, podman ...)
 	$(CONTAINER) build $(CONTAINER_BUILD) -t $(IMAGE) .
 
@@ -86,7 +100,11 @@ attack: .venv/develop  ## measure what hostile requests cost; write benchmarks/R
 load: .venv/develop  ## measure 200 connections for a minute and 1,000 disconnecting clients; write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks load
 
-bench: .venv/frameworks .venv/clients  ## compare with torch, JAX, NumPy, nginx and curl, and write benchmarks/RESULTS.md; takes some minutes
+.venv/benchmarks: .venv/frameworks .venv/clients
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmarks]'
+	@touch $@
+
+bench: .venv/benchmarks  ## compare with torch, oneMKL, JAX, NumPy, nginx and curl, and write benchmarks/RESULTS.md; takes some minutes
 	$(BIN)/python -m benchmarks
 
 lint: .venv/develop  ## check style, types, and that the generated documents are current

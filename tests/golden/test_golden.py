@@ -12,6 +12,7 @@ import pytest
 
 from service.core.schemes import SCHEMES, find_scheme
 from service.core.stream import engines
+from service.core.tensors.wholes import SharedWholes
 from tools.golden.answers import FILE, golden_answer, requests
 
 ROWS: list[dict[str, Any]] = json.loads(FILE.read_text("utf-8"))
@@ -23,7 +24,9 @@ def engine(request: pytest.FixtureRequest) -> Iterator[str]:
         engines.load_kernels()
     else:
         engines.use_numpy()
-    yield request.param
+    with pytest.MonkeyPatch.context() as patch:  # otherwise the matrices of one engine are remembered, and answer for the other
+        patch.setattr("service.core.tensors.tensor.WHOLES", SharedWholes(1 << 24, 1 << 24))
+        yield request.param
     engines.use_numpy()
 
 
