@@ -158,7 +158,7 @@ def _orthogonal() -> list[Figure]:
             f"{median(times, ':'):.2f} s",
             f"torch.nn.init.orthogonal_, 1 thread: {median(times, 'torch'):.2f} s",
             ratio(times, ":", "torch"),
-            1.0,
+            None,
         ),
         Figure(
             "64 rows of it",

@@ -121,10 +121,10 @@ class VirtualTensor:
         """The element type."""
         return self.spec.dtype
 
-    @cached_property
+    @property
     def needs(self) -> Whole | None:
         """The whole that reading any part of it computes, or the lines of one that its view needs; None if elements are computed alone."""
-        return whole_in(self._source[0])
+        return None if isinstance(self.spec.rule, Distribution) else whole_in(self._source[0])
 
     @cached_property
     def _source(self) -> tuple[Rule, View]:
@@ -153,10 +153,11 @@ class VirtualTensor:
         """Fill `out` with the elements from `start` on. `out` is a contiguous array of shape [n] and the tensor's dtype."""
         if not len(out):
             return
+        if isinstance(self.spec.rule, Distribution):
+            self._draw(out, self.spec.rule, start)
+            return
         rule, view = self._source
-        if isinstance(rule, Distribution):
-            self._draw(out, rule, start)
-        elif isinstance(rule, WithZeros) and isinstance(rule.base, Distribution) and view.is_contiguous:
+        if isinstance(rule, WithZeros) and isinstance(rule.base, Distribution) and view.is_contiguous:
             self._draw(out, rule.base, start)
             first = rule.start - view.offset - start
             out[max(0, first) : max(0, first + rule.length)] = 0

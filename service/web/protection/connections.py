@@ -42,6 +42,7 @@ _MAX_REFUSED_CONNECTIONS = 32  # more of them are not even told
 _GRACE_S = 1.0  # for the application to refuse a late body
 _PROBE_S = 0.5
 _PATIENCE_S = 10.0  # with a client that may have left and cannot be asked
+_BLOCK_BYTES = 1 << 20  # of a response, see responses/streaming.py
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _log = logging.getLogger("weight_init.web")
@@ -55,6 +56,12 @@ def _queued_bytes(sending: socket.socket) -> int:
         return int.from_bytes(fcntl.ioctl(sending.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
     except OSError:
         return 0
+
+
+def _hold_a_block(accepted: socket.socket) -> None:
+    """Let the system's buffer of a Unix socket hold a block of a response. It takes 200 KiB by default, so server and client take turns."""
+    if sys.platform == "linux" and accepted.family == socket.AF_UNIX:
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BLOCK_BYTES)  # the system takes less if its own limit is lower
 
 
 def _taken_from(transport: Transport) -> socket.socket:
@@ -171,6 +178,7 @@ class Connection(HttpToolsProtocol):
                 self.connections.discard(self)
 
     def _begin(self, transport: Transport) -> None:
+        _hold_a_block(transport.get_extra_info("socket"))
         super().connection_made(transport)
         limit = self._limits.max_connections
         if len(self.connections) > limit:
