@@ -226,11 +226,15 @@ def _three_readers(server: Server) -> float:
 
 
 def _abandoned_whole(server: Server) -> float:
-    return _cpu_s(server, lambda: _ask(server, _get("/init?shape=4096,4096&scheme=orthogonal&slice=0,0&seed=7"), wait_s=1))
+    return _cpu_s(server, lambda: _ask(server, _get("/init?shape=4096,4096&scheme=orthogonal&slice=:,0&seed=7"), wait_s=1))
+
+
+def _row(server: Server) -> float:
+    return _cpu_s(server, lambda: _ask(server, _get("/init?shape=4096,4096&scheme=orthogonal&slice=2048&seed=8")))
 
 
 def _sparse_slice(server: Server) -> float:
-    return _growth_mib(server, lambda: _ask(server, _get("/init?shape=4096,4096&scheme=sparse&sparsity=0.5&slice=0,0&seed=7")))
+    return _growth_mib(server, lambda: _ask(server, _get("/init?shape=4096,4096&scheme=sparse&sparsity=0.5&slice=0&seed=7")))
 
 
 def _new_each_time(query: str) -> Callable[[Server], float]:
@@ -307,8 +311,9 @@ ATTACKS = (
     Attack("the same formula again", "CPU s", _towers_again, 0.1, "0.12 CPU s"),
     Attack("another formula, after two such formulas whose clients are gone", "s", _formula_after_towers, 5, "more than 60 s"),
     Attack("three readers of orthogonal 4096×4096 in float64", "CPU s", _three_readers, 45, "50 CPU s"),
-    Attack("one element of orthogonal 4096×4096, its client gone after 1 s", "CPU s", _abandoned_whole, 6, "8.8 CPU s"),
-    Attack("one element of sparse 4096×4096", "MiB", _sparse_slice, 256, "400 MiB"),
+    Attack("one column of orthogonal 4096×4096, its client gone after 1 s", "CPU s", _abandoned_whole, 6, "8.8 CPU s"),
+    Attack("one row of orthogonal 4096×4096", "CPU s", _row, 1, "8.8 CPU s"),
+    Attack("one row of sparse 4096×4096", "MiB", _sparse_slice, 256, "400 MiB"),
     Attack("truncated_normal with new bounds", "CPU ms", _new_each_time("scheme=truncated_normal&high_stddevs={}"), 10, "39 CPU ms"),
     Attack("snake with a new parameter", "CPU ms", _new_each_time("activation=snake&alpha=9{}"), 30, "4 CPU ms"),
     Attack("100 clients that do not read a JSON of 10⁶ float64", "MiB", _unread_json, 300, "2,800 MiB"),

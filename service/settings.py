@@ -121,7 +121,7 @@ class Settings(BaseSettings):
         description="Largest tensor to serve as JSON, which is longer than the binary formats, and slower to write and to read.",
     )
     max_structured_elements: int = Field(
-        default=1 << 24,
+        default=1 << 26,
         ge=1,
         description="Largest orthogonal or sparse tensor, or slice of one along its shorter side. It is kept for a while.",
     )

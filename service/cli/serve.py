@@ -130,6 +130,8 @@ def _prepare_socket(settings: Settings) -> None:
     path = settings.uds
     if path is None:
         return
+    if not hasattr(socket, "AF_UNIX"):
+        fail("WEIGHT_INIT_UDS: expected a system with Unix sockets; this one has none. Listen on an address and a port.", EXIT_INVALID)
     if settings.tls_certificate is not None:
         fail("WEIGHT_INIT_UDS: expected no certificate with a Unix socket; received one. Leave one of them out.", EXIT_INVALID)
     if not path.parent.is_dir():

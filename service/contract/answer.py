@@ -33,7 +33,7 @@ class Limits:
 
     max_tensor_bytes: int = 1 << 40
     max_json_elements: int = 1_000_000
-    max_structured_elements: int = 1 << 24
+    max_structured_elements: int = 1 << 26
     max_compute_s: float = 30.0
     max_whole_bytes: int = WHOLES.max_bytes
 

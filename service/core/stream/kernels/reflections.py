@@ -1,7 +1,7 @@
 """Products of Householder reflections, compiled. The other reflections.py explains them.
 
 A vector instruction takes several columns of a row, so each sum keeps its order. Two rows and four reflections are taken at once, so a
-value that is loaded serves eight operations: 20 GFLOP/s on one core with AVX2. One reflection at a time reaches 8.
+value that is loaded serves eight operations: 20 GFLOP/s on one core with AVX2.
 """
 
 from __future__ import annotations
