@@ -53,16 +53,16 @@ from service.settings import Settings
 engines.load_kernels(Settings().kernel_cache)
 assert not list(Path(tempfile.gettempdir()).glob("weight-init*"))
 kernels = [kernel.stats for kernel, _ in _entries]
-print(sum(sum(kernel.cache_misses.values()) for kernel in kernels), sum(sum(kernel.cache_hits.values()) for kernel in kernels))
+print(len(kernels), sum(sum(kernel.cache_misses.values()) for kernel in kernels), sum(sum(kernel.cache_hits.values()) for kernel in kernels))
 """
 
 
 @pytest.mark.parametrize("level", [level for level in levels_here() if runs_here(level)])
 def test_loads_every_kernel_without_compiling(level: str) -> None:
     options = (*HARDENED, "--user", "12345:12345", "-e", f"NUMBA_CPU_NAME={level}", "--entrypoint", "python3")
-    compiled, loaded = map(int, output_of("run", "--rm", *options, IMAGE, "-c", _COUNT_COMPILED_AND_LOADED).split())
+    kernels, compiled, loaded = map(int, output_of("run", "--rm", *options, IMAGE, "-c", _COUNT_COMPILED_AND_LOADED).split())
     assert compiled == 0
-    assert loaded == 9
+    assert loaded == kernels > 0
 
 
 # a service
