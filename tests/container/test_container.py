@@ -53,7 +53,8 @@ from service.settings import Settings
 engines.load_kernels(Settings().kernel_cache)
 assert not list(Path(tempfile.gettempdir()).glob("weight-init*"))
 kernels = [kernel.stats for kernel, _ in _entries]
-print(len(kernels), sum(sum(kernel.cache_misses.values()) for kernel in kernels), sum(sum(kernel.cache_hits.values()) for kernel in kernels))
+compiled, loaded = ([sum(counts.values()) for counts in each] for each in zip(*((row.cache_misses, row.cache_hits) for row in kernels)))
+print(len(kernels), sum(compiled), sum(loaded))
 """
 
 
