@@ -69,7 +69,10 @@ _WORK = {  # each of the kinds of rules.Work
 
 def read_seconds(tensor: VirtualTensor, elements: int) -> float:
     """Return the CPU seconds to read this many elements of a tensor, without those of its whole."""
-    return elements * _S * (_element(tensor) + _ROUNDING[engines.current().name].get(tensor.dtype.name, 0))
+    rule = tensor.spec.rule
+    is_constant = isinstance(rule, Distribution) and rule.draw is Draw.CONSTANT  # whose one value is rounded once
+    rounding = 0 if is_constant else _ROUNDING[engines.current().name].get(tensor.dtype.name, 0)
+    return elements * _S * (_element(tensor) + rounding)
 
 
 def whole_seconds(tensor: VirtualTensor) -> float:
