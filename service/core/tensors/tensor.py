@@ -173,7 +173,8 @@ class VirtualTensor:
     def _draw(self, out: npt.NDArray[Any], rule: Distribution, start: int) -> None:
         """Fill `out` with values of a distribution in the order of the view."""
         if rule.draw is Draw.CONSTANT:
-            out[...] = self._constant(rule)
+            bits = np.dtype(f"u{out.itemsize}")  # NumPy copies integers fast, and bfloat16 slowly
+            out.view(bits)[...] = np.array(self._constant(rule), out.dtype).view(bits)
         else:
             engines.current().fill(out, rule, self._stream, self.spec.view, start)
 
