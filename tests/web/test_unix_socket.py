@@ -91,6 +91,7 @@ def test_disconnects_a_client_that_does_not_read(path: Path) -> None:
             until(lambda: "\nweight_init_streams 0.0" in client.get("/metrics").text)
 
 
+@pytest.mark.slow
 def test_removes_its_socket_at_the_end_and_that_of_a_killed_server_at_the_start(path: Path) -> None:
     with listening(path) as process:
         process.kill()
@@ -111,6 +112,7 @@ def refused(*arguments: str, **settings: object) -> str:
     return done.stderr
 
 
+@pytest.mark.slow
 def test_a_path_that_cannot_be_used_is_an_error(path: Path) -> None:
     assert "expected no --host and no --port beside it" in refused("--uds", str(path), "--port", "8000")
     assert f"Make the folder {path.parent}/none" in refused("--uds", f"{path.parent}/none/s")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.core.initializer import LayerSpecification, initialize
@@ -71,6 +71,7 @@ def text_of(index: slice | int) -> str:
 
 
 @cases
+@settings(max_examples=30)  # of each of 18 cases
 @given(data=st.data())
 def test_a_slice_has_the_bytes_of_that_part_of_the_whole(case: Any, data: st.DataObject) -> None:
     dtype = data.draw(st.sampled_from(list(DTYPES)))
@@ -80,6 +81,7 @@ def test_a_slice_has_the_bytes_of_that_part_of_the_whole(case: Any, data: st.Dat
 
 
 @cases
+@settings(max_examples=30)  # of each of 18 cases
 @given(data=st.data())
 def test_any_view_has_the_bytes_of_these_elements(case: Any, data: st.DataObject) -> None:
     """Even a view that no slice gives, whose axes lead from one line into the next."""
