@@ -39,7 +39,7 @@ def _needed_units(view: View, lines: Lines) -> range:
 def _needed_lines(view: View, lines: Lines) -> range:
     """Return lines at equal distances that include all that a view has elements of.
 
-    These are all lines if an axis of the view leads out of its line or its unit into the next.
+    Return all lines if an axis of the view runs from one line or unit into the next.
     """
     _, line, element = _place(view.offset, lines)
     steps = [(length, *_steps(stride, lines)) for length, stride in zip(view.shape, view.strides) if length > 1]
@@ -52,8 +52,8 @@ def _needed_lines(view: View, lines: Lines) -> range:
 
 def _span(start: int, axes: list[tuple[int, int]]) -> tuple[int, int]:
     """Return the least and the greatest of start + Σ index·step, for axes given by their length and their step."""
-    ways = [(length - 1) * step for length, step in axes]
-    return start + sum(min(0, way) for way in ways), start + sum(max(0, way) for way in ways)
+    ends = [(length - 1) * step for length, step in axes]
+    return start + sum(min(0, end) for end in ends), start + sum(max(0, end) for end in ends)
 
 
 def _place(position: int, lines: Lines) -> tuple[int, int, int]:
@@ -66,10 +66,10 @@ def _place(position: int, lines: Lines) -> tuple[int, int, int]:
 
 
 def _steps(stride: int, lines: Lines) -> tuple[int, int, int]:
-    """Return how many units, lines and elements of its line an axis with this stride leads on."""
+    """Return by how many units, lines and elements of a line one step along an axis with this stride moves."""
     sign = -1 if stride < 0 else 1
-    units, lines_on, elements = _place(abs(stride), lines)
-    return sign * units, sign * lines_on, sign * elements
+    units, lines_moved, elements = _place(abs(stride), lines)
+    return sign * units, sign * lines_moved, sign * elements
 
 
 def _whole_of(whole: Whole, lines: Lines, units: range, needed: range) -> Whole:
@@ -103,8 +103,8 @@ def _view_in(view: View, lines: Lines, units: range, needed: range) -> View:
         return unit * len(needed) * lines.length + line * of_line + element * of_element
 
     def stride_in_it(stride: int) -> int:
-        units_on, lines_on, elements_on = _steps(stride, lines)
-        return position(units_on, lines_on // needed.step, elements_on)
+        unit_step, line_step, element_step = _steps(stride, lines)
+        return position(unit_step, line_step // needed.step, element_step)
 
     unit, line, element = _place(view.offset, lines)
     offset = position(unit - units.start, needed.index(line), element)

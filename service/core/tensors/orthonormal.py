@@ -24,7 +24,7 @@ from service.core.stream.view import View
 
 Floats = npt.NDArray[Any]
 
-PANEL = 48  # columns computed at once; more are not faster
+_PANEL = 48  # columns computed at once; more are not faster
 _DRAWING_BYTES, _MOST_DRAWN = 96, 1 << 16  # of a normal, with NumPy, and how many are drawn at once, if they are several blocks
 _WORTH_A_THREAD = 20_000_000  # operations, about a millisecond
 _STANDARD_NORMAL = Distribution(Draw.NORMAL, 0.0, 1.0)
@@ -42,7 +42,7 @@ def fill_orthonormal_columns(out: Floats, columns: range, gain: float, stream: S
         panel = columns[first:stop]
         out[:, first:stop] = _columns(rows, panel, reflections) * (signs[list(panel)] * gain)
 
-    panels = [(first, min(first + PANEL, len(columns))) for first in range(0, len(columns), PANEL)]
+    panels = [(first, min(first + _PANEL, len(columns))) for first in range(0, len(columns), _PANEL)]
     if computing_threads() == 1 or operations_of(rows, columns) < _WORTH_A_THREAD:
         for panel in panels:
             stop_if_unwatched()
@@ -66,7 +66,7 @@ def working_bytes(rows: int, columns: range) -> int:
     """Estimate the memory that these columns need beside the result: the vectors, a block's normals, and three arrays of each panel."""
     vectors = columns[-1] + WIDTH if columns else 0
     drawing = _DRAWING_BYTES * min(vectors * rows, max(WIDTH * rows, _MOST_DRAWN))
-    return 8 * (rows + 1) * (vectors + 3 * min(len(columns), PANEL * computing_threads())) + drawing
+    return 8 * (rows + 1) * (vectors + 3 * min(len(columns), _PANEL * computing_threads())) + drawing
 
 
 def _draw_reflections(rows: int, count: int, stream: Stream, start: int) -> tuple[Reflections, Float64s]:

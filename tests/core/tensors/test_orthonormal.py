@@ -70,7 +70,7 @@ def test_any_columns_have_the_bytes_that_they_have_among_all(rows: int, data: st
 @pytest.mark.parametrize("threads", [1, 3])
 def test_neither_panels_nor_threads_change_a_byte(panel: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = columns_of(70, range(2, 63, 3))
-    monkeypatch.setattr(orthonormal, "PANEL", panel)
+    monkeypatch.setattr(orthonormal, "_PANEL", panel)
     monkeypatch.setattr(orthonormal, "_WORTH_A_THREAD", 0)
     with computing_threads_limited_to(threads):
         assert columns_of(70, range(2, 63, 3)).tobytes() == expected.tobytes()
@@ -109,7 +109,7 @@ def test_the_operations_are_four_for_each_reflection_and_row(columns: range) -> 
 def test_stops_if_nobody_waits(function: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     interruption, steps = Interruption(), list[int]()
     original = getattr(orthonormal, function)
-    monkeypatch.setattr(orthonormal, "PANEL", 2)
+    monkeypatch.setattr(orthonormal, "_PANEL", 2)
     monkeypatch.setattr(orthonormal, "_MOST_DRAWN", 2 * 4 * 64)
     monkeypatch.setattr(orthonormal, "_WORTH_A_THREAD", 0)
 
