@@ -20,7 +20,6 @@ from service.contract.answer import Answer, answer
 from service.contract.request import InitRequest
 from service.core.errors import TooSlow
 from service.core.stream import engines
-from service.core.tensors.cost import whole_seconds
 from service.files.formats import Format, find_format, format_of_file
 from service.files.writing import STANDARD_OUTPUT, Advance, is_standard_output, write_file
 from service.settings import Settings
@@ -44,7 +43,7 @@ def init(
     result = _answer(request, _format(request, output), settings, quiet=quiet)
     if is_standard_output(output):
         _refuse_terminal(result)
-    if settings.engine == "numba" or (settings.engine == "auto" and _seconds(result) > _KERNELS_FROM_S):
+    if settings.engine == "numba" or (settings.engine == "auto" and result.total_seconds > _KERNELS_FROM_S):
         _load_kernels(settings, quiet=quiet)
     with _cleanup_before_signal(), _progress(result, quiet=quiet) as advance:
         write_file(result.file, output, advance=advance)
@@ -75,10 +74,6 @@ def _answer(request: InitRequest, file_format: Format, settings: Settings, *, qu
             raise
         _load_kernels(settings, quiet=quiet)
         return answer(request, file_format, settings.limits)
-
-
-def _seconds(result: Answer) -> float:
-    return result.seconds + whole_seconds(result.tensor)
 
 
 def _load_kernels(settings: Settings, *, quiet: bool) -> None:

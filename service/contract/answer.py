@@ -77,6 +77,11 @@ class Answer:
         return read_seconds(self.tensor, self.tensor.size) + self.tensor.size * self.format.ns_per_element * 1e-9
 
     @property
+    def total_seconds(self) -> float:
+        """The estimated CPU time of the whole file, with that of a tensor computed whole."""
+        return self.seconds + whole_seconds(self.tensor)
+
+    @property
     def etag(self) -> str:
         """A validator: two are equal exactly when the bytes of the files are."""
         inputs = [self.format.name, self.metadata if self.format.carries_advice else self.provenance]
@@ -133,7 +138,7 @@ def _check_whole(tensor: VirtualTensor, whole: Whole, limits: Limits) -> None:
     received = f"a shape of {list(whole.shape)}"
     if nbytes > limits.max_whole_bytes:
         expected = f"at most {limits.max_whole_bytes} bytes of memory for {whole.name}, half of what the service has left"
-        received += f", which takes {nbytes}"
+        received += f", which takes {nbytes} bytes"
     elif elements > limits.max_structured_elements:
         expected = f"at most {limits.max_structured_elements} elements for {whole.name} (WEIGHT_INIT_MAX_STRUCTURED_ELEMENTS)"
         received += f", which has {elements}"

@@ -68,7 +68,7 @@ async def _late_headers(answer: Answer, request: Request, etag: str, algorithm: 
     if algorithm is not None:
         headers["Repr-Digest"] = await state.digests.field(algorithm, whole, etag, cost_s=_digest_seconds(answer, algorithm))
     if needs_length:
-        key, cost_s = ("length", etag or object()), answer.seconds + whole_seconds(answer.tensor)
+        key, cost_s = ("length", etag or object()), answer.total_seconds
         headers["Content-Length"] = str(await state.computations.run(key, partial(length, whole), cost_s=cost_s))
     return headers
 
@@ -124,7 +124,7 @@ def _requested_digest(answer: Answer, request: Request) -> str | None:
 def _digest_seconds(answer: Answer, algorithm: str) -> float:
     """Return the estimated CPU time of the digest of the whole file."""
     hashing = answer.tensor.nbytes * ALGORITHMS[algorithm].ns_per_byte * 1e-9
-    return answer.seconds + whole_seconds(answer.tensor) + hashing
+    return answer.total_seconds + hashing
 
 
 def _headers(answer: Answer) -> dict[str, str]:
