@@ -37,7 +37,8 @@ def serve(
     """Serve over HTTP, or over HTTPS with a certificate, until interrupted."""
     _open_log()
     if uds is not None and (host is not None or port is not None):
-        fail("--uds: expected no --host and no --port beside it; received both. Leave one of them out.", EXIT_INVALID)
+        other = "--port" if host is None else "--host"
+        fail(f"--uds: expected neither --host nor --port beside it; received {other}. Leave one of them out.", EXIT_INVALID)
     options: dict[str, Any] = {
         "host": host,
         "port": port,

@@ -114,7 +114,7 @@ def refused(*arguments: str, **settings: object) -> str:
 
 @pytest.mark.slow
 def test_a_path_that_cannot_be_used_is_an_error(path: Path) -> None:
-    assert "expected no --host and no --port beside it" in refused("--uds", str(path), "--port", "8000")
+    assert "expected neither --host nor --port beside it; received --port." in refused("--uds", str(path), "--port", "8000")
     assert f"Make the folder {path.parent}/none" in refused("--uds", f"{path.parent}/none/s")
     assert "is something else" in refused("--uds", str(path.parent))
     assert "path too long" in refused("--uds", f"{path.parent}/{'s' * 200}")

@@ -10,7 +10,7 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.core.initializer import LayerSpecification, initialize
@@ -66,6 +66,7 @@ def values(case: Any, order: tuple[int, ...] | None = None, dtype: str = "float6
 
 
 @cases
+@settings(max_examples=30)  # of each of 17 cases
 @given(data=st.data())
 def test_any_range_equals_that_part_of_the_whole_tensor(case: Any, data: st.DataObject) -> None:
     whole = tensor(case, dtype=data.draw(st.sampled_from(list(DTYPES))))
@@ -75,6 +76,7 @@ def test_any_range_equals_that_part_of_the_whole_tensor(case: Any, data: st.Data
 
 
 @cases
+@settings(max_examples=30)  # of each of 17 cases
 @given(data=st.data())
 def test_the_order_of_the_axes_changes_the_order_of_the_values_and_no_value(case: Any, data: st.DataObject) -> None:
     axes = case[4]
