@@ -11,7 +11,7 @@ CONTAINER ?= docker
 CONTAINER_BUILD ?=
 IMAGE ?= weight-init
 
-.PHONY: help serve test test-slow test-lowest test-clients test-frameworks test-conformance test-arm64 test-arm64-numpy image test-container fuzz bench load attack lint format documents golden lock audit sbom clean
+.PHONY: help serve test test-slow test-lowest test-clients test-frameworks test-models test-conformance test-arm64 test-arm64-numpy image test-container fuzz bench load attack lint format documents golden lock audit sbom clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -31,10 +31,10 @@ serve: .venv/serve  ## serve on http://HOST:PORT (127.0.0.1:8000)
 
 # Each worker has one core, so the threads of linear algebra would only wait for each other.
 test: .venv/develop  ## run the tests that need no other framework and no more than a few seconds
-	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n auto -m "not slow" --ignore tests/conformance --ignore tests/container
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n auto -m "not slow" --ignore tests/conformance --ignore tests/models --ignore tests/container
 
 test-slow: .venv/develop  ## run the tests that take long: kernels for each level of processors, estimated costs, load
-	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n auto -m slow --ignore tests/conformance --ignore tests/container
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n auto -m slow --ignore tests/conformance --ignore tests/models --ignore tests/container
 
 .venv/uv: .venv/serve
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt uv
@@ -48,7 +48,7 @@ test-slow: .venv/develop  ## run the tests that take long: kernels for each leve
 
 test-lowest: .venv-lowest/develop  ## run the quick tests with the lowest versions that pyproject.toml allows
 	.venv-lowest/bin/python -m tools.bounds
-	FUZZ_EXAMPLES=30 .venv-lowest/bin/pytest -n auto -m "not slow" --ignore tests/conformance --ignore tests/container
+	FUZZ_EXAMPLES=30 .venv-lowest/bin/pytest -n auto -m "not slow" --ignore tests/conformance --ignore tests/models --ignore tests/container
 
 .venv/frameworks: .venv/develop
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[frameworks]'
@@ -56,6 +56,13 @@ test-lowest: .venv-lowest/develop  ## run the quick tests with the lowest versio
 
 test-frameworks: .venv/frameworks  ## run the documents' torch and JAX examples too; installs both, which are large
 	$(BIN)/pytest tests/test_examples.py clients/python/tests/test_readme.py
+
+.venv/models: .venv/develop
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[trace,models]'
+	@touch $@
+
+test-models: .venv/models  ## compare the presets and the tracing with transformers, torchvision and timm; installs them, which are large
+	$(BIN)/pytest -n auto --dist loadfile tests/models
 
 .venv/conformance: .venv/develop
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[conformance]'
@@ -100,11 +107,11 @@ attack: .venv/develop  ## measure what hostile requests cost; write benchmarks/R
 load: .venv/develop  ## measure 200 connections for a minute and 1,000 disconnecting clients; write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks load
 
-.venv/benchmarks: .venv/frameworks .venv/clients
+.venv/benchmarks: .venv/frameworks .venv/models .venv/clients
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmarks]'
 	@touch $@
 
-bench: .venv/benchmarks  ## compare with torch, oneMKL, JAX, NumPy, nginx and curl, and write benchmarks/RESULTS.md; takes some minutes
+bench: .venv/benchmarks  ## compare with torch, transformers, oneMKL, JAX, NumPy, nginx and curl, and write benchmarks/RESULTS.md; takes some minutes
 	$(BIN)/python -m benchmarks
 
 lint: .venv/develop  ## check style, types, and that the generated documents are current

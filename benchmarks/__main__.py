@@ -25,6 +25,7 @@ SECTIONS = {
     "small": ("Small requests", "benchmarks.small_requests:figures"),
     "footprint": ("Memory, random access and startup", "benchmarks.footprint:measure"),
     "clients": ("Clients", "benchmarks.clients:measure"),
+    "checkpoints": ("Whole models", "benchmarks.checkpoints:measure"),
     "load": ("Under load", "benchmarks.load:measure"),
     "attacks": ("Under attack", "benchmarks.attacks:measure"),
 }

@@ -125,6 +125,17 @@ class Settings(BaseSettings):
         ge=1,
         description="Largest orthogonal or sparse tensor, or slice of one along its shorter side. It is kept for a while.",
     )
+    max_checkpoint_tensors: int = Field(
+        default=200_000,
+        ge=1,
+        description="Most tensors of a checkpoint. Each takes about 1 KiB of memory while it is cached.",
+    )
+    max_checkpoint_bytes: int = Field(
+        default=1 << 44, ge=1, description="Largest checkpoint to serve, in bytes. It is computed while it is sent, and stored nowhere."
+    )
+    max_manifest_bytes: int = Field(
+        default=32 << 20, ge=1, description="Longest body of a request for a checkpoint, which may list every tensor of a model."
+    )
     # Most proxies wait a minute for a response to begin.
     max_compute_s: Seconds = Field(
         default=30,
@@ -134,7 +145,7 @@ class Settings(BaseSettings):
         " the same limit; beyond it the status is 503. Above it a tensor is refused, and a request for a digest is ignored. An orthogonal"
         " 4096×4096 takes about 5 s, a digest of 8 GiB about 15 s.",
     )
-    max_body_bytes: int = Field(default=64 << 10, ge=1, description="Largest request body. A request is never long.")
+    max_body_bytes: int = Field(default=64 << 10, ge=1, description="Largest body of a request for one tensor, which is never long.")
 
     max_streams: int = Field(
         default_factory=lambda: _by_memory(256, bytes_each=6 << 20),
@@ -231,8 +242,15 @@ class Settings(BaseSettings):
 
     @cached_property
     def limits(self) -> Limits:
-        """The limits on one tensor."""
-        return Limits(self.max_tensor_bytes, self.max_json_elements, self.max_structured_elements, self.max_compute_s)
+        """The limits on a tensor, and on a checkpoint."""
+        return Limits(
+            max_tensor_bytes=self.max_tensor_bytes,
+            max_json_elements=self.max_json_elements,
+            max_structured_elements=self.max_structured_elements,
+            max_compute_s=self.max_compute_s,
+            max_checkpoint_tensors=self.max_checkpoint_tensors,
+            max_checkpoint_bytes=self.max_checkpoint_bytes,
+        )
 
     @property
     def forbids_shared_caches(self) -> bool:

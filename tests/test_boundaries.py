@@ -30,6 +30,7 @@ PARTS = (
     "service.core.advice",
     "service.files",
     "service.contract",
+    "service.checkpoints",
     "service.settings",
     "service.web",
     "service.cli",
@@ -41,7 +42,9 @@ FORBIDDEN = {
     "service.core": ["fastapi", "starlette", "pydantic", "numba", "httpx", "orjson", "service.files", "service.contract", "service.web"],
     "service.files": ["fastapi", "starlette", "pydantic", "httpx", "service.contract", "service.web"],
     "service.contract": ["fastapi", "starlette", "uvicorn", "service.web"],
-    "service.cli": ["fastapi", "starlette", "uvicorn", "service.web"],
+    "service.checkpoints": ["fastapi", "starlette", "uvicorn", "torch", "transformers", "timm", "service.web"],
+    "service.web": ["torch", "transformers", "timm", "safetensors"],
+    "service.cli": ["torch", "transformers", "timm", "fastapi", "starlette", "uvicorn", "service.web"],
 }
 
 PROGRAM = """

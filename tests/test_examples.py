@@ -94,7 +94,7 @@ def test_every_line_of_a_console_block_is_tested(page: str) -> None:
 
 
 def test_finds_the_examples() -> None:
-    assert len(blocks(PAGES["README.md"], "python")) >= 3
+    assert len(blocks(PAGES["README.md"], "python")) == 2
     assert len(blocks(PAGES["README.md"], "javascript")) == 1
     assert len([command for row in examples("console") for command in sessions(row.values[0])]) >= 40
 

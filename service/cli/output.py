@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 import orjson
@@ -12,7 +13,7 @@ import typer
 
 from service.files.writing import STANDARD_OUTPUT, write_file
 
-EXIT_IO, EXIT_INVALID = 1, 2
+EXIT_IO, EXIT_INVALID, EXIT_UNTRACED = 1, 2, 3
 
 
 def fail(message: str, status: int) -> NoReturn:
@@ -28,8 +29,12 @@ def say(message: str, colour: str | None = None) -> None:
 
 def print_json(content: Mapping[str, Any]) -> None:
     """Print a JSON document."""
-    text = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    write_file(iter([text]), STANDARD_OUTPUT)  # not print(), whose errors may only appear when Python exits
+    write_json(content, STANDARD_OUTPUT)  # not print(), whose errors may only appear when Python exits
+
+
+def write_json(content: Mapping[str, Any], output: Path) -> None:
+    """Write a JSON document to a file, or to standard output for `-`. Raises OSError."""
+    write_file(iter([orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)]), output)
 
 
 def print_table(rows: Iterable[tuple[str, ...]], *header: str) -> None:

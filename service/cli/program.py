@@ -11,7 +11,7 @@ import typer
 from pydantic import ValidationError
 
 from service import __version__
-from service.cli import init, kernels, recommend, serve
+from service.cli import checkpoint, init, kernels, manifest, recommend, serve
 from service.cli.output import EXIT_INVALID, EXIT_IO, fail
 from service.contract.errors import InvalidRequest
 from service.core.errors import InitError
@@ -35,12 +35,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # [out, in] is a shape, not markup
 )
-for _command in (init.init, recommend.recommend, recommend.schemes, kernels.kernels, serve.serve):
+for _command in (
+    init.init,
+    checkpoint.checkpoint,
+    checkpoint.checkpoints,
+    manifest.manifest,
+    recommend.recommend,
+    recommend.schemes,
+    kernels.kernels,
+    serve.serve,
+):
     app.command()(_command)
 
 
 def main() -> None:
-    """Run the command line. Exits with status 2 if the request or a setting is wrong, and with 1 if a file cannot be written."""
+    """Run the command line. Exits with status 2 if the request or a setting is wrong, and with 1 if a file cannot be written, and with 3 if a traced
+    model has tensors that nothing says how to draw.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # for terminals without characters such as ²

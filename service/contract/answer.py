@@ -15,6 +15,7 @@ from service.contract.metadata import metadata_text, provenance_of
 from service.contract.request import InitRequest
 from service.contract.specification import initializer_of, specification_of
 from service.core.errors import Busy, TooLarge, TooSlow
+from service.core.initializer import Initializer
 from service.core.stream import engines
 from service.core.tensors.cost import read_seconds, whole_seconds
 from service.core.tensors.dtypes import find_dtype
@@ -29,13 +30,15 @@ Metadata = dict[str, Any]
 
 @dataclass(frozen=True)
 class Limits:
-    """The largest tensors to serve. They are checked before anything is allocated."""
+    """The largest tensors and checkpoints to serve. They are checked before anything is allocated."""
 
     max_tensor_bytes: int = 1 << 40
     max_json_elements: int = 1_000_000
     max_structured_elements: int = 1 << 26
     max_compute_s: float = 30.0
     max_whole_bytes: int = WHOLES.max_bytes
+    max_checkpoint_tensors: int = 200_000
+    max_checkpoint_bytes: int = 1 << 44
 
 
 @dataclass(frozen=True)
@@ -90,17 +93,8 @@ class Answer:
 
 def answer(request: InitRequest, file_format: Format, limits: Limits) -> Answer:
     """Return the requested tensor in a file format. No element is computed yet. Raises InitError."""
-    initializer = initializer_of(specification_of(request))
-    whole = initializer.view
-    spec = TensorSpec(
-        rule=initializer.rule,
-        dtype=find_dtype(request.dtype),
-        view=whole if request.slice is None else whole.slice(request.slice),
-        seed=fresh_seed() if request.seed is None else check_seed(int(request.seed)),
-        name=check_name(request.name),
-    )
-    tensor = VirtualTensor(spec)
-    _check_size(tensor, file_format, limits)
+    initializer, tensor = tensor_of(request)
+    check_size(tensor, file_format, limits)
     provenance = provenance_of(initializer, tensor, request.slice)
     text = metadata_text(provenance, initializer)
     return Answer(
@@ -113,7 +107,22 @@ def answer(request: InitRequest, file_format: Format, limits: Limits) -> Answer:
     )
 
 
-def _check_size(tensor: VirtualTensor, file_format: Format, limits: Limits) -> None:
+def tensor_of(request: InitRequest) -> tuple[Initializer, VirtualTensor]:
+    """Return the requested tensor and its initializer. Raises InitError."""
+    initializer = initializer_of(specification_of(request))
+    whole = initializer.view
+    spec = TensorSpec(
+        rule=initializer.rule,
+        dtype=find_dtype(request.dtype),
+        view=whole if request.slice is None else whole.slice(request.slice),
+        seed=fresh_seed() if request.seed is None else check_seed(int(request.seed)),
+        name=check_name(request.name),
+    )
+    return initializer, VirtualTensor(spec)
+
+
+def check_size(tensor: VirtualTensor, file_format: Format, limits: Limits) -> None:
+    """Check that the tensor is within the limits. Raises TooLarge, and Busy while the kernels that it needs are being loaded."""
     if tensor.nbytes > limits.max_tensor_bytes:
         raise TooLarge(
             "shape",

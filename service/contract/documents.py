@@ -223,6 +223,79 @@ class ActivationCatalogue(TypedDict):
     activations: list[ActivationDescription]
 
 
+class CheckpointRule(TypedDict):
+    """A rule of a checkpoint, and the tensors that it draws."""
+
+    match: Annotated[str, Field(description="a glob on the names of tensors")]
+    scheme: str
+    parameters: ParameterValues
+    stddev: Annotated[float | None, Field(description="that of its first tensor; null if there is none")]
+    tensors: int
+    elements: int
+
+
+class CheckpointSummary(TypedDict):
+    """What a checkpoint holds."""
+
+    model: Annotated[str | None, Field(description="the preset, or the model_type of a config.json; null for a manifest")]
+    variant: Annotated[str | None, Field(description="whose rules draw it")]
+    seed: Annotated[Any, Field(description="an integer, or a decimal string beyond 2^53")]
+    dtype: str
+    tensors: int
+    parameters: Annotated[int | None, Field(description="the number of trainable values, each shared one once; null for a manifest")]
+    elements: Annotated[int, Field(description="the number of values of all tensors, also those that are not trained")]
+    bytes: int
+    digest: Annotated[str, Field(description="equal for two checkpoints exactly when their tensors are")]
+    warnings: list[str]
+    tied: Annotated[dict[str, str], Field(description="tensors that are not stored, each with the one that it shares")]
+    rules: list[CheckpointRule]
+    files: list[str]
+
+
+class ConfigField(TypedDict):
+    """A field of the config.json of an architecture."""
+
+    name: str
+    summary: str
+    domain: Annotated[str, Field(description="the values that it accepts, in words")]
+    default: Annotated[Any, Field(description="null if it follows from other fields")]
+
+
+class VariantDescription(TypedDict):
+    """Whose rules draw a model."""
+
+    name: str
+    summary: str
+    reference: str | None
+
+
+class ArchitectureDescription(TypedDict):
+    """A family of models."""
+
+    name: str
+    summary: str
+    library: str
+    fields: list[ConfigField]
+    variants: list[VariantDescription]
+
+
+class PresetDescription(TypedDict):
+    """A model of a named size."""
+
+    name: str
+    architecture: str
+    parameters: int
+    bytes: Annotated[dict[str, int], Field(description="the length of its tensors for each dtype")]
+    config: Annotated[dict[str, Any], Field(description="the fields that differ from the defaults of the architecture")]
+
+
+class CheckpointCatalogue(TypedDict):
+    """Every model that has a name, and every architecture."""
+
+    presets: list[PresetDescription]
+    architectures: list[ArchitectureDescription]
+
+
 class Health(TypedDict):
     """The process is alive."""
 

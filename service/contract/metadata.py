@@ -36,7 +36,7 @@ def provenance_of(initializer: Initializer, tensor: VirtualTensor, slice_text: s
     spec, layer = tensor.spec, initializer.specification
     facts = {
         "stream": STREAM_VERSION,
-        "seed": spec.seed if spec.seed <= _EXACT_JSON_INTEGER else str(spec.seed),
+        "seed": json_integer(spec.seed),
         "name": spec.name,
         "shape": list(tensor.shape),
         "layout": layer.layout if layer.axes is None else None,
@@ -47,6 +47,11 @@ def provenance_of(initializer: Initializer, tensor: VirtualTensor, slice_text: s
         "scheme": initializer.scheme.name,
     } | spec.rule.facts
     return {name: fact for name, fact in facts.items() if fact is not None}
+
+
+def json_integer(value: int) -> int | str:
+    """Return an integer as every JSON reader keeps it exact: beyond 2^53 as a decimal string."""
+    return value if value <= _EXACT_JSON_INTEGER else str(value)
 
 
 def metadata_text(provenance: Facts, initializer: Initializer) -> str:

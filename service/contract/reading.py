@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from service.contract.errors import FieldError, InvalidRequest
+from service.contract.errors import FieldError, InvalidRequest, field_error
 from service.contract.request import Request
 from service.contract.vocabulary import PARAMETER_NAMES, is_choice
 from service.core.errors import InitError, InvalidValue, unknown_name
@@ -22,9 +23,17 @@ def read_json(model: type[R], body: bytes) -> R:
     try:
         request = _with_known_fields(model.model_validate_json(body))
     except ValidationError as error:
-        raise _invalid(model, error) from None
+        raise invalid(model, error) from None
     _NAME_CHECKER.decode(body.decode("utf-8"))
     return request
+
+
+def read_fields(model: type[R], values: Mapping[str, Any]) -> R:
+    """Read fields that a JSON parser has read. Raises InvalidRequest, InitError."""
+    try:
+        return _with_known_fields(model.model_validate(values))
+    except ValidationError as error:
+        raise invalid(model, error) from None
 
 
 def read_text(model: type[R], pairs: Iterable[tuple[str, str]]) -> R:
@@ -32,11 +41,7 @@ def read_text(model: type[R], pairs: Iterable[tuple[str, str]]) -> R:
     texts: dict[str, list[str]] = {}
     for name, text in pairs:
         texts.setdefault(name, []).append(text)
-    values = {name: _value(name, _only(name, given)) for name, given in texts.items()}
-    try:
-        return _with_known_fields(model.model_validate(values))
-    except ValidationError as error:
-        raise _invalid(model, error) from None
+    return read_fields(model, {name: _value(name, _only(name, given)) for name, given in texts.items()})
 
 
 def _only(name: str, given: list[str]) -> str:
@@ -108,12 +113,12 @@ def _json(text: str) -> Any:
         return text
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return a JSON object. Raises InvalidValue for a repeated name, because JSON parsers disagree on which value counts."""
     content = dict(pairs)
     if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _repeated_field(next(name for name in names if names.count(name) > 1))
+        counts = Counter(name for name, _ in pairs)
+        raise _repeated_field(counts.most_common(1)[0][0])
     return content
 
 
@@ -121,11 +126,12 @@ def _repeated_field(name: str) -> InvalidValue:
     return InvalidValue(name, expected="each field once", received=f"{name} twice", action="Remove one of them.")
 
 
-_PARSER = json.JSONDecoder(object_pairs_hook=_object)
-_NAME_CHECKER = json.JSONDecoder(object_pairs_hook=_object, parse_int=str)  # int() would refuse very long numbers
+_PARSER = json.JSONDecoder(object_pairs_hook=unique_keys)
+_NAME_CHECKER = json.JSONDecoder(object_pairs_hook=unique_keys, parse_int=str)  # int() would refuse very long numbers
 
 
-def _invalid(model: type[BaseModel], error: ValidationError) -> InvalidRequest:
+def invalid(model: type[BaseModel], error: ValidationError) -> InvalidRequest:
+    """Return the error of the service for an error of Pydantic."""
     details = error.errors(include_url=False, include_context=False)
     malformed = any(detail["type"] == "json_invalid" for detail in details)
     by_field = {row["field"]: row for row in (_field_error(model, detail) for detail in details)}  # a union has an error for each type
@@ -140,6 +146,8 @@ def _field_error(model: type[BaseModel], detail: Mapping[str, Any]) -> FieldErro
     if not detail["loc"]:
         return FieldError(field="body", expected="a JSON object", received=_short(detail["input"]), action="Send an object of fields.")
     name = str(detail["loc"][0])
+    if detail["type"] == "extra_forbidden" and name not in model.model_fields:  # not in an object inside a field
+        return field_error(unknown_name(name, name, model.model_fields, kind="field"))
     expected = model.model_fields[name].description or detail["msg"]
     if detail["type"] == "missing" and len(detail["loc"]) == 1:
         return FieldError(field=name, expected=expected, received="nothing", action=f"Give {name}. It has no default.")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable
+from typing import Self
 
 
 class InitError(ValueError):
@@ -24,6 +25,14 @@ class InitError(ValueError):
         self.received = _shortened(received)
         self.action = action
         super().__init__(f"{field}: expected {expected}; received {self.received}. {action}")
+
+    def within(self, place: str) -> Self:
+        """Return the same error for a field of an object that stands at `place`, such as `tensors[3]`."""
+        located = type(self).__new__(type(self))
+        located.__dict__ |= vars(self)
+        located.field = f"{place}.{self.field}"
+        located.args = (f"{place}.{self}",)
+        return located
 
 
 class InvalidValue(InitError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -15,6 +15,7 @@ from typing_extensions import override
 from service.core.tensors.tensor import VirtualTensor
 
 Buffer = bytes | memoryview
+Part = tuple[int, int, int]  # the index of a segment, and where a part of it starts and stops
 
 
 class Segment(Protocol):
@@ -26,6 +27,14 @@ class Segment(Protocol):
 
     def read(self, start: int, stop: int) -> Buffer:
         """Return the bytes from `start` up to `stop`."""
+
+    def read_into(self, out: memoryview, start: int) -> None:
+        """Fill `out` with the bytes from `start` on."""
+        out[:] = self.read(start, start + len(out))
+
+    def tensors_computed_whole(self, start: int, stop: int) -> Iterator[VirtualTensor]:
+        """Yield the tensors with bytes between `start` and `stop` that are computed whole before any part of them can be read."""
+        return iter(())
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,19 @@ class TensorBytes(Segment):
         content = self.tensor.read(first, last).view(np.uint8).data
         return content[start - first * itemsize : stop - first * itemsize]
 
+    @override
+    def read_into(self, out: memoryview, start: int) -> None:
+        itemsize = self.tensor.dtype.itemsize
+        if start % itemsize or len(out) % itemsize:
+            super().read_into(out, start)
+        else:
+            values = np.frombuffer(out, np.uint8).view(self.tensor.dtype.numpy)
+            self.tensor.fill(values, start // itemsize)
+
+    @override
+    def tensors_computed_whole(self, start: int, stop: int) -> Iterator[VirtualTensor]:
+        return iter(() if self.tensor.needs is None else (self.tensor,))
+
 
 @dataclass(frozen=True)
 class VirtualFile:
@@ -86,16 +108,44 @@ class VirtualFile:
         stop = self.nbytes if stop is None else stop
         if not 0 <= start <= stop <= self.nbytes:
             raise IndexError(f"expected 0 <= start <= stop <= {self.nbytes}; received {start}, {stop}")
-        parts = list(self._parts(start, stop))
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return read_parts(list(parts_between(self._offsets, start, stop)), self.segments.__getitem__)
 
-    def _parts(self, start: int, stop: int) -> Iterator[Buffer]:
-        index = bisect_right(self._offsets, start) - 1  # a checkpoint has thousands of segments
-        while index < len(self.segments) and self._offsets[index] < stop:
-            begin, end = self._offsets[index], self._offsets[index + 1]
-            if begin < end:
-                yield self.segments[index].read(max(start, begin) - begin, min(stop, end) - begin)
-            index += 1
+    def tensors_computed_whole(self, start: int, stop: int) -> Iterator[VirtualTensor]:
+        """Yield the tensors with bytes between `start` and `stop` that are computed whole before any part of them can be read."""
+        for index, begin, end in parts_between(self._offsets, start, stop):
+            yield from self.segments[index].tensors_computed_whole(begin, end)
+
+
+def read_parts(parts: Sequence[Part], segment: Callable[[int], Segment]) -> Buffer:
+    """Return the parts of segments, one after the other. `segment` returns the one with an index."""
+    if len(parts) == 1:
+        index, begin, end = parts[0]
+        return segment(index).read(begin, end)
+    content = np.empty(sum(end - begin for _, begin, end in parts), np.uint8).data
+    fill_with_parts(content, parts, segment)
+    return content
+
+
+def fill_with_parts(out: memoryview, parts: Iterable[Part], segment: Callable[[int], Segment]) -> None:
+    """Fill `out` with the parts of segments, one after the other."""
+    filled = 0
+    for index, begin, end in parts:
+        segment(index).read_into(out[filled : filled + end - begin], begin)
+        filled += end - begin
+
+
+def parts_between(offsets: Sequence[int], start: int, stop: int) -> Iterator[Part]:
+    """Yield the index of each segment between `start` and `stop`, with the part of the segment. `offsets` ends with the length of all.
+
+    >>> list(parts_between([0, 8, 8, 20], 4, 10))
+    [(0, 4, 8), (2, 0, 2)]
+    """
+    index = bisect_right(offsets, start) - 1  # a checkpoint has thousands of segments
+    while index < len(offsets) - 1 and offsets[index] < stop:
+        begin, end = offsets[index], offsets[index + 1]
+        if begin < end:
+            yield index, max(start, begin) - begin, min(stop, end) - begin
+        index += 1
 
 
 def block_ranges(start: int, stop: int, block_bytes: int) -> Iterator[tuple[int, int]]:

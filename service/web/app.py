@@ -5,20 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
-from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 from pydantic import ValidationError
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import __version__
 from service.contract import catalogue, documents
@@ -31,8 +29,9 @@ from service.core.errors import TooLarge
 from service.core.stream import engines
 from service.files.formats import find_format
 from service.settings import Settings, explain
-from service.web import problems
+from service.web import checkpoints, problems
 from service.web.body import json_body
+from service.web.direct import direct_router
 from service.web.monitoring import metrics
 from service.web.monitoring.exchange import ANSWER
 from service.web.monitoring.watch import Watch
@@ -54,24 +53,7 @@ from service.web.startup import Readiness, lifespan
 _log = logging.getLogger("weight_init")
 
 
-class DirectRoute(APIRoute):
-    """A route whose endpoint takes the request and returns the response, without FastAPI's dependencies, validation and serialization."""
-
-    def __init__(self, path: str, endpoint: Callable[[Request], Coroutine[Any, Any, Response]], **kwargs: Any) -> None:
-        super().__init__(path, endpoint, **kwargs)
-        self.app = _asgi_app(endpoint)
-
-
-def _asgi_app(endpoint: Callable[[Request], Coroutine[Any, Any, Response]]) -> ASGIApp:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        response = await endpoint(Request(scope, receive, send))
-        await response(scope, receive, send)
-
-    return app
-
-
-# The names of the routes become method names in generated clients.
-routes = APIRouter(route_class=DirectRoute, generate_unique_id_function=lambda route: route.name)
+routes = direct_router()
 
 _DESCRIPTION = (
     "Initialized weights for neural networks, for any language. **The same request returns the same bytes** on every machine, in every"
@@ -84,7 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if sys.flags.optimize > 1:
         raise RuntimeError("PYTHONOPTIMIZE: expected at most 1, because 2 removes the descriptions of the API; received 2. Unset it.")
     app = FastAPIOffline(
-        routes=routes.routes,  # not with include_router, which would search for each route twice
+        routes=[*routes.routes, *checkpoints.routes.routes],  # not with include_router, which would search for each route twice
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,  # such a redirect would repeat the Host header, which may be anything
@@ -110,7 +92,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.digests = Digests(app.state.computations)
     if app.state.settings.metrics_port is None:
         app.add_route(metrics.PATH, metrics.get_metrics, include_in_schema=False)
-    app.state.routes = routes.routes
+    app.state.checkpoints = checkpoints.CheckpointCache(2 * app.state.settings.max_checkpoint_tensors)
+    app.state.routes = [*routes.routes, *checkpoints.routes.routes]
     app.state.paths = frozenset(route.path for route in app.routes if isinstance(route, Route))
     metrics.set_engine()
     problems.install(app)
@@ -157,7 +140,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 @routes.post("/init", tags=["weights"], summary="Initialize a tensor", openapi_extra=POST_INIT)
 async def post_init(request: Request) -> Response:
     """Return the tensor that a JSON object specifies."""
-    body = await json_body(request, request.app.state.settings)
+    body = await json_body(request, max_bytes=request.app.state.settings.max_body_bytes, setting="WEIGHT_INIT_MAX_BODY_BYTES")
     return await _init(request, read_json(InitRequest, body))
 
 

@@ -7,12 +7,13 @@ from http import HTTPStatus
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from service.settings import Settings
 from service.web.problems import REFUSAL, HttpProblem
 
 
-async def json_body(request: Request, settings: Settings) -> bytes:
-    """Return the body if it is declared as JSON and short enough, and if the connection does not refuse it.
+async def json_body(request: Request, *, max_bytes: int, setting: str) -> bytes:
+    """Return the body if it is declared as JSON and at most `max_bytes` long, and if the connection does not refuse it.
+
+    `setting` is the environment variable of that limit.
 
     Raises HttpProblem 400, 408, 413, 415 or 431, and ClientDisconnect.
     """
@@ -26,7 +27,7 @@ async def json_body(request: Request, settings: Settings) -> bytes:
         if REFUSAL in request.scope:
             raise request.scope[REFUSAL]
         body += message.get("body", b"")
-        _check_length(body, settings.max_body_bytes)
+        _check_length(body, max_bytes, setting)
         more = message.get("more_body", False)
     return bytes(body)
 
@@ -49,10 +50,10 @@ def _check_type(request: Request) -> None:
         )
 
 
-def _check_length(body: bytearray, max_bytes: int) -> None:
+def _check_length(body: bytearray, max_bytes: int, setting: str) -> None:
     if len(body) > max_bytes:
         raise HttpProblem(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"body: expected at most {max_bytes} bytes (WEIGHT_INIT_MAX_BODY_BYTES); received more. Send a shorter body.",
+            f"body: expected at most {max_bytes} bytes ({setting}); received more. Send a shorter body.",
             {"Connection": "close"},
         )

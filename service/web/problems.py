@@ -28,7 +28,7 @@ _STATUS_OF: dict[type[InitError], HTTPStatus] = {
 }
 
 _ADVICE = {
-    HTTPStatus.NOT_FOUND: "The routes are /init, /recommend, /schemes, /activations, /healthz, /readyz and /docs.",
+    HTTPStatus.NOT_FOUND: "The routes are /init, /checkpoint, /checkpoints, /recommend, /schemes, /activations, /healthz, /readyz, /docs.",
     HTTPStatus.METHOD_NOT_ALLOWED: "Use one of the methods in the Allow header.",
 }
 

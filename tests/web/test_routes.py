@@ -217,7 +217,7 @@ def test_no_response_repeats_the_host_of_the_request(http: httpx.Client, method:
 
 
 def test_a_path_with_a_slash_at_its_end_is_unknown(http: httpx.Client) -> None:
-    assert http.get("/init/").json()["detail"].startswith("Not Found: GET /init/. The routes are /init, /recommend")
+    assert http.get("/init/").json()["detail"].startswith("Not Found: GET /init/. The routes are /init, /checkpoint, ")
 
 
 def test_a_bug_is_a_500_with_any_host(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools.documents import depth, openapi, stream, tables
+from tools.documents import checkpoints, depth, openapi, stream, tables
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,6 +16,7 @@ PARTS: dict[str, dict[str, Generator]] = {
     "docs/schemes.md": {"library layers": tables.library_layers, "schemes": tables.schemes},
     "docs/activations.md": {"activations": tables.activations},
     "docs/layers.md": {"layers": tables.layers},
+    "docs/checkpoints.md": {"presets": checkpoints.presets, "architectures": checkpoints.architectures},
     "docs/settings.md": {"settings": tables.settings},
     "service/core/stream/STREAM.md": {
         "float32 coefficients": stream.float32_coefficients,

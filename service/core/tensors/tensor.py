@@ -98,6 +98,12 @@ class TensorSpec:
                 action="Ask for float32 or float64, or for a larger scale.",
             )
 
+    def named(self, name: str) -> TensorSpec:
+        """Return the specification of another tensor that is drawn alike. Unlike `replace`, it checks nothing again, and takes 1 µs."""
+        spec = object.__new__(TensorSpec)
+        spec.__dict__.update(self.__dict__, name=name)
+        return spec
+
 
 @dataclass(frozen=True)
 class VirtualTensor:

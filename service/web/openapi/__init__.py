@@ -1,6 +1,7 @@
 """The OpenAPI document. FastAPI generates it from the routes, and this package adds what FastAPI cannot know.
 
 schema       building blocks of the document
+checkpoints  the routes of whole models, and the JSON Schema of a manifest
 requests     fields and parameters of requests, from the registries
 operations   headers, media types, problems and examples
 """
@@ -15,6 +16,7 @@ from fastapi import FastAPI
 from pydantic import TypeAdapter
 
 from service.contract.documents import Problem, Tensor
+from service.web.openapi.checkpoints import RESPONSES
 from service.web.openapi.operations import (
     ANY_PROBLEM,
     DOCUMENT_HEADERS,
@@ -46,7 +48,9 @@ def complete(app: FastAPI, *, needs_key: bool) -> None:
             _describe(operation["responses"]["200"], schemas)
         for operation in document["paths"]["/init"].values():
             operation["responses"]["200"] = TENSOR_RESPONSE
-        for path in ("/recommend", "/schemes", "/activations"):
+        for (path, method), response in RESPONSES.items():
+            document["paths"][path][method]["responses"]["200"] = response
+        for path in ("/recommend", "/schemes", "/activations", "/checkpoints"):
             responses = document["paths"][path]["get"]["responses"]
             responses["200"]["headers"] = DOCUMENT_HEADERS
             responses |= NOT_MODIFIED | FAILED_CONDITION

@@ -14,6 +14,7 @@ LICENSE = {"name": "Apache License 2.0", "identifier": "Apache-2.0"}
 SERVERS: list[Schema] = [{"url": "/", "description": "the service that this document comes from"}]
 TAGS: list[Schema] = [
     {"name": "weights", "description": "Initialized tensors"},
+    {"name": "checkpoints", "description": "Whole models"},
     {"name": "advice", "description": "Which scheme fits, and why"},
     {"name": "operation", "description": "The state of the process, for its operator"},
 ]
@@ -53,7 +54,7 @@ def _request_header(name: str, text: str, example: str) -> Schema:
     return {"name": name, "in": "header", "required": False, "description": text, "schema": schema}
 
 
-_REQUEST_HEADERS: list[Schema] = [
+REQUEST_HEADERS: list[Schema] = [
     _request_header(
         "Range", f"the parts of the file to return, up to {MAX_RANGES}; beyond that, the whole file is returned", "bytes=0-999, -1000"
     ),
@@ -104,7 +105,8 @@ def _ranges(description: str) -> Schema:
     return {"description": description, "content": content, "headers": headers}
 
 
-def _problems(**statuses: str) -> dict[str, Schema]:
+def problems(**statuses: str) -> dict[str, Schema]:
+    """Return the responses for problems, by their statuses: s404="…"."""
     return {
         status.removeprefix("s"): {"description": description, "content": {PROBLEM_MEDIA_TYPE: {"schema": ref("Problem")}}}
         for status, description in statuses.items()
@@ -114,40 +116,46 @@ def _problems(**statuses: str) -> dict[str, Schema]:
 def _temporary_problems(**statuses: str) -> dict[str, Schema]:
     """Return problems that have Retry-After."""
     header = {"description": "the seconds to wait before another try", "schema": {"type": "integer"}}
-    return {status: problem | {"headers": {"Retry-After": header}} for status, problem in _problems(**statuses).items()}
+    return {status: problem | {"headers": {"Retry-After": header}} for status, problem in problems(**statuses).items()}
 
 
-ANY_PROBLEM = _problems(s4XX="The request cannot be answered. `detail` says what was expected, what was received and what to do.")
+ANY_PROBLEM = problems(s4XX="The request cannot be answered. `detail` says what was expected, what was received and what to do.")
 NOT_MODIFIED: Schema = {"304": {"description": "The client already has the response (If-None-Match)."}}
-FAILED_CONDITION = _problems(s412="A condition of the request (If-Match, If-None-Match) is not met.")
+FAILED_CONDITION = problems(s412="A condition of the request (If-Match, If-None-Match) is not met.")
 _WRONG_FIELD = "A field is wrong. `errors` names it, what was expected, what was received and what to do."
 
-_INIT_RESPONSES: dict[str, Schema] = {
+PARTIAL: dict[str, Schema] = {
     "206": _ranges("The requested range of the file. Several are sent as multipart/byteranges; those that overlap or touch are joined."),
-} | _problems(
+}
+INIT_RESPONSES = PARTIAL | problems(
     s406="Accept allows none of the formats.",
     s413="The tensor or the body is larger than a limit, which `detail` names.",
     s416="Every range begins past the end of the file.",
     s422=_WRONG_FIELD,
 )
 
+FILE_PROBLEMS = problems(
+    s413="The checkpoint or the body is larger than a limit, which `detail` names.",
+    s416="Every range begins past the end of the file.",
+    s422=_WRONG_FIELD,
+)
 POST_INIT: Schema = {
-    "parameters": _REQUEST_HEADERS,
+    "parameters": REQUEST_HEADERS,
     "requestBody": {"required": True, "content": {"application/json": {"schema": ref("InitRequest"), "examples": INIT_EXAMPLES}}},
-    "responses": _INIT_RESPONSES
-    | _problems(
+    "responses": INIT_RESPONSES
+    | problems(
         s400="The body is not JSON.",
         s408="The body did not arrive in time.",
         s415="The body is not declared as JSON, or is compressed.",
     ),
 }
 GET_INIT: Schema = {
-    "parameters": query(InitRequest, {"shape": "3,5", "activation": "relu", "seed": 7, "format": "json"}) + _REQUEST_HEADERS,
-    "responses": _INIT_RESPONSES | NOT_MODIFIED,
+    "parameters": query(InitRequest, {"shape": "3,5", "activation": "relu", "seed": 7, "format": "json"}) + REQUEST_HEADERS,
+    "responses": INIT_RESPONSES | NOT_MODIFIED,
 }
 GET_RECOMMEND: Schema = {
     "parameters": query(RecommendRequest, {"activation": "relu", "fan_in": 784, "fan_out": 256}),
-    "responses": _problems(s422=_WRONG_FIELD),
+    "responses": problems(s422=_WRONG_FIELD),
 }
 NOT_READY: dict[int | str, Schema] = {503: _temporary_problems(s503="The kernels are loading, or the server is shutting down.")["503"]}
 
@@ -156,4 +164,4 @@ LIMIT_PROBLEMS = _temporary_problems(
     s503="The service is as busy as its limits allow. Try again after Retry-After.",
 )
 KEY_SCHEME: Schema = {"type": "http", "scheme": "bearer", "description": "a key from the operator of the service"}
-KEY_PROBLEMS = _problems(s401="The API key is missing or invalid.")
+KEY_PROBLEMS = problems(s401="The API key is missing or invalid.")

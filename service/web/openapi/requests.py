@@ -118,7 +118,7 @@ def _named(name: Schema, owners: Iterable[Scheme | Activation], description: str
     }
 
 
-_SEED: Schema = {
+SEED: Schema = {
     "oneOf": [
         {"type": "integer", "minimum": 0, "maximum": 2**64 - 1},
         {"type": "string", "pattern": "^[0-9]{1,20}$"},
@@ -144,7 +144,7 @@ def _field(name: str, generated: Schema, model: type[Request]) -> Schema:
     if name in _NAMES:
         return {"oneOf": [_NAMES[name], *map(ref, _OBJECTS[name])]}
     if name == "seed":
-        return _SEED
+        return SEED
     if name == "shape":
         return {"type": "array", "items": {"type": "integer", "minimum": 0}, "maxItems": MAX_RANK}
     if name == "packed":

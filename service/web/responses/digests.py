@@ -15,6 +15,8 @@ from contextlib import closing
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
+from fastapi import Request
+
 from service.concurrency.interruption import stop_if_unwatched
 from service.files.virtual import Buffer, VirtualFile, block_ranges
 from service.web.monitoring.metrics import count_lookup
@@ -49,6 +51,24 @@ def wanted_algorithm(header: str) -> str | None:
     preferences = {member[1]: int(member[2] or _HIGHEST_PREFERENCE) for member in members if member}
     best = max(ALGORITHMS, key=lambda name: preferences.get(name, 0))
     return best if preferences.get(best, 0) > 0 else None
+
+
+def requested_algorithm(request: Request, *, nbytes: int, seconds: float) -> str | None:
+    """Return the algorithm of the digest to send with a file that takes `seconds` of CPU time to compute, or None.
+
+    A request for a digest may be ignored (RFC 9530), as it is if that takes longer than the limit on what is computed first.
+    """
+    if "want-repr-digest" not in request.headers:
+        return None
+    algorithm = wanted_algorithm(",".join(request.headers.getlist("want-repr-digest")))
+    if algorithm is not None and digest_seconds(algorithm, nbytes=nbytes, seconds=seconds) > request.app.state.computations.max_compute_s:
+        return None
+    return algorithm
+
+
+def digest_seconds(algorithm: str, *, nbytes: int, seconds: float) -> float:
+    """Return the estimated CPU time of the digest of a file that takes `seconds` to compute."""
+    return seconds + nbytes * ALGORITHMS[algorithm].ns_per_byte * 1e-9
 
 
 class Digests:

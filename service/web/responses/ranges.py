@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from typing_extensions import override
 
+from service.core.tensors.tensor import VirtualTensor
 from service.files.virtual import Buffer, Literal, Segment, VirtualFile
 from service.web.problems import HttpProblem
 
@@ -36,6 +37,10 @@ class Excerpt(Segment):
     @override
     def read(self, start: int, stop: int) -> Buffer:
         return self.file.read(self.start + start, self.start + stop)
+
+    @override
+    def tensors_computed_whole(self, start: int, stop: int) -> Iterator[VirtualTensor]:
+        return self.file.tensors_computed_whole(self.start + start, self.start + stop)
 
 
 def requested_ranges(header: str | None, nbytes: int) -> list[Range]:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Hashable, Iterator
 from contextlib import aclosing
 from functools import partial
-from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import Response
 
 from service.contract.answer import Answer
 from service.core.tensors.cost import read_seconds, whole_seconds
+from service.core.tensors.tensor import VirtualTensor
 from service.files.virtual import Buffer, VirtualFile
 from service.web.protection.computations import Computations
 from service.web.responses.conditions import is_unmodified
-from service.web.responses.digests import ALGORITHMS, length, wanted_algorithm
-from service.web.responses.ranges import Range, partial_content, requested_ranges
+from service.web.responses.digests import digest_seconds, length, requested_algorithm
+from service.web.responses.files import IMMUTABLE, disposition, not_modified, requested_part
 from service.web.responses.streaming import SHORT_S, Blocks, StreamedResponse, file_blocks, pool_for, stream_blocks
 
-_IMMUTABLE = "public, max-age=31536000, immutable"
 _NO_STORE = "no-store"
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")  # a file name that needs no quoting
 _QUICK_BYTES = 32 << 10
 _QUICK_S = 1e-3
 _QUICK_SEGMENTS = 2  # a whole file has two; each part of a multipart response is computed separately
@@ -35,18 +32,13 @@ def tensor_response(answer: Answer, request: Request) -> Response:
     """
     headers = _headers(answer)
     if is_unmodified(request.method, request.headers, headers.get("ETag")):
-        return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Cache-Control", "Vary")})
+        return not_modified(headers)
     content, status = answer.file, 200
     if isinstance(content, VirtualFile):
-        ranges = _ranges(answer, request.headers, headers, content)
-        if ranges:
-            boundary = headers["ETag"].strip('"')
-            content, range_headers = partial_content(content, ranges, media_type=answer.format.media_type, boundary=boundary)
-            headers, status = headers | range_headers, 206
-        headers["Content-Length"] = str(content.nbytes)
+        content, status, headers = requested_part(content, headers, request)
     elif answer.nbytes is not None:
         headers["Content-Length"] = str(answer.nbytes)
-    algorithm = _requested_digest(answer, request)
+    algorithm = requested_algorithm(request, nbytes=answer.tensor.nbytes, seconds=answer.total_seconds)
     if algorithm is None and isinstance(content, VirtualFile) and _is_quick(answer, content):
         return Response(bytes(content.read()), status, headers)
     # HTTP/1.0 has no chunks, so it needs the length
@@ -66,7 +58,8 @@ async def _late_headers(answer: Answer, request: Request, etag: str, algorithm: 
     whole = partial(answer.format.open, answer.tensor, answer.provenance, answer.metadata)
     headers, state = {}, request.app.state
     if algorithm is not None:
-        headers["Repr-Digest"] = await state.digests.field(algorithm, whole, etag, cost_s=_digest_seconds(answer, algorithm))
+        cost_s = digest_seconds(algorithm, nbytes=answer.tensor.nbytes, seconds=answer.total_seconds)
+        headers["Repr-Digest"] = await state.digests.field(algorithm, whole, etag, cost_s=cost_s)
     if needs_length:
         key, cost_s = ("length", etag or object()), answer.total_seconds
         headers["Content-Length"] = str(await state.computations.run(key, partial(length, whole), cost_s=cost_s))
@@ -95,13 +88,17 @@ def _blocks(content: VirtualFile | Iterator[Buffer], answer: Answer, computation
         return blocks
 
     async def blocks_after_whole() -> AsyncGenerator[Buffer, None]:
-        key = (tensor.needs, tensor.spec.seed, tensor.spec.name, tensor.dtype.draws_in.str)
-        tensor.hold(await computations.run(key, tensor.whole, cost_s=seconds))
+        tensor.hold(await computations.run(whole_key(tensor), tensor.whole, cost_s=seconds))
         async with aclosing(blocks()) as content_blocks:
             async for block in content_blocks:
                 yield block
 
     return blocks_after_whole
+
+
+def whole_key(tensor: VirtualTensor) -> Hashable:
+    """Return a key that is equal for tensors with the same whole."""
+    return (tensor.needs, tensor.spec.seed, tensor.spec.name, tensor.dtype.draws_in.str)
 
 
 def _share(content: VirtualFile | Iterator[Buffer], answer: Answer) -> float:
@@ -111,30 +108,14 @@ def _share(content: VirtualFile | Iterator[Buffer], answer: Answer) -> float:
     return 1.0
 
 
-def _requested_digest(answer: Answer, request: Request) -> str | None:
-    """Return the algorithm of the digest to send, or None. A request for a digest may be ignored (RFC 9530), as it is above the limit."""
-    if "want-repr-digest" not in request.headers:
-        return None
-    algorithm = wanted_algorithm(",".join(request.headers.getlist("want-repr-digest")))
-    if algorithm is not None and _digest_seconds(answer, algorithm) > request.app.state.computations.max_compute_s:
-        return None
-    return algorithm
-
-
-def _digest_seconds(answer: Answer, algorithm: str) -> float:
-    """Return the estimated CPU time of the digest of the whole file."""
-    hashing = answer.tensor.nbytes * ALGORITHMS[algorithm].ns_per_byte * 1e-9
-    return answer.total_seconds + hashing
-
-
 def _headers(answer: Answer) -> dict[str, str]:
     headers = {
         "Content-Type": answer.format.media_type,
         "Weight-Init": answer.metadata_text,
-        "Cache-Control": _IMMUTABLE if answer.repeatable else _NO_STORE,
+        "Cache-Control": IMMUTABLE if answer.repeatable else _NO_STORE,
         "Vary": "Accept",
         "Accept-Ranges": "bytes" if _has_ranges(answer) else "none",
-        "Content-Disposition": _disposition(answer.file_name, inline=answer.format.name == "json"),
+        "Content-Disposition": disposition(answer.file_name, inline=answer.format.name == "json"),
     }
     if answer.repeatable:
         headers["ETag"] = f'"{answer.etag}"'
@@ -144,22 +125,3 @@ def _headers(answer: Answer) -> dict[str, str]:
 def _has_ranges(answer: Answer) -> bool:
     """Return whether ranges of the file fit together if they come from different replicas at different times."""
     return isinstance(answer.file, VirtualFile) and answer.repeatable
-
-
-def _disposition(file_name: str, *, inline: bool) -> str:
-    """Return a Content-Disposition with the file name in plain ASCII for old clients, and in full for all others (RFC 6266)."""
-    plain = whole = file_name
-    if not _PLAIN_NAME.fullmatch(file_name):
-        plain = re.sub(r"[^A-Za-z0-9._-]", "_", file_name).lstrip(".") or "weight"
-        whole = quote(file_name.replace("/", "_"), safe="")
-    kind = "inline" if inline else "attachment"
-    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{whole}"
-
-
-def _ranges(answer: Answer, request_headers: Mapping[str, str], headers: Mapping[str, str], file: VirtualFile) -> list[Range]:
-    """Return the requested ranges. The list is empty for the whole file, also if a range would not fit what the client has."""
-    if "range" not in request_headers or not _has_ranges(answer):
-        return []
-    if request_headers.get("if-range", headers["ETag"]) != headers["ETag"]:
-        return []
-    return requested_ranges(request_headers["range"], file.nbytes)
