@@ -7,9 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from service.checkpoints.literals import VALUES
 from service.checkpoints.manifest import MAX_RULES
-from service.checkpoints.rules import MATCH, Rules, merged
+from service.checkpoints.rules import MATCH, Rules, merged, says_how_to_draw
 
 Entry = dict[str, Any]
 
@@ -32,7 +31,7 @@ def compact(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
         disturbing = set()
         for entry in entries:
             rule = covering.covering(entry["name"])
-            if rule is None or VALUES in entry:
+            if rule is None or not says_how_to_draw(entry):
                 kept.append(entry)
             elif texts[rule] == _text(entry):
                 removed.discard(rule)
@@ -51,7 +50,7 @@ def _rules(entries: Sequence[Entry]) -> list[Entry]:
     """Return a rule for each kind of name, with the fields of its first tensor. The most tensors come first."""
     kinds: dict[str, list[Entry]] = {}
     for entry in entries:
-        if VALUES not in entry:
+        if says_how_to_draw(entry):
             kinds.setdefault(_glob(entry["name"]), []).append(entry)
     kept = list(kinds.items()) if len(kinds) <= MAX_RULES else sorted(kinds.items(), key=lambda kind: -len(kind[1]))[:MAX_RULES]
     ordered = sorted(kept, key=lambda kind: kind[0].count("*"))  # h.*.weight also matches h.0.mlp.0.weight, which has its own rule

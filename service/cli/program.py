@@ -49,8 +49,10 @@ for _command in (
 
 
 def main() -> None:
-    """Run the command line. Exits with status 2 if the request or a setting is wrong, and with 1 if a file cannot be written, and with 3 if a traced
-    model has tensors that nothing says how to draw.
+    """Run the command line.
+
+    Exit with status 2 if the request or a setting is wrong, with 1 if a file cannot be written, and with 3 if a traced model has tensors
+    that nothing says how to draw.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from service.checkpoints.literals import LITERAL_DTYPES
 from service.checkpoints.tracing.expressions import Computed, Constant, Expression, Named, Normal, Truncated, Uniform
 
-MAX_LITERAL = 4096  # values that a manifest holds; larger tables are named as untraced
+MAX_LITERAL = 1 << 15  # values that a manifest holds; larger tables are named as untraced
 _CLOSE = 1e-6  # relative error of values that torch computed in float32
 _SINUSOIDS = [(order, reach_base) for order in ("alternating", "halves") for reach_base in (False, True)]
 

@@ -116,9 +116,8 @@ def _fields(recorder: Recorder, tensor: Any) -> Fields | None:
     if tensor.dtype.is_floating_point and (fields := of_expression(value.expression)) is not None:
         return fields
     if value.real is not None:
-        return of_values(
-            value.real.to(torch.float32 if tensor.dtype is torch.bfloat16 else tensor.dtype).numpy(), _DTYPES.get(tensor.dtype, "")
-        )
+        real = value.real.float() if tensor.dtype is torch.bfloat16 else value.real  # which NumPy lacks
+        return of_values(real.numpy(), _DTYPES.get(tensor.dtype, ""))
     return _with_zero_row(recorder, tensor)
 
 

@@ -127,7 +127,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[misc]
     def _rearranged(self, args: Any) -> Expression | None:
         """Return the expression that all tensors share, which then holds wherever their elements are."""
         tensors = [operand for operand in tree_flatten(args)[0] if isinstance(operand, torch.Tensor)]
-        expressions = {draws_alone(self.value(tensor).expression) for tensor in tensors if not tensor.dtype == torch.int64}
+        expressions = {draws_alone(self.value(tensor).expression) for tensor in tensors if tensor.dtype.is_floating_point}
         return expressions.pop() if len(expressions) == 1 else None
 
     def _note_mutation(self, name: str, args: Any, result: Any, known: Value | None) -> None:
@@ -140,13 +140,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[misc]
                     self.write(tensor, UNKNOWN)
 
     def _note_result(self, name: str, args: Any, result: Any, known: Value | None) -> None:
-        given = {
-            operand.untyped_storage()._cdata
-            for operand in tree_flatten(args)[0]
-            if isinstance(operand, torch.Tensor) and _has_memory(operand)
-        }
-        results = [tensor for tensor in tree_flatten(result)[0] if isinstance(tensor, torch.Tensor) and _has_memory(tensor)]
-        for index, tensor in enumerate(results):
+        given = {operand.untyped_storage()._cdata for operand in _with_memory(args)}
+        for index, tensor in enumerate(_with_memory(result)):
             if tensor.untyped_storage()._cdata in given:
                 continue  # a view
             if name in _EMPTY:
@@ -177,8 +172,10 @@ _OF_DATA = (torch.tensor, torch.as_tensor, torch.asarray)
 _READING = (torch.Tensor.tolist, torch.Tensor.numpy, torch.Tensor.__array__)
 
 
-def _has_memory(tensor: Any) -> bool:
-    return tensor.layout is torch.strided and not tensor.is_quantized
+def _with_memory(tree: Any) -> list[Any]:
+    """Return the tensors among the operands or results of an operation that have memory of their own."""
+    tensors = [operand for operand in tree_flatten(tree)[0] if isinstance(operand, torch.Tensor)]
+    return [tensor for tensor in tensors if tensor.layout is torch.strided and not tensor.is_quantized]
 
 
 def _copied(value: Value, target: Any) -> Value:
@@ -232,7 +229,10 @@ def _on_cpu(operand: Any, values: dict[int, Any]) -> Any:
 
 # torch.nn.init, which the names of schemes follow
 
-_FUNCTIONS = ("xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_", "trunc_normal_", "orthogonal_", "sparse_", "eye_", "dirac_")  # fmt: skip
+_FUNCTIONS = (
+    "xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_", "trunc_normal_",
+    "orthogonal_", "sparse_", "eye_", "dirac_",
+)  # fmt: skip
 _OWN_COPIES = ("transformers.initialization",)  # modules with a table TORCH_INIT_FUNCTIONS of the functions of torch.nn.init
 
 

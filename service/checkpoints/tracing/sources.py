@@ -132,9 +132,14 @@ def _transformers_class(transformers: Any, config: Any) -> Any:
             "architectures",
             expected="a class of transformers",
             received=name,
-            action="Use --from-torch for code that is not in transformers.",
+            action="Use --from-torch for code of your own.",
         )
-    return transformers.models.auto.modeling_auto.MODEL_MAPPING[type(config)]
+    try:
+        return transformers.models.auto.modeling_auto.MODEL_MAPPING[type(config)]
+    except KeyError:
+        raise InvalidValue(
+            "architectures", expected="the class of the model", received="none, and this model_type has no usual one", action="Name it."
+        ) from None
 
 
 def _factory(name: str) -> Callable[..., Any]:
