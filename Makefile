@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 
 BIN := .venv/bin
-SOURCES := service tools tests conftest.py benchmarks clients
+SOURCES := service tools tests conftest.py benchmarks clients examples
 
 CONTAINER ?= docker
 CONTAINER_BUILD ?=

@@ -51,11 +51,11 @@ PROGRAM = """
 import importlib, sys
 from pathlib import Path
 part = importlib.import_module(sys.argv[1])
-kernels = "service.core.stream.kernels"  # needs Numba, and is loaded on demand
+on_demand = ("service.core.stream.kernels", "service.checkpoints.tracing")  # need Numba and torch, and are loaded on demand
 for folder in map(Path, getattr(part, "__path__", [])):
     for file in folder.rglob("*.py"):
         name = ".".join((sys.argv[1], *file.relative_to(folder).with_suffix("").parts)).removesuffix(".__init__")
-        if not name.startswith(kernels) and not name.endswith("__main__"):
+        if not name.startswith(on_demand) and not name.endswith("__main__"):
             importlib.import_module(name)
 loaded = {name for name in sys.argv[2:] if any(module == name or module.startswith(f"{name}.") for module in sys.modules)}
 sys.exit(", ".join(sorted(loaded)) or 0)

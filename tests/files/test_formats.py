@@ -27,7 +27,7 @@ from service.core.tensors.tensor import TensorSpec, VirtualTensor
 from service.files.formats import FORMATS, find_format, format_of_file
 from service.files.json import json_stream
 from service.files.npz import npz_nbytes, npz_stream
-from service.files.virtual import Literal, VirtualFile, block_ranges, merged
+from service.files.virtual import Literal, Segment, VirtualFile, block_ranges, merged
 
 SHAPES: list[tuple[int, ...]] = [(), (1,), (3, 5), (2, 3, 4), (70, 1000)]
 PROVENANCE, METADATA = {"seed": 7}, {"seed": 7, "advice": "none"}
@@ -167,9 +167,10 @@ def test_the_length_of_npz_is_known_where_numbers_have_64_bits(nbytes: int, monk
     assert npz_nbytes(tensor, PROVENANCE) == sum(map(len, npz_stream(tensor, PROVENANCE)))
 
 
-class _Zeros:
+class _Zeros(Segment):
     """A segment of zeros, without memory of its own."""
 
+    nbytes: int = 0
     _BLOCK = memoryview(bytes(1 << 20))
 
     def __init__(self, nbytes: int) -> None:

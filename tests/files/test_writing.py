@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from service.files.virtual import Buffer, VirtualFile
+from service.files.virtual import Buffer, Segment, VirtualFile
 from service.files.writing import Content, write_file
 
 NBYTES = (3 << 20) + 7
 
 
 @dataclass(frozen=True)
-class NumberedBytes:
+class NumberedBytes(Segment):
     """A segment whose bytes differ at every position, and which notes that it was read."""
 
     nbytes: int = NBYTES

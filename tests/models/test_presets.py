@@ -17,6 +17,7 @@ from service.checkpoints.checkpoint import Checkpoint, Drawn, Stored, checkpoint
 from service.checkpoints.folder import write_folder
 from service.checkpoints.presets import ARCHITECTURES, PRESETS, Model
 from service.checkpoints.shards import Shards
+from service.checkpoints.tracing.sources import Traced, from_torch, from_transformers
 from service.contract.answer import Limits
 from service.core.initializer import Initializer
 from service.core.stream.distributions import Distribution, Draw
@@ -179,6 +180,12 @@ def saved_order(transformers: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]
     return order
 
 
+@pytest.mark.parametrize(("model_type", "fields"), TRANSFORMERS)
+def test_the_rules_are_those_that_the_code_of_transformers_traces_to(transformers: Any, model_type: str, fields: dict[str, Any]) -> None:
+    preset = Model.of_config({"model_type": model_type, **fields}, {})
+    assert_rules_alike(opened(preset), from_transformers(preset.config))
+
+
 def shared_names(model: Any, saved: Arrays) -> dict[str, str]:
     """Return the names of parameters that are not saved, and the name of the saved one that is the same tensor."""
     stored = {tensor.data_ptr(): name for name, tensor in model.state_dict(keep_vars=True).items() if name in saved}
@@ -238,6 +245,33 @@ def test_a_checkpoint_is_drawn_as_by_torchvision(torchvision: Any, preset: str, 
     torch.manual_seed(0)
     model = getattr(torchvision.models, preset)(**fields)
     assert_drawn_alike(opened(Model.of(preset, fields)), {name: tensor.numpy() for name, tensor in model.state_dict().items()})
+
+
+@pytest.mark.parametrize(("preset", "fields"), TORCHVISION)
+def test_the_rules_are_those_that_the_code_of_torchvision_traces_to(torchvision: Any, preset: str, fields: dict[str, Any]) -> None:
+    assert_rules_alike(opened(Model.of(preset, fields)), from_torch(f"torchvision.models:{preset}", fields))
+
+
+def assert_rules_alike(checkpoint: Checkpoint, traced: Traced) -> None:
+    other = checkpoint_of(traced.manifest, LIMITS)
+    assert traced.untraced == []
+    assert checkpoint.tied == other.tied
+    assert checkpoint.tensors.keys() == other.tensors.keys()
+    ours, theirs = ({name: _facts(source) for name, source in each.tensors.items()} for each in (checkpoint, other))
+    assert ours == theirs
+
+
+def _facts(source: Drawn | Stored) -> Any:
+    """Return what determines the values of a tensor, with 12 digits: √(1/n) and 1/√n may differ in the last of 17."""
+    return source.values.tolist() if isinstance(source, Stored) else _rounded(source.initializer.rule.facts)
+
+
+def _rounded(facts: Any) -> Any:
+    if isinstance(facts, dict):
+        return {name: _rounded(value) for name, value in facts.items()}
+    if isinstance(facts, list | tuple):
+        return [_rounded(value) for value in facts]
+    return f"{facts:.12g}" if isinstance(facts, float) else facts
 
 
 def test_every_preset_of_torchvision_is_compared() -> None:

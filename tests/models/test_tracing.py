@@ -30,7 +30,7 @@ LIMITS = Limits()
 def traced(build: Callable[[nn.Module], object], *shape: int, buffer: bool = False) -> dict[str, Any]:
     """Return the fields of one parameter of this shape, which `build` initializes as the attribute `w`."""
 
-    class Owner(nn.Module):
+    class Owner(nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.w = nn.Parameter(torch.empty(shape))
@@ -87,7 +87,7 @@ def opened(result: Traced) -> Checkpoint:
 )  # fmt: skip
 def test_the_last_whole_write_is_the_rule(build: Callable[[nn.Module], object], fields: dict[str, Any]) -> None:
     def over_something_else(module: nn.Module) -> None:
-        nn.init.normal_(module.w, std=123.0)  # type: ignore[arg-type]
+        nn.init.normal_(module.w, std=123.0)
         build(module)
 
     found = traced(over_something_else, 6, 8)
@@ -146,14 +146,14 @@ def test_sinusoids_are_recognised(order: str, reach_base: bool) -> None:
         else:
             codes = torch.zeros(100, 16)
             codes[:, 0::2], codes[:, 1::2] = angles.sin(), angles.cos()
-        module.w.copy_(codes)  # type: ignore[union-attr, operator]
+        module.w.copy_(codes)
 
     found = traced(build, 100, 16)
     assert (found["scheme"], found.get("order", "alternating"), found.get("reach_base", False)) == ("sinusoidal", order, reach_base)
 
 
 def test_tied_weights_are_stored_once() -> None:
-    class Tied(nn.Module):
+    class Tied(nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.table = nn.Embedding(50, 8)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from service.checkpoints.presets.architecture import RECOMMENDED, Architecture, Variant, Weight, check_divides, check_entry
 from service.checkpoints.presets.fields import Config, Field, Kind
+from service.checkpoints.presets.llama_variants import OTHERS, library
 from service.checkpoints.presets.modules import embedding, linear, norm
-from service.checkpoints.presets.rules import Rule, normal, ones, torch_normal_cut, zeros
-from service.checkpoints.presets.transformers import QUANTIZED, initializer_range, pad_token_id, weight_stddev
+from service.checkpoints.presets.transformers import QUANTIZED, initializer_range, pad_token_id
 
 
 def _fields(width: int, inner: int, heads: int | None, *, tokens: int = 32000, head_dim: int | None = None) -> tuple[Field, ...]:
@@ -96,92 +95,6 @@ def _experts(name: str, config: Config) -> Iterator[Weight]:
         yield from linear(f"{name}.experts.{expert}.w3", inner, width, bias=False, activation="linear")
 
 
-def _library_rules(config: Config) -> list[Rule]:
-    stddev = weight_stddev(config)
-    padded = [normal("model.embed_tokens.weight", stddev, config["pad_token_id"])] if config["pad_token_id"] is not None else []
-    return [*padded, ones("*norm.weight"), zeros("*.bias"), normal("*", stddev)]
-
-
-def _mixtral_rules(config: Config) -> list[Rule]:
-    """Return the rules. Those of the experts and the router take initializer_range as it is, also if it is zero."""
-    return [normal("*.block_sparse_moe.*", config["initializer_range"]), *_library_rules(config)]
-
-
-_TO_RESIDUAL = "*[onp]_proj.weight"  # o_proj, down_proj and up_proj, and none of q_proj, k_proj, v_proj and gate_proj
-
-
-def _torchtitan_rules(config: Config) -> list[Rule]:
-    """Return the rules of init_weights, with depth_init. Its Llama has no biases and does not share its embeddings."""
-    by_depth = [torch_normal_cut(match, stddev) for match, stddev in _by_depth(config)]
-    head = _cut_at_3("lm_head.weight", 1 / math.sqrt(config["hidden_size"]))
-    embedded = normal("model.embed_tokens.weight", 1.0)
-    return [*by_depth, head, embedded, ones("*norm.weight"), zeros("*.bias"), torch_normal_cut("*", 0.02)]
-
-
-def _by_depth(config: Config) -> Iterator[tuple[str, float]]:
-    """Yield a glob on the weights of each layer that feed the residual stream, and their standard deviation."""
-    for layer in range(config["num_hidden_layers"]):
-        yield f"model.layers.{layer}.{_TO_RESIDUAL}", 0.02 / math.sqrt(2 * (layer + 1))
-
-
-def _olmo_rules(_: Config) -> list[Rule]:
-    """Return the rules of InitMethod.normal."""
-    return [ones("*norm.weight"), zeros("*.bias"), _cut_at_3("*", 0.02)]
-
-
-def _olmo_llama_rules(config: Config) -> list[Rule]:
-    """Return the rules of InitMethod.llama. w3, which is up_proj, is divided by the depth as w2 and w_out are."""
-    return _olmo_ends(config, [_cut_at_3(_TO_RESIDUAL, 0.02 / math.sqrt(2 * config["num_hidden_layers"]))])
-
-
-def _olmo_llama_depth_rules(config: Config) -> list[Rule]:
-    """Return the rules of InitMethod.llama_depth."""
-    return _olmo_ends(config, [_cut_at_3(match, stddev) for match, stddev in _by_depth(config)])
-
-
-def _olmo_ends(config: Config, residual: list[Rule]) -> list[Rule]:
-    """Return the rules of the methods that draw both ends of the model in other ways than its middle."""
-    head = _cut_at_3("lm_head.weight", 1 / math.sqrt(config["hidden_size"]))
-    return [normal("model.embed_tokens.weight", 1.0), head, *residual, *_olmo_rules(config)]
-
-
-def _cut_at_3(match: str, stddev: float) -> Rule:
-    return {"match": match, "scheme": "truncated_normal", "stddev": stddev, "low_stddevs": -3, "high_stddevs": 3}
-
-
-_TORCHTITAN = Variant(
-    "torchtitan",
-    "the rules of torchtitan for Llama 3: embeddings of variance 1, and residual branches that shrink with their depth",
-    "pytorch/torchtitan, torchtitan/models/llama3/model/model.py, init_weights with depth_init",
-    _torchtitan_rules,
-)
-_OLMO = (
-    Variant(
-        "olmo",
-        "every matrix from the same truncated normal",
-        "allenai/OLMo-core, src/olmo_core/nn/transformer/init.py, InitMethod.normal",
-        _olmo_rules,
-    ),
-    Variant(
-        "olmo_llama",
-        "embeddings of variance 1, and residual branches divided by √(2·layers)",
-        "allenai/OLMo-core, src/olmo_core/nn/transformer/init.py, InitMethod.llama",
-        _olmo_llama_rules,
-    ),
-    Variant(
-        "olmo_llama_depth",
-        "embeddings of variance 1, and residual branches that shrink with their depth",
-        "allenai/OLMo-core, src/olmo_core/nn/transformer/init.py, InitMethod.llama_depth",
-        _olmo_llama_depth_rules,
-    ),
-)
-
-
-def _library(name: str) -> Variant:
-    where = f"transformers, modeling_utils.py, _init_weights, for models/{name}/modeling_{name}.py"
-    return Variant("transformers", "the rules of transformers", where, _mixtral_rules if name == "mixtral" else _library_rules)
-
-
 def _check(config: Config) -> None:
     check_divides(config, "num_key_value_heads", "num_attention_heads")
     check_entry(config, "pad_token_id", "vocab_size")
@@ -199,7 +112,7 @@ def _architecture(name: str, summary: str, model: str, fields: tuple[Field, ...]
         "transformers",
         fields,
         tensors,
-        (_library(name), *others, RECOMMENDED),
+        (library(name), *others, RECOMMENDED),
         architectures=(f"{model}ForCausalLM",),
         tied=lambda config: {"lm_head.weight": "model.embed_tokens.weight"} if config["tie_word_embeddings"] else {},
         check=_check_llama if name == "llama" else _check,
@@ -213,10 +126,9 @@ LLAMA = _architecture(
     "Llama",
     (*_fields(4096, 11008, None), _ATTENTION_BIAS, _MLP_BIAS),
     _Blocks(),
-    _TORCHTITAN,
-    *_OLMO,
+    *OTHERS,
 )
-MISTRAL = _architecture("mistral", "Mistral, a language model", "Mistral", _fields(4096, 14336, 8), _Blocks(), _TORCHTITAN, *_OLMO)
+MISTRAL = _architecture("mistral", "Mistral, a language model", "Mistral", _fields(4096, 14336, 8), _Blocks(), *OTHERS)
 QWEN2 = _architecture(
     "qwen2",
     "Qwen 2 and 2.5, language models",

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from service.checkpoints.compacting import compact
 from service.checkpoints.manifest import MAX_RULES, too_many_tensors
 from service.checkpoints.presets.architecture import Architecture, Variant, Weight
 from service.checkpoints.presets.registry import find_architecture, find_preset
@@ -105,7 +106,9 @@ def _by_rules(weights: list[Weight], rules: list[dict[str, Any]]) -> dict[str, A
 
 
 def _by_role(weights: list[Weight]) -> dict[str, Any]:
-    return {"tensors": [weight.entry if weight.values is not None else {**weight.entry, **weight.advice} for weight in weights]}
+    entries = [weight.entry if weight.values is not None else {**weight.entry, **weight.advice} for weight in weights]
+    tensors, rules = compact(entries)
+    return {"tensors": tensors, "rules": rules}
 
 
 def _check_writable(config: Mapping[str, Any]) -> None:

@@ -13,13 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from service.files.virtual import Buffer, VirtualFile
+from service.files.virtual import Buffer, Segment, VirtualFile
 from service.web.responses import memory, streaming
 from service.web.responses.streaming import BLOCK_BYTES, LookAhead, file_blocks, pool
 
 
-class RecordingSegment:
+class RecordingSegment(Segment):
     """A segment of `blocks` blocks, each filled with its number, that records which blocks are read."""
+
+    nbytes: int = 0
 
     def __init__(self, blocks: int, *, before: Callable[[int], object] = lambda number: None) -> None:
         self.nbytes = blocks * BLOCK_BYTES
