@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from functools import partial
+from pathlib import Path
 
 from benchmarks.servers import Fetcher, weight_init
 from benchmarks.timing import Figure, alternate, alternate_timed, median, ratio
@@ -18,6 +19,7 @@ from service.contract.answer import Limits
 from service.core.stream import engines
 from service.files.virtual import VirtualFile, block_ranges
 
+_ROOT = Path(__file__).parents[1]
 _MIB = 1 << 20
 _RUNS = 5
 _PRESET = "gpt2-medium"
@@ -27,7 +29,7 @@ _TENSORS = 2000
 
 # What transformers does with the config.json in a folder, in a process of its own.
 _TRANSFORMERS = """
-import sys, torch
+import sys, torch, tests.models.operators
 from transformers import AutoConfig, AutoModelForCausalLM
 model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(sys.argv[1]), dtype=torch.bfloat16)
 model.save_pretrained(sys.argv[2])
@@ -79,7 +81,7 @@ def _writing() -> list[Figure]:
 
 def _run(arguments: list[str]) -> tuple[float, int]:
     """Run a process. Return its seconds and its peak memory in bytes."""
-    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(_ROOT)}
     start = time.perf_counter()
     process = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)

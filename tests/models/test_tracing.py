@@ -321,7 +321,7 @@ def test_a_wrong_source_is_named(source: Callable[[], Traced], error: type[Excep
 
 # the command
 
-LAUNCHER = "import tests.models.conftest; from service.cli import main; main()"
+LAUNCHER = "import tests.models.operators; from service.cli import main; main()"
 
 
 def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "train_gpt.py"
-PROGRAM = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import tests.models.conftest, runpy; runpy.run_path({str(EXAMPLE)!r}, run_name='__main__')"  # fmt: skip # noqa: E501
+PROGRAM = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import tests.models.operators, runpy; runpy.run_path({str(EXAMPLE)!r}, run_name='__main__')"  # fmt: skip # noqa: E501
 ROW = re.compile(r"(.{14}) +(\d+\.\d\d) +(\d+\.\d\d) +(\d+)")
 
 
