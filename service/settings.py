@@ -126,15 +126,22 @@ class Settings(BaseSettings):
         description="Largest orthogonal or sparse tensor, or slice of one along its shorter side. It is kept for a while.",
     )
     max_checkpoint_tensors: int = Field(
-        default=200_000,
+        default_factory=lambda: _by_memory(200_000, bytes_each=4 << 10),
         ge=1,
-        description="Most tensors of a checkpoint. Each takes about 1 KiB of memory while it is cached.",
+        description="Most tensors of a checkpoint, each of which takes 1 KiB of memory. Twice as many are cached. The default"
+        " is 200,000, or fewer if the container has less than 1 GiB.",
     )
     max_checkpoint_bytes: int = Field(
         default=1 << 44, ge=1, description="Largest checkpoint to serve, in bytes. It is computed while it is sent, and stored nowhere."
     )
     max_manifest_bytes: int = Field(
         default=32 << 20, ge=1, description="Longest body of a request for a checkpoint, which may list every tensor of a model."
+    )
+    max_manifests: int = Field(
+        default_factory=lambda: _by_memory(8, bytes_each=128 << 20),
+        ge=1,
+        description="Number of bodies above WEIGHT_INIT_MAX_BODY_BYTES that one process reads at once. Beyond it the status is 503. The"
+        " default is 8, or fewer if the container has less than 1 GiB.",
     )
     # Most proxies wait a minute for a response to begin.
     max_compute_s: Seconds = Field(

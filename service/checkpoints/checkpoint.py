@@ -33,6 +33,7 @@ from service.files.virtual import Literal, Segment, TensorBytes
 
 _NOT_IN_MANIFESTS = ("slice", "format")  # about one response; a checkpoint holds whole tensors in one format
 _OF_ONE_TENSOR = ("name", "shape", VALUES)
+MAX_DIFFERENT = 10_000  # ways to draw a tensor in one checkpoint; each takes 0.2 ms and 8 KiB, and no model has many
 _MAX_LISTED = 10  # names in an error or a warning
 _MAX_SUGGESTED_FROM = 1000  # names; comparing one takes 20 µs
 _SAFETENSORS = FORMATS["safetensors"]
@@ -227,6 +228,13 @@ class _Reader:
         if key in self._drawn:
             return self._drawn[key]
         fields = merged(self._shared, self._defaults, {} if rule is None else self.rules.fields[rule], own)
+        if len(self._drawn) == MAX_DIFFERENT:
+            raise TooLarge(
+                place,
+                expected=f"at most {MAX_DIFFERENT} tensors that differ in more than their names",
+                received="another",
+                action="Divide the checkpoint.",
+            )
         if not says_how_to_draw(fields):
             self._uncovered.append(name)
             return None

@@ -24,9 +24,9 @@ def write_folder(shards: Shards, folder: Path, config: Mapping[str, Any] | None,
     No reader takes an unfinished folder for a checkpoint, because each shard appears when it is complete, and what names them comes last.
     Raises InvalidValue if the folder has files of another checkpoint, which `force` replaces. Raises OSError.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     present = {shard.file_name for shard in shards if _is_complete(folder / shard.file_name, shard)}
-    others = [path for path in sorted(folder.iterdir()) if is_shard_name(path.name) and path.name not in present]
+    files = sorted(folder.iterdir()) if folder.exists() else []
+    others = [path for path in files if is_shard_name(path.name) and path.name not in present]
     if others and not force:
         raise InvalidValue(
             "output",
@@ -34,11 +34,12 @@ def write_folder(shards: Shards, folder: Path, config: Mapping[str, Any] | None,
             received=str(others[0]),
             action="Choose another folder, or replace them with --force.",
         )
+    missing = [shard for shard in shards if shard.file_name not in present]
+    _check_space(folder, sum(shard.file.nbytes for shard in missing))
+    folder.mkdir(parents=True, exist_ok=True)
     if others or not present:
         for path in (folder / INDEX_NAME, folder / CONFIG_NAME, *others):
             path.unlink(missing_ok=True)
-    missing = [shard for shard in shards if shard.file_name not in present]
-    _check_space(folder, sum(shard.file.nbytes for shard in missing))
     for shard in shards:
         if shard.file_name in present:
             advance(shard.file.nbytes)
@@ -62,7 +63,7 @@ def _is_complete(path: Path, shard: Shard) -> bool:
 
 def _check_space(folder: Path, nbytes: int) -> None:
     """Check that the disk has room, before anything is computed. Raises OSError."""
-    free = shutil.disk_usage(folder).free
+    free = shutil.disk_usage(next(place for place in (folder, *folder.absolute().parents) if place.exists())).free
     if nbytes > free:
         raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} ({nbytes} bytes needed, {free} free)", str(folder))
 

@@ -117,7 +117,13 @@ def _with_options(requested: CheckpointRequest, options: CheckpointRequest) -> C
 def _read(path: Path) -> bytes:
     if path == STANDARD_OUTPUT:
         return sys.stdin.buffer.read()
-    return (path / CONFIG_NAME if path.is_dir() else path).read_bytes()
+    file = path / CONFIG_NAME if path.is_dir() else path
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise InvalidValue(
+            "source", expected="a preset, or a file that exists", received=str(file), action="`weight-init checkpoints` lists the presets."
+        ) from None
 
 
 def _open(request: CheckpointRequest, settings: Settings, *, quiet: bool) -> Checkpoint:

@@ -83,6 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.keys = Keys(app.state.settings.key_digests)
     app.state.readiness = Readiness()
     app.state.streams = Permits(app.state.settings.max_streams, "streams", "WEIGHT_INIT_MAX_STREAMS")
+    app.state.manifests = Permits(app.state.settings.max_manifests, "manifests", "WEIGHT_INIT_MAX_MANIFESTS")
     app.state.computations = Computations(
         app.state.settings.max_compute_s,
         threads=app.state.settings.max_computations,

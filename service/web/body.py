@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 
 from fastapi import Request
@@ -9,11 +10,13 @@ from starlette.requests import ClientDisconnect
 
 from service.web.problems import REFUSAL, HttpProblem
 
+BeforeGrowing = tuple[int, Callable[[], object]]
 
-async def json_body(request: Request, *, max_bytes: int, setting: str) -> bytes:
+
+async def json_body(request: Request, *, max_bytes: int, setting: str, before_growing: BeforeGrowing | None = None) -> bytes:
     """Return the body if it is declared as JSON and at most `max_bytes` long, and if the connection does not refuse it.
 
-    `setting` is the environment variable of that limit.
+    `setting` is the environment variable of that limit. `before_growing` is a length, and what is called before the body exceeds it.
 
     Raises HttpProblem 400, 408, 413, 415 or 431, and ClientDisconnect.
     """
@@ -27,6 +30,9 @@ async def json_body(request: Request, *, max_bytes: int, setting: str) -> bytes:
         if REFUSAL in request.scope:
             raise request.scope[REFUSAL]
         body += message.get("body", b"")
+        if before_growing is not None and len(body) > before_growing[0]:
+            before_growing[1]()
+            before_growing = None
         _check_length(body, max_bytes, setting)
         more = message.get("more_body", False)
     return bytes(body)

@@ -7,7 +7,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from http import HTTPStatus
@@ -113,16 +113,21 @@ async def get_manifest_schema(request: Request) -> Response:
 async def post_checkpoint(request: Request) -> Response:
     """Return model.safetensors for a manifest, a config.json, or a preset. `file` and `tensor` in the query ask for another file."""
     settings = request.app.state.settings
-    body = await json_body(request, max_bytes=settings.max_manifest_bytes, setting="WEIGHT_INIT_MAX_MANIFEST_BYTES")
     query = _query(request)
     file_name, shard_size = query.pop("file", None), query.pop("shard_size", None)
     of_tensor = {name: query.pop(name) for name in _OF_A_TENSOR if name in query}
     _check_nothing_left(query)
+    with ExitStack() as permit:  # of a long body, until it has been read
+        long = settings.max_body_bytes, lambda: permit.enter_context(request.app.state.manifests)
+        body = await json_body(
+            request, max_bytes=settings.max_manifest_bytes, setting="WEIGHT_INIT_MAX_MANIFEST_BYTES", before_growing=long
+        )
 
-    def read() -> CheckpointRequest:
-        return request_from_object(read_object(body, max_tensors=settings.max_checkpoint_tensors))
+        def read() -> CheckpointRequest:
+            return request_from_object(read_object(body, max_tensors=settings.max_checkpoint_tensors))
 
-    opened = await _opened(request, ("body", hashlib.sha256(body).digest()), read, shard_size, cost_s=len(body) * _S_PER_BYTE + _PRESET_S)
+        key = ("body", hashlib.sha256(body).digest())
+        opened = await _opened(request, key, read, shard_size, cost_s=len(body) * _S_PER_BYTE + _PRESET_S)
     if of_tensor:
         return _tensor(opened, request, of_tensor)
     return _file(opened, WHOLE_NAME if file_name is None else file_name, request)

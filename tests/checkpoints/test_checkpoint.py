@@ -252,6 +252,14 @@ def test_a_folder_with_another_checkpoint_is_refused_unless_forced(tmp_path: Pat
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", "model.safetensors.index.json", *shards.file_names}
 
 
+def test_a_disk_that_is_too_small_is_an_error_before_anything_is_written(tmp_path: Path) -> None:
+    tensors = [{"name": str(number), "shape": [2**37]} for number in range(20)]
+    large = checkpoint_of({"tensors": tensors, "defaults": NORMAL}, LIMITS)  # 10 TB
+    with pytest.raises(OSError, match="bytes needed"):
+        written(Shards(large), tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_damaged_shard_is_another_file(tmp_path: Path) -> None:
     shards = Shards(blocks(2, 100))
     written(shards, tmp_path)

@@ -195,6 +195,11 @@ def test_a_checkpoint_larger_than_the_limit_is_refused() -> None:
         checkpoint_of({"tensors": [{"name": "a", "shape": [300], **NORMAL}]}, Limits(max_checkpoint_bytes=1000))
 
 
+def test_too_many_ways_to_draw_are_refused() -> None:
+    tensors = [{"name": str(number), "shape": [number]} for number in range(10_001)]
+    assert "at most 10000 tensors that differ in more than their names" in refused(tensors, defaults=NORMAL)
+
+
 def test_an_unknown_tensor_is_refused_with_the_nearest_name() -> None:
     checkpoint = opened([{"name": f"h.{number}.weight", "shape": [2], **NORMAL} for number in range(2000)])
     with pytest.raises(UnknownName, match=r"Did you mean 'h\.0\.weight'"):

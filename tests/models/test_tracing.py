@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -130,10 +131,60 @@ def test_a_part_that_is_written_later_is_in_the_values() -> None:
         lambda m: m.w.bernoulli_(0.5),
         lambda m: nn.init.normal_(m.w).copy_(torch.randperm(48).reshape(6, 8)),
         lambda m: nn.init.normal_(m.w).clamp_(-1, 1),  # clamped, which is not truncated
+        lambda m: torch._foreach_mul_([nn.init.normal_(m.w)], 0.5),
+        lambda m: torch.mul(torch.ones(6, 8), 3, out=nn.init.normal_(m.w).data),  # written, but not the first operand
+        lambda m: m.w.copy_(torch.randn(8)),  # rows that are equal are not independent
+        lambda m: m.w.copy_(torch.randn(1, 8).expand(6, 8)),
+        lambda m: m.w.copy_(torch.randn(1, 8).repeat(6, 1)),
+        lambda m: m.w.copy_(torch.stack([torch.randn(8)] * 6)),
+        lambda m: m.w.copy_(torch.index_select(torch.randn(3, 8), 0, torch.tensor([0, 0, 1, 1, 2, 2]))),
+        lambda m: nn.init.orthogonal_(m.w.t()),  # whose columns, not rows, are then those of a basis
+        lambda m: m.w.copy_(torch.from_numpy(np.random.randn(6, 8))),
+        lambda m: m.w.copy_(torch.from_numpy(np.random.default_rng().normal(size=(6, 8)))),
+        lambda m: m.w.fill_(random.random()),
     ],
 )
 def test_what_no_scheme_draws_is_named(build: Callable[[nn.Module], object]) -> None:
     assert traced(build, 6, 8) == {}
+
+
+@pytest.mark.parametrize(
+    ("build", "shape", "fields"),
+    [
+        (lambda m: nn.init.kaiming_uniform_(m.w.t(), a=math.sqrt(5)), (4, 9), {"scheme": "uniform", "low": -0.5, "high": 0.5}),
+        (lambda m: nn.init.kaiming_normal_(m.w.view(6, 8), nonlinearity="linear"), (48,), {"scheme": "normal", "stddev": 8**-0.5}),
+        (lambda m: nn.init.kaiming_normal_(m.w.view(6, 8)), (48,), {"scheme": "normal", "stddev": 0.5}),
+    ],
+)
+def test_fans_are_those_of_the_shape_that_was_drawn(
+    build: Callable[[nn.Module], object], shape: tuple[int, ...], fields: dict[str, Any]
+) -> None:
+    found = traced(build, *shape)
+    assert found == {name: pytest.approx(value, rel=1e-12) if isinstance(value, float) else value for name, value in fields.items()}
+
+
+def test_a_part_is_what_was_last_written_over_it() -> None:
+    class Parts(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            table = torch.empty(1200, 1024)  # too large to compute
+            nn.init.normal_(table)
+            table[0].uniform_(0, 1)
+            table[:2].fill_(5.0)
+            table[:, :512].normal_(std=0.1)
+            self.covered, self.beside = nn.Parameter(table[0]), nn.Parameter(table[:, 512:])
+            self.left = nn.Parameter(table[:, :512])
+
+    result = trace_module(Parts, {})
+    assert result.untraced == ["covered", "beside"]
+    assert result.entries[2] == {"name": "left", "shape": [1200, 512], "scheme": "normal", "stddev": 0.1}
+
+
+def test_what_numpy_draws_from_a_seed_is_computed() -> None:
+    def build(module: nn.Module) -> None:
+        module.w.copy_(torch.from_numpy(np.random.default_rng(0).normal(size=(6, 8))))
+
+    assert traced(build, 6, 8)["values"] == pytest.approx(np.random.default_rng(0).normal(size=48), rel=1e-6)
 
 
 @pytest.mark.parametrize(("order", "reach_base"), [("alternating", False), ("halves", False), ("halves", True)])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -13,6 +15,7 @@ import pytest
 from safetensors.numpy import load
 
 from service.settings import Settings
+from tests.processes import until
 from tests.serving import serving
 
 LENET = "/checkpoint/lenet5"
@@ -256,6 +259,25 @@ def test_every_limit_is_a_setting(small: httpx.Client) -> None:
     fail(small.get("/checkpoint/gpt2"), 413, "WEIGHT_INIT_MAX_CHECKPOINT_TENSORS")
     fail(small.get("/checkpoint/gpt2?n_layer=1"), 413, "WEIGHT_INIT_MAX_CHECKPOINT_BYTES")
     assert small.get(LENET).status_code == 200
+
+
+def test_only_so_many_long_manifests_are_read_at_once() -> None:
+    body = json.dumps(MANIFEST | {"metadata": {"a": "b" * 100_000}}).encode()
+    headers = {"Content-Type": "application/json"}
+    go_on = threading.Event()
+
+    def slowly() -> Iterator[bytes]:
+        yield body[:90_000]
+        assert go_on.wait(30)
+        yield body[90_000:]
+
+    with serving(Settings(max_manifests=1)) as url, httpx.Client(base_url=url) as client, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(httpx.post, f"{url}/checkpoint", content=slowly(), headers=headers)
+        until(lambda: client.post("/checkpoint", content=body, headers=headers).status_code == 503)
+        assert client.post("/checkpoint", json=MANIFEST).status_code == 200  # a short one needs no permit
+        go_on.set()
+        assert first.result().status_code == 200
+        assert client.post("/checkpoint", content=body, headers=headers).status_code == 200
 
 
 def test_ten_million_tensors_are_too_many(http: httpx.Client) -> None:

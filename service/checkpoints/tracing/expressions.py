@@ -142,3 +142,8 @@ def _clamped(expression: Any, low: float | None, high: float | None) -> Expressi
 def draws_alone(expression: Expression | None) -> Expression | None:
     """Return an expression whose elements do not depend on where they are, so that a part or a rearrangement of them has it too."""
     return expression.draw if isinstance(expression, Named) else expression
+
+
+def repeated(expression: Expression | None) -> Expression | None:
+    """Return the expression of a tensor that has each element several times. Repeated draws are not independent."""
+    return expression if isinstance(expression, Constant) else None

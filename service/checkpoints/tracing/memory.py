@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from service.checkpoints.tracing.expressions import Constant, Expression, draws_alone
+from service.checkpoints.tracing.expressions import Constant, Expression, draws_alone, repeated
 
 MAX_REAL = 1 << 20  # elements of a tensor that is computed too; larger ones, such as a table of embeddings, are drawn
 
@@ -23,6 +23,7 @@ class Memory:
 
     storage: Any  # kept, so that no other memory gets its key
     expression: Expression | None = None
+    whole: Geometry | None = None  # of the tensor that wrote the expression: a scheme takes its fans from that shape
     real: Any = None
     writes: list[tuple[Geometry, Expression | None]] = field(default_factory=list)
 
@@ -58,15 +59,18 @@ class Memories:
         """Return what is known of a tensor."""
         memory = self.of(tensor)
         real = None if memory.real is None else memory.real.as_strided(tensor.size(), tensor.stride(), tensor.storage_offset())
-        if covers(tensor):
-            return Value(memory.expression if not memory.writes else None, real)
-        return Value(self._of_part(memory, geometry(tensor)), real)
+        part = geometry(tensor)
+        if part == memory.whole and not memory.writes:
+            return Value(memory.expression, real)
+        expression = self._of_part(memory, part)
+        return Value(expression if _is_one_to_one(part) else repeated(expression), real)
 
     def _of_part(self, memory: Memory, part: Geometry) -> Expression | None:
-        written = [expression for where, expression in memory.writes if where == part]
-        if written:
-            return written[-1]
-        return draws_alone(memory.expression) if not memory.writes else None
+        overlapping = [write for write in memory.writes if _may_overlap(write[0], part)]
+        if not overlapping:
+            return draws_alone(memory.expression)
+        where, expression = overlapping[-1]
+        return expression if where == part else None
 
     def write(self, tensor: Any, value: Value) -> None:
         """Give a tensor other values."""
@@ -75,7 +79,7 @@ class Memories:
         if real is None and isinstance(value.expression, Constant) and tensor.numel() <= MAX_REAL:
             real = torch.full(tensor.size(), value.expression.value, dtype=tensor.dtype, device="cpu")
         if covers(tensor):
-            memory.expression, memory.writes = value.expression, []
+            memory.expression, memory.whole, memory.writes = value.expression, geometry(tensor), []
             memory.real = None if real is None else _allocated(tensor)
         else:
             memory.writes.append((geometry(tensor), value.expression))
@@ -93,12 +97,40 @@ class Memories:
 
 def covers(tensor: Any) -> bool:
     """Return whether the tensor is all of its memory, each element once."""
-    return bool(tensor.numel() == _length(tensor))
+    return bool(tensor.numel() == _length(tensor)) and _is_one_to_one(geometry(tensor))
 
 
 def geometry(tensor: Any) -> Geometry:
     """Return where in its memory a tensor is."""
     return tensor.storage_offset(), tuple(tensor.size()), tuple(tensor.stride())
+
+
+def _is_one_to_one(part: Geometry) -> bool:
+    """Return whether no two elements share a place, as those of an expanded tensor do."""
+    reach = 0
+    for stride, length in sorted(zip(part[2], part[1])):
+        if length > 1 and stride <= reach:
+            return False
+        reach += (length - 1) * stride
+    return True
+
+
+def _may_overlap(one: Geometry, other: Geometry) -> bool:
+    """Return whether two parts may have elements in common. False is certain."""
+    if one[2] != other[2] or not (_is_one_to_one(one) and _is_one_to_one(other)):
+        return all(start <= end for start, end in ((one[0], _end(other)), (other[0], _end(one))))
+    remainders = [one[0], other[0]]
+    for stride, length, other_length in sorted(zip(one[2], one[1], other[1]), reverse=True):
+        first, second = (remainder // stride for remainder in remainders)
+        if first + length <= second or second + other_length <= first:
+            return False
+        remainders = [remainder % stride for remainder in remainders]
+    return True
+
+
+def _end(part: Geometry) -> int:
+    """Return the last place of a part."""
+    return part[0] + sum((length - 1) * stride for length, stride in zip(part[1], part[2]))
 
 
 def _length(tensor: Any) -> int:

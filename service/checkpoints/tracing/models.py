@@ -10,7 +10,8 @@ import torch
 
 from service.checkpoints.tracing.expressions import Constant
 from service.checkpoints.tracing.fields import Fields, of_expression, of_values, with_zero_row
-from service.checkpoints.tracing.memory import covers, geometry
+from service.checkpoints.tracing.generators import without_foreign_draws
+from service.checkpoints.tracing.memory import geometry
 from service.checkpoints.tracing.recorder import Recorder, recording
 from service.checkpoints.tracing.sources import Traced, is_drawn
 from service.core.errors import Unsupported
@@ -23,6 +24,10 @@ _DTYPES = {
 
 def trace_module(build: Callable[[], Any], metadata: Mapping[str, str]) -> Traced:
     """Trace a module: what its constructor does to the tensors of its state_dict. Raises Unsupported."""
+    return without_foreign_draws(lambda: _trace_module(build, metadata))
+
+
+def _trace_module(build: Callable[[], Any], metadata: Mapping[str, str]) -> Traced:
     with recording() as recorder:
         module = _built(build)
         if not isinstance(module, torch.nn.Module):
@@ -34,6 +39,10 @@ def trace_module(build: Callable[[], Any], metadata: Mapping[str, str]) -> Trace
 
 def trace_transformers(transformers: Any, model_class: Any, config: Any) -> Traced:
     """Trace a model of transformers: the tensors that it saves, under the names that it saves them by. Raises Unsupported."""
+    return without_foreign_draws(lambda: _trace_transformers(transformers, model_class, config))
+
+
+def _trace_transformers(transformers: Any, model_class: Any, config: Any) -> Traced:
     from transformers.core_model_loading import revert_weight_conversion
     from transformers.modeling_utils import remove_tied_weights_from_state_dict
 
@@ -125,7 +134,7 @@ def _with_zero_row(recorder: Recorder, tensor: Any) -> Fields | None:
     """Return the fields of a table whose one row was set to zero after all of it was drawn, or None."""
     memory = recorder.memory_of(tensor)
     fields = of_expression(memory.expression)
-    if fields is None or tensor.dim() != 2 or not covers(tensor) or not memory.writes:
+    if fields is None or tensor.dim() != 2 or memory.whole != geometry(tensor) or not memory.writes:
         return None
     features = tensor.shape[1]
     rows = {where[0] // features for where, _ in memory.writes}

@@ -14,8 +14,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
-from service.checkpoints.tracing.expressions import Constant, Expression, Named, Normal, Truncated, Uniform, apply, draws_alone
-from service.checkpoints.tracing.memory import MAX_REAL, UNKNOWN, Memories, Value, covers
+from service.checkpoints.tracing.expressions import Constant, Expression, Named, Normal, Truncated, Uniform, apply, draws_alone, repeated
+from service.checkpoints.tracing.memory import MAX_REAL, UNKNOWN, Memories, Value, covers, geometry
 from service.contract.request import InitRequest
 from service.contract.specification import initializer_of, specification_of
 from service.core.stream.distributions import Distribution, Draw
@@ -58,12 +58,18 @@ class Recorder(TorchDispatchMode):  # type: ignore[misc]
         if name == "_local_scalar_dense" and (scalar := self.value(args[0]).real) is not None:
             return scalar.item()  # a meta tensor has none
         before = self._operand(args[1]) if name == "copy_" else None
-        known = None if name in _EMPTY or name == "copy_" else self._computed(function, name, args, kwargs)
+        written = _written(function, args, kwargs)
+        is_in_place = len(written) == 1 and written[0] is args[0]
+        is_opaque = name in _EMPTY or name == "copy_" or (bool(written) and not is_in_place)
+        known = None if is_opaque else self._computed(function, name, args, kwargs)
         result = function(*args, **kwargs)
         if before is not None:
-            self.write(args[0], _copied(before, args[0]))
-        elif function._schema.is_mutable:
-            self._note_mutation(name, args, result, known)
+            self.write(args[0], _copied(before, args[0], is_repeated=args[1].numel() < args[0].numel()))
+        elif is_in_place:
+            self.write(args[0], _copied(known or UNKNOWN, args[0]))
+        elif written:  # to several tensors, or to that of `out`
+            for tensor in written:
+                self.write(tensor, UNKNOWN)
         else:
             self._note_result(name, args, result, known)
         return result
@@ -82,7 +88,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[misc]
         if plain in _ELEMENTWISE or plain.startswith("clamp"):
             return Value(self._elementwise(plain, args, kwargs), real)
         if plain in _REARRANGING and plain not in _PLACING:
-            return Value(self._rearranged(args), real)
+            return Value(self._rearranged(plain, args), real)
         return Value(None, real)
 
     def _real(self, function: Any, args: Any, kwargs: Any) -> Any:
@@ -124,20 +130,23 @@ class Recorder(TorchDispatchMode):  # type: ignore[misc]
             return float(value.real)
         return value.expression
 
-    def _rearranged(self, args: Any) -> Expression | None:
+    def _rearranged(self, name: str, args: Any) -> Expression | None:
         """Return the expression that all tensors share, which then holds wherever their elements are."""
         tensors = [operand for operand in tree_flatten(args)[0] if isinstance(operand, torch.Tensor)]
         expressions = {draws_alone(self.value(tensor).expression) for tensor in tensors if tensor.dtype.is_floating_point}
-        return expressions.pop() if len(expressions) == 1 else None
+        expression = expressions.pop() if len(expressions) == 1 else None
+        return repeated(expression) if self._repeats(name, args, tensors) else expression
 
-    def _note_mutation(self, name: str, args: Any, result: Any, known: Value | None) -> None:
-        target = args[0]
-        if isinstance(target, torch.Tensor):
-            self.write(target, _copied(known or UNKNOWN, target))
-        for operand in args[1:]:  # an operation that writes to several: what they hold is unknown from now on
-            if isinstance(operand, list | tuple) and name.startswith("_foreach"):
-                for tensor in operand:
-                    self.write(tensor, UNKNOWN)
+    def _repeats(self, name: str, args: Any, tensors: list[Any]) -> bool:
+        """Return whether an operation may take an element more than once."""
+        match name:
+            case "repeat":
+                return math.prod(args[1]) > 1
+            case "index_select":
+                index = self.value(args[2]).real
+                return index is None or index.unique().numel() < index.numel()
+        places = {(tensor.untyped_storage()._cdata, geometry(tensor)) for tensor in tensors}
+        return len(places) < len(tensors)
 
     def _note_result(self, name: str, args: Any, result: Any, known: Value | None) -> None:
         given = {operand.untyped_storage()._cdata for operand in _with_memory(args)}
@@ -178,14 +187,26 @@ def _with_memory(tree: Any) -> list[Any]:
     return [tensor for tensor in tensors if tensor.layout is torch.strided and not tensor.is_quantized]
 
 
-def _copied(value: Value, target: Any) -> Value:
+def _written(function: Any, args: Any, kwargs: Any) -> list[Any]:
+    """Return the tensors that an operation writes to, by its declaration."""
+    if not function._schema.is_mutable:
+        return []
+    given = [
+        kwargs.get(argument.name) if argument.kwarg_only or index >= len(args) else args[index]
+        for index, argument in enumerate(function._schema.arguments)
+        if argument.alias_info is not None and argument.alias_info.is_write
+    ]
+    return [operand for operand in tree_flatten(given)[0] if isinstance(operand, torch.Tensor)]
+
+
+def _copied(value: Value, target: Any, *, is_repeated: bool = False) -> Value:
     """Return what a tensor is after it has taken a value, whose shape may be broadcast."""
     real = value.real
     if isinstance(real, torch.Tensor):
         real = real.expand(target.size()) if real.numel() <= MAX_REAL else None
     elif real is not None:
         real = None
-    return Value(draws_alone(value.expression), real)
+    return Value(repeated(value.expression) if is_repeated else draws_alone(value.expression), real)
 
 
 def _drawn(name: str, args: Any, kwargs: Any) -> Expression | None:

@@ -106,7 +106,7 @@ def _config_in(path: Path) -> Mapping[str, Any]:
     file = path / CONFIG_NAME if path.is_dir() else path
     try:
         content = json.loads(file.read_bytes())
-    except ValueError:
+    except (ValueError, FileNotFoundError):
         content = None
     if not isinstance(content, dict):
         raise InvalidValue("from-transformers", expected="the JSON object of a config.json", received=str(file), action="Name such a file.")
