@@ -314,6 +314,7 @@ def test_the_limit_itself_is_allowed() -> None:
         Model.of("gpt2", {}).manifest(147)
 
 
+@pytest.mark.slow
 def test_counting_stops_at_a_million_tensors() -> None:
     with pytest.raises(TooLarge):
         Model.of("llama-7b", {"num_hidden_layers": 2**31}).num_parameters()

@@ -71,6 +71,7 @@ def test_shards_have_an_index(tmp_path: Path) -> None:
     assert len(set(found.values())) == 2
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_checkpoint_and_goes_on(tmp_path: Path) -> None:
     arguments = ["gpt2", "--set", "n_layer=4", "--shard-size", "30MB", "--quiet", "-o", str(tmp_path)]
     process = subprocess.Popen([*COMMAND, "checkpoint", *arguments])

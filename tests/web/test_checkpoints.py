@@ -280,6 +280,7 @@ def test_only_so_many_long_manifests_are_read_at_once() -> None:
         assert client.post("/checkpoint", content=body, headers=headers).status_code == 200
 
 
+@pytest.mark.slow
 def test_ten_million_tensors_are_too_many(http: httpx.Client) -> None:
     headers = {"Content-Type": "application/json"}
     fail(http.post("/checkpoint", content=b'{"tensors":[' + b",".join([b"{}"] * 10_000_000) + b"]}", headers=headers), 413, "_TENSORS")
@@ -287,6 +288,7 @@ def test_ten_million_tensors_are_too_many(http: httpx.Client) -> None:
     fail(http.post("/checkpoint", content=b"[" + b",".join([named] * 1_100_000) + b"]", headers=headers), 413, "MAX_MANIFEST_BYTES")
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_tensors_are_cached(http: httpx.Client) -> None:
     tensors = [{"name": f"h.{number}.weight", "shape": [8]} for number in range(100_000)]
     body = json.dumps({"tensors": tensors, "defaults": {"scheme": "zeros"}}).encode()
