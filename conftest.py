@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 
 import httpx
@@ -10,6 +11,10 @@ from hypothesis import settings
 
 from service.settings import Settings
 from tests.serving import serving
+from tests.tracing import NEED_TORCH
+
+# Modules that import torch. Without it, they cannot be searched for doctests, of which they have none.
+collect_ignore_glob = [] if importlib.util.find_spec("torch") else [f"service/checkpoints/tracing/{name}.py" for name in NEED_TORCH]
 
 # The same examples in each run. No deadline, because a slow machine is not a defect.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
