@@ -62,7 +62,7 @@ test-frameworks: .venv/frameworks  ## run the documents' torch and JAX examples 
 	@touch $@
 
 test-models: .venv/models  ## compare the presets and the tracing with transformers, torchvision and timm; installs them, which are large
-	$(BIN)/pytest -n auto --dist loadfile tests/models
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile tests/models
 
 .venv/conformance: .venv/develop
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[conformance]'

@@ -86,6 +86,23 @@ def test_a_post_request_is_passed_to_the_service(nginx: httpx.Client, http: http
 
 
 @needs_nginx
+def test_a_part_of_a_checkpoint_comes_from_the_cache(nginx: httpx.Client, http: httpx.Client) -> None:
+    url, part = "/checkpoint/mlp/model.safetensors?layer_sizes=1000,1000", {"Range": "bytes=1500000-2499999"}
+    first, repeated = (nginx.get(url, headers=part) for _ in range(2))
+    assert [response.headers["X-Cache-Status"] for response in (first, repeated)] == ["MISS", "HIT"]
+    assert first.status_code == repeated.status_code == 206
+    assert first.content == repeated.content == http.get(url).content[1_500_000:2_500_000]
+
+
+@needs_nginx
+def test_a_long_manifest_is_passed_to_the_service(nginx: httpx.Client, http: httpx.Client) -> None:
+    tensors = [{"name": f"h.{number}", "shape": [4], "scheme": "he_normal", "fan_in": 4} for number in range(3000)]
+    response = nginx.post("/checkpoint", json={"tensors": tensors})
+    assert response.status_code == 200
+    assert response.content == http.post("/checkpoint", json={"tensors": tensors}).content
+
+
+@needs_nginx
 def test_a_response_without_a_seed_is_never_cached(nginx: httpx.Client) -> None:
     first, second = (nginx.get("/init?shape=100,100&activation=relu") for _ in range(2))
     assert first.content != second.content

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import subprocess
 import sys
@@ -16,12 +17,16 @@ PROGRAM = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import tests.models.o
 ROW = re.compile(r"(.{14}) +(\d+\.\d\d) +(\d+\.\d\d) +(\d+)")
 
 
+pytestmark = pytest.mark.timeout(300)
+
+
 @pytest.fixture(scope="module")
 def output(tmp_path_factory: pytest.TempPathFactory) -> str:
     """What the example prints, in a folder with its picture."""
     folder = tmp_path_factory.mktemp("train_gpt")
     command = [sys.executable, "-c", PROGRAM, "--steps", "60", "--output", str(folder / "losses.svg")]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}  # another test may have the other core
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
     assert (folder / "losses.svg").read_text("utf-8").count("<path") > 10
     return done.stdout
