@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from service.checkpoints.checkpoint import Checkpoint, Drawn, Stored
+from service.checkpoints.compacting import glob_of
 from service.checkpoints.presets import ARCHITECTURES, PRESETS, Architecture, Model
 from service.checkpoints.rules import MATCH, Fields
 from service.contract.documents import ArchitectureDescription, CheckpointCatalogue, CheckpointRule, CheckpointSummary, PresetDescription
@@ -35,15 +36,17 @@ def summary_of(checkpoint: Checkpoint, file_names: Sequence[str], model: Model |
 
 
 def _rules(checkpoint: Checkpoint) -> Iterator[CheckpointRule]:
-    """Yield the rules in order with the tensors that each draws, and then the tensors that no rule draws, one by one."""
-    by_rule: dict[tuple[int, str], list[tuple[str, Drawn | Stored]]] = {}
+    """Yield the rules in order with the tensors that each draws, and then the tensors that no rule draws, together if they are alike."""
+    by_rule: dict[tuple[int, str, str], list[Drawn | Stored]] = {}
     rules = checkpoint.manifest.rules
     for name, source in checkpoint.tensors.items():
-        rule = source.rule if isinstance(source, Drawn) else None
-        key = (len(rules), name) if rule is None else (rule, rules[rule].match)
-        by_rule.setdefault(key, []).append((name, source))
-    for (_, match), drawn in sorted(by_rule.items(), key=lambda item: item[0][0]):
-        yield _rule(match, [source for _, source in drawn])
+        if isinstance(source, Drawn) and source.rule is not None:
+            key = (source.rule, rules[source.rule].match, "")
+        else:
+            key = (len(rules), glob_of(name), source.initializer.scheme.name if isinstance(source, Drawn) else "")
+        by_rule.setdefault(key, []).append(source)
+    for (_, match, _), sources in sorted(by_rule.items(), key=lambda item: item[0][0]):
+        yield _rule(match, sources)
 
 
 def _rule(match: str, sources: Sequence[Drawn | Stored]) -> CheckpointRule:

@@ -51,13 +51,13 @@ def _rules(entries: Sequence[Entry]) -> list[Entry]:
     kinds: dict[str, list[Entry]] = {}
     for entry in entries:
         if says_how_to_draw(entry):
-            kinds.setdefault(_glob(entry["name"]), []).append(entry)
+            kinds.setdefault(glob_of(entry["name"]), []).append(entry)
     kept = list(kinds.items()) if len(kinds) <= MAX_RULES else sorted(kinds.items(), key=lambda kind: -len(kind[1]))[:MAX_RULES]
     ordered = sorted(kept, key=lambda kind: kind[0].count("*"))  # h.*.weight also matches h.0.mlp.0.weight, which has its own rule
     return [{MATCH: glob, **_drawing(drawn[0])} for glob, drawn in sorted(ordered, key=lambda kind: -kind[0].count("."))]
 
 
-def _glob(name: str) -> str:
+def glob_of(name: str) -> str:
     """Return the glob of the names that differ in their numbers alone. Characters with a meaning in globs stand for themselves."""
     escaped = _SPECIAL.sub(lambda found: f"[{found[0]}]", name)
     return _NUMBER.sub("*", escaped)

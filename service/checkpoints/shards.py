@@ -103,7 +103,7 @@ class Shard:
         tensors = self.checkpoint.tensors
         return header(((name, tensors[name].row) for name in self.names), self.checkpoint.metadata)
 
-    @property
+    @cached_property
     def etag(self) -> str:
         """A validator: two are equal exactly when the bytes of the files are."""
         return hashlib.blake2b(self.header, digest_size=16).hexdigest()

@@ -8,11 +8,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from http import HTTPStatus
 from typing import Any
 
+import orjson
 from fastapi import Request
 from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
@@ -22,7 +23,7 @@ from service.checkpoints.checkpoint import Checkpoint, checkpoint_of
 from service.checkpoints.manifest import read_object
 from service.checkpoints.presets import Model, find_preset
 from service.checkpoints.request import CheckpointRequest, request_from_object, request_from_pairs
-from service.checkpoints.shards import DEFAULT_SHARD_BYTES, INDEX_NAME, WHOLE_NAME, Shards, is_shard_name, shard_bytes_from
+from service.checkpoints.shards import DEFAULT_SHARD_BYTES, INDEX_NAME, WHOLE_NAME, Shard, Shards, is_shard_name, shard_bytes_from
 from service.contract import documents
 from service.contract.answer import Limits, answer
 from service.core.errors import InvalidValue, UnknownName
@@ -35,12 +36,14 @@ from service.web.openapi.checkpoints import FILE, MANIFEST_SCHEMA, POST_CHECKPOI
 from service.web.problems import HttpProblem
 from service.web.responses import streaming
 from service.web.responses.checkpoint import checkpoint_response
-from service.web.responses.documents import document_response
+from service.web.responses.documents import body_response, document_response
 from service.web.responses.negotiation import accepted_format
 from service.web.responses.tensor import tensor_response
 
 _PRESET_S = 0.2  # of CPU time, to list the tensors of a large preset
 _S_PER_BYTE = 2e-7  # of CPU time, to read a manifest
+_QUICK_TENSORS = 2000  # whose header takes some milliseconds
+_S_PER_TENSOR = 5e-6  # of CPU time, to write the header or a document
 _LONG = ("files", "rules", "tied")  # parts of a summary that may be too long for a header
 _OF_A_TENSOR = ("tensor", "slice", "format")
 
@@ -53,6 +56,7 @@ class Opened:
 
     shards: Shards
     model: Model | None
+    ready: set[str] = field(default_factory=set)  # the files whose headers are made
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -130,7 +134,7 @@ async def post_checkpoint(request: Request) -> Response:
         opened = await _opened(request, key, read, shard_size, cost_s=len(body) * _S_PER_BYTE + _PRESET_S)
     if of_tensor:
         return _tensor(opened, request, of_tensor)
-    return _file(opened, WHOLE_NAME if file_name is None else file_name, request)
+    return await _file(opened, WHOLE_NAME if file_name is None else file_name, request)
 
 
 @routes.head("/checkpoint/{preset}", include_in_schema=False)
@@ -162,7 +166,7 @@ async def get_checkpoint_file(request: Request) -> Response:
     query = _query(request)
     of_tensor = {name: query.pop(name) for name in _OF_A_TENSOR if name in query}
     opened = await _opened_preset(request, query)
-    return _tensor(opened, request, of_tensor) if of_tensor else _file(opened, file_name, request)
+    return _tensor(opened, request, of_tensor) if of_tensor else await _file(opened, file_name, request)
 
 
 async def _opened_preset(request: Request, query: dict[str, str]) -> Opened:
@@ -193,15 +197,34 @@ async def _opened(
 
 def _open(read: Callable[[], CheckpointRequest], limits: Limits, shard_bytes: int) -> Opened:
     requested = read()
-    return Opened(Shards(checkpoint_of(requested.read(limits), limits), shard_bytes), requested.model())
+    opened = Opened(Shards(checkpoint_of(requested.read(limits), limits), shard_bytes), requested.model())
+    opened.metadata_text  # noqa: B018  # computed on this thread, not on the event loop
+    return opened
 
 
-def _file(opened: Opened, file_name: str, request: Request) -> Response:
-    if is_shard_name(file_name):
-        with _not_found():
-            shard = opened.shards.shard(file_name)
-        return checkpoint_response(shard, opened.metadata_text, request)
-    return document_response(_DOCUMENTS[_check_file_name(file_name)](opened), request)
+async def _file(opened: Opened, file_name: str, request: Request) -> Response:
+    """Return a file. The header of a file of many tensors is made on a thread, and so is a long document."""
+    _check_file_name(file_name)
+    work, tensors = partial(_prepared, opened, file_name), len(opened.checkpoint.tensors)
+    if tensors <= _QUICK_TENSORS or file_name in opened.ready:
+        prepared = work()
+    else:
+        key = (id(opened), file_name)
+        prepared = await request.app.state.computations.run(key, work, cost_s=tensors * _S_PER_TENSOR)
+    if isinstance(prepared, Shard):
+        return checkpoint_response(prepared, opened.metadata_text, request)
+    return body_response(prepared, request)
+
+
+def _prepared(opened: Opened, file_name: str) -> Shard | bytes:
+    """Return a shard with its header, or the bytes of a document. Raises HttpProblem 404."""
+    if not is_shard_name(file_name):
+        return orjson.dumps(_DOCUMENTS[file_name](opened))
+    with _not_found():
+        shard = opened.shards.shard(file_name)
+    shard.etag  # noqa: B018  # of the header
+    opened.ready.add(file_name)
+    return shard
 
 
 def _config(opened: Opened) -> Mapping[str, Any]:

@@ -21,7 +21,11 @@ def document_response(content: Mapping[str, Any], request: Request) -> Response:
 
     Raises HttpProblem 412.
     """
-    body = orjson.dumps(content)
+    return body_response(orjson.dumps(content), request)
+
+
+def body_response(body: bytes, request: Request) -> Response:
+    """Return a document that is written already, as `document_response` does. Raises HttpProblem 412."""
     headers = {"Cache-Control": _ONE_HOUR, "ETag": f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'}
     if is_unmodified(request.method, request.headers, headers["ETag"]):
         return Response(status_code=304, headers=headers)
