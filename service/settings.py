@@ -67,8 +67,8 @@ def _rate(value: object) -> str | None:
 
 
 def _by_memory(most: int, *, bytes_each: int) -> int:
-    """Return `most`, or as many as the memory of this process can hold."""
-    return min(most, spare_memory_bytes() // bytes_each)
+    """Return `most`, or as many as the memory of this process can hold, and at least 1."""
+    return max(1, min(most, spare_memory_bytes() // bytes_each))
 
 
 # NoDecode, because the environment holds plain text, not JSON.
@@ -135,7 +135,10 @@ class Settings(BaseSettings):
         default=1 << 44, ge=1, description="Largest checkpoint to serve, in bytes. It is computed while it is sent, and stored nowhere."
     )
     max_manifest_bytes: int = Field(
-        default=32 << 20, ge=1, description="Longest body of a request for a checkpoint, which may list every tensor of a model."
+        default_factory=lambda: _by_memory(32 << 20, bytes_each=16),
+        ge=1,
+        description="Longest body of a request for a checkpoint, which may list every tensor of a model. Reading it takes up to 16 times as"
+        " much memory. The default is 32 MiB, or less if the container has less than 1 GiB.",
     )
     max_manifests: int = Field(
         default_factory=lambda: _by_memory(8, bytes_each=128 << 20),

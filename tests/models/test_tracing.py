@@ -20,7 +20,7 @@ from torch import nn
 from service.checkpoints.checkpoint import Checkpoint, Drawn, checkpoint_of
 from service.checkpoints.presets import Model
 from service.checkpoints.tracing.models import trace_module
-from service.checkpoints.tracing.sources import Traced, from_safetensors, from_timm, from_torch, from_transformers
+from service.checkpoints.tracing.sources import Traced, _library, from_safetensors, from_timm, from_torch, from_transformers
 from service.contract.answer import Limits
 from service.core.errors import InvalidValue, UnknownName, Unsupported
 from tests.models.test_presets import TRANSFORMERS, assert_drawn_alike, built, shapes
@@ -178,6 +178,23 @@ def test_a_part_is_what_was_last_written_over_it() -> None:
     result = trace_module(Parts, {})
     assert result.untraced == ["covered", "beside"]
     assert result.entries[2] == {"name": "left", "shape": [1200, 512], "scheme": "normal", "stddev": 0.1}
+
+
+def test_a_causal_mask_of_infinities_does_not_stop_the_trace() -> None:
+    def build(module: nn.Module) -> None:
+        module.mask = torch.full((4, 4), float("-inf")).triu(1)
+        module.register_buffer("bias", torch.full((2,), float("-inf")))
+        nn.init.ones_(module.w)
+
+    class Masked(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = nn.Parameter(torch.empty(3))
+            build(self)
+
+    result = trace_module(Masked, {})
+    assert result.entries[0] == {"name": "w", "shape": [3], "scheme": "ones"}
+    assert result.untraced == ["bias"]  # JSON has no infinity
 
 
 def test_what_numpy_draws_from_a_seed_is_computed() -> None:
@@ -340,11 +357,13 @@ def test_models_of_torchvision_are_traced(name: str) -> None:
 def test_a_file_gives_names_and_shapes(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
-    save_file({"b": torch.zeros(3, 2), "a": torch.zeros(4, dtype=torch.bfloat16)}, tmp_path / "m.safetensors")
+    tensors = {"b": torch.zeros(3, 2), "a": torch.zeros(4, dtype=torch.bfloat16), "i": torch.zeros(1, dtype=torch.int64)}
+    save_file(tensors, tmp_path / "m.safetensors")
     result = from_safetensors(tmp_path / "m.safetensors")
     assert sorted(result.manifest["tensors"], key=lambda row: str(row["name"])) == [
         {"name": "a", "shape": [4], "dtype": "bfloat16"},
         {"name": "b", "shape": [3, 2]},
+        {"name": "i", "shape": [1], "dtype": "int64"},  # whose values have to be given
     ]
     (tmp_path / "other").write_bytes(b"\x93NUMPY" + b"0" * 100)
     with pytest.raises(InvalidValue, match="a safetensors file"):
@@ -368,6 +387,20 @@ def test_a_file_gives_names_and_shapes(tmp_path: Path) -> None:
 def test_a_wrong_source_is_named(source: Callable[[], Traced], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         source()
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import absent_library", "cannot import absent_library. Install what tracing needs: pip install 'weight-init\\[trace\\]'"),
+        ("raise RuntimeError('operator does not exist')", "cannot import broken_timm: RuntimeError: operator does not exist"),
+    ],
+)
+def test_a_library_that_cannot_be_imported_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, message: str) -> None:
+    (tmp_path / "broken_timm.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ImportError, match=message):
+        _library("broken_timm")
 
 
 # the command
@@ -408,6 +441,9 @@ def test_an_untraced_tensor_is_named_and_the_status_is_three(tmp_path: Path) -> 
         (["--from-timm", "x", "--from-torch", "y:z"], "received 'from-torch, from-timm'"),
         (["--from-torch", "torch.nn:Linear", "--args", "[1]"], "a JSON object"),
         (["--from-transformers", "broken.json"], "the JSON object of a config.json"),
+        (["--from-transformers", "missing.json"], "the JSON object of a config.json"),
+        (["--from-safetensors", "missing.safetensors"], "a safetensors file"),
+        (["--from-safetensors", "."], "a safetensors file"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_named(tmp_path: Path, arguments: list[str], message: str) -> None:

@@ -22,7 +22,7 @@ def of_expression(expression: Expression | None) -> Fields | None:
     """Return the fields of a tensor with these values, or None if no scheme has them."""
     match expression:
         case Constant(value):
-            return _constant(value)
+            return _constant(value) if math.isfinite(value) else None
         case Normal(mean, stddev):
             return {"scheme": "normal"} | ({"mean": mean} if mean else {}) | {"stddev": stddev}
         case Uniform(low, high):

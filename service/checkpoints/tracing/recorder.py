@@ -238,8 +238,10 @@ def _bounds(name: str, args: Any, kwargs: Any) -> tuple[float | None, float | No
 def _requested_size(args: Any) -> int:
     """Return the number of elements that a factory is asked for, as far as its arguments tell."""
     sizes = [value for value in args if isinstance(value, list | tuple)]
-    numbers = [int(value) for value in args if isinstance(value, int | float) and not isinstance(value, bool)]
-    return math.prod(sizes[0]) if sizes and all(isinstance(value, int) for value in sizes[0]) else max([*map(abs, numbers), 0])
+    if sizes and all(isinstance(value, int) for value in sizes[0]):
+        return math.prod(sizes[0])
+    numbers = [abs(value) for value in args if isinstance(value, int | float) and not isinstance(value, bool)]
+    return int(max((value for value in numbers if math.isfinite(value)), default=0))
 
 
 def _on_cpu(operand: Any, values: dict[int, Any]) -> Any:

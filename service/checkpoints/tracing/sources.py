@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from service.checkpoints.compacting import compact
-from service.checkpoints.literals import VALUES
+from service.checkpoints.literals import LITERAL_DTYPES, VALUES
 from service.core.errors import InvalidValue, Unsupported, unknown_name
-from service.core.tensors.dtypes import DTYPES
 
 CONFIG_NAME = "config.json"
 _MAX_HEADER_BYTES = 100_000_000  # as in the library of the format
-_DTYPES = {row.safetensors: row.name for row in DTYPES.values()}
+_DTYPES = {code: name for name, (_, code) in LITERAL_DTYPES.items()}
 
 Entry = dict[str, Any]
 
@@ -70,6 +69,8 @@ def from_timm(name: str, args: Mapping[str, Any]) -> Traced:
 
 def from_safetensors(path: Path) -> Traced:
     """Return the names and shapes in a safetensors file, none of which says how it is drawn. Raises InvalidValue, OSError."""
+    if not path.is_file():
+        raise _not_safetensors(path)
     with open(path, "rb") as file:
         length = struct.unpack("<Q", file.read(8).ljust(8, b"\0"))[0]
         if not 2 <= length <= min(_MAX_HEADER_BYTES, path.stat().st_size):
@@ -87,7 +88,8 @@ def _entry_of_row(name: str, row: Mapping[str, Any]) -> Entry:
 
 
 def _dtype_of(code: str) -> Entry:
-    return {"dtype": _DTYPES[code]} if code in _DTYPES and code != "F32" else {}
+    """Return the dtype, unless it is that of a manifest by default. One that cannot be drawn is kept too, and refused when it is drawn."""
+    return {} if code == "F32" else {"dtype": _DTYPES.get(code, code)}
 
 
 def _not_safetensors(path: Path) -> InvalidValue:
@@ -100,6 +102,8 @@ def _library(name: str) -> Any:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise ImportError(f"cannot import {error.name}. Install what tracing needs: pip install 'weight-init[trace]'") from None
+    except Exception as error:  # such as a torchvision that is compiled for another torch, which timm imports
+        raise ImportError(f"cannot import {name}: {type(error).__name__}: {error}. Install builds that fit the one of torch.") from error
 
 
 def _config_in(path: Path) -> Mapping[str, Any]:
