@@ -14,6 +14,8 @@ from service.checkpoints.checkpoint import checkpoint_of
 from service.checkpoints.tracing.sources import Traced, from_safetensors, from_timm, from_torch, from_transformers
 from service.cli.output import EXIT_IO, EXIT_UNTRACED, fail, print_json, say, write_json
 from service.core.errors import InvalidValue
+from service.core.tensors.dtypes import find_dtype
+from service.core.tensors.tensor import check_seed
 from service.files.writing import STANDARD_OUTPUT
 from service.settings import Settings
 
@@ -49,6 +51,10 @@ def manifest(
         raise InvalidValue(
             "source", expected=f"one of --{', --'.join(sources)}", received=", ".join(given) or "none", action="Say where the model is."
         )
+    if seed is not None:
+        check_seed(seed)
+    if dtype is not None:
+        find_dtype(dtype)
     try:
         traced = sources[given[0]][1]()
     except ImportError as error:
@@ -83,6 +89,6 @@ def _report(traced: Traced, chosen: dict[str, Any], *, quiet: bool) -> None:
         say(f"{len(traced.untraced)} of {len(traced.entries)} tensors: nothing says how they are drawn: {names}", typer.colors.YELLOW)
         say('Add rules for them, such as {"match": "*.weight", "scheme": "normal", "stddev": 0.02}.', typer.colors.YELLOW)
         sys.exit(EXIT_UNTRACED)
-    checkpoint_of(chosen | traced.manifest, Settings().limits)  # raises what is wrong with a seed, a dtype or a shape
+    checkpoint_of(chosen | traced.manifest, Settings().limits)  # raises what is above a limit
     if not quiet:
         say(f"{len(traced.entries)} tensors, {len(traced.manifest['rules'])} rules, {len(traced.tied)} tied")

@@ -444,6 +444,8 @@ def test_an_untraced_tensor_is_named_and_the_status_is_three(tmp_path: Path) -> 
         (["--from-transformers", "missing.json"], "the JSON object of a config.json"),
         (["--from-safetensors", "missing.safetensors"], "a safetensors file"),
         (["--from-safetensors", "."], "a safetensors file"),
+        (["--from-torch", "torch.nn:Linear", "--seed", "-1"], "an integer from 0 to 2^64 - 1"),
+        (["--from-torch", "torch.nn:Linear", "--dtype", "int7"], "the name of a dtype"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_named(tmp_path: Path, arguments: list[str], message: str) -> None:
