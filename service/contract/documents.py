@@ -19,6 +19,9 @@ _PARAMETER_VALUES = {"additionalProperties": True, "description": "Parameters by
 ParameterValues = TypeAliasType("ParameterValues", Annotated[dict[str, Value], WithJsonSchema(_PARAMETER_VALUES)])
 
 
+_CONFIG = {"additionalProperties": True, "description": "The fields that differ from the defaults of the architecture.", "type": "object"}
+
+
 class AppliedActivation(TypedDict, total=False):
     """An activation: its name with its parameters beside it, or a formula."""
 
@@ -286,7 +289,7 @@ class PresetDescription(TypedDict):
     architecture: str
     parameters: int
     bytes: Annotated[dict[str, int], Field(description="the length of its tensors for each dtype")]
-    config: Annotated[dict[str, Any], Field(description="the fields that differ from the defaults of the architecture")]
+    config: Annotated[dict[str, Any], WithJsonSchema(_CONFIG)]
 
 
 class CheckpointCatalogue(TypedDict):
