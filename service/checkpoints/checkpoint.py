@@ -31,10 +31,11 @@ from service.files.formats import FORMATS
 from service.files.safetensors import Row, check_tensor_name
 from service.files.virtual import Literal, Segment, TensorBytes
 
-_NOT_IN_MANIFESTS = ("slice", "format")  # about one response; a checkpoint holds whole tensors in one format
+NOT_IN_MANIFESTS = ("slice", "format")  # about one response; a checkpoint holds whole tensors in one format
 _OF_ONE_TENSOR = ("name", "shape", VALUES)
 MAX_DIFFERENT = 10_000  # ways to draw a tensor in one checkpoint; each takes 0.2 ms and 8 KiB, and no model has many
 _MAX_LISTED = 10  # names in an error or a warning
+_MAX_SHOWN = 80  # characters of such a name
 _MAX_SUGGESTED_FROM = 1000  # names; comparing one takes 20 µs
 _SAFETENSORS = FORMATS["safetensors"]
 _COMPACT = json.JSONEncoder(separators=(",", ":"))
@@ -139,7 +140,7 @@ class Checkpoint:
             "layout": self.manifest.layout,
             "rules": [rule.model_dump() for rule in self.manifest.rules],
             "defaults": self.manifest.defaults,
-            "tensors": self.digest,
+            "digest": self.digest,
         }
         text = _COMPACT.encode({name: value for name, value in made.items() if value not in (None, [], {})})
         return {**self.manifest.metadata, "weight_init": text}
@@ -243,7 +244,7 @@ class _Reader:
         return self._drawn[key]
 
     def _resolved(self, fields: Fields, name: str, rule: int | None) -> Drawn:
-        for field in _NOT_IN_MANIFESTS:
+        for field in NOT_IN_MANIFESTS:
             if field in fields:
                 raise InvalidValue(field, expected="no such field in a manifest", received=fields[field], action="Leave it out.")
         initializer, tensor = tensor_of(read_fields(InitRequest, fields | {"name": name}))
@@ -298,8 +299,9 @@ def _unknown_tensor(field: str, name: str, known: list[str]) -> UnknownName:
 
 
 def _some(names: list[str]) -> list[str]:
-    """Return the first names, and how many more there are."""
-    return names if len(names) <= _MAX_LISTED else [*names[:_MAX_LISTED], f"and {len(names) - _MAX_LISTED} more"]
+    """Return the beginnings of the first names, and how many more there are. A warning has to fit into a header."""
+    first = [name if len(name) <= _MAX_SHOWN else f"{name[:_MAX_SHOWN]}…" for name in names[:_MAX_LISTED]]
+    return first if len(names) <= _MAX_LISTED else [*first, f"and {len(names) - _MAX_LISTED} more"]
 
 
 def _check_tied(tied: Mapping[str, str], tensors: Mapping[str, Source]) -> None:

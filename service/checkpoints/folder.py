@@ -11,11 +11,9 @@ from typing import Any
 
 import orjson
 
-from service.checkpoints.shards import INDEX_NAME, Shard, Shards, is_shard_name
+from service.checkpoints.shards import CONFIG_NAME, INDEX_NAME, Shard, Shards, is_shard_name
 from service.core.errors import InvalidValue
 from service.files.writing import Advance, write_file
-
-CONFIG_NAME = "config.json"
 
 
 def write_folder(shards: Shards, folder: Path, config: Mapping[str, Any] | None, *, force: bool, advance: Advance) -> int:

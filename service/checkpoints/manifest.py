@@ -34,7 +34,7 @@ class Rule(BaseModel):
 class Manifest(BaseModel):
     """The tensors of a checkpoint, and how to draw each.
 
-    A tensor has the fields of a request to /init, which the first rule that matches its name and `defaults` complete.
+    A tensor has the fields of a request to /init. The first rule that matches its name fills in what it leaves out, and then `defaults`.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid")
@@ -58,11 +58,6 @@ class Manifest(BaseModel):
         description="an object: the name of a tensor that shares the values of another, and the name of that one, which is stored",
     )
     metadata: dict[str, str] = Field(default={}, description="an object of strings that describe the checkpoint")
-
-
-def read_manifest(body: bytes, *, max_tensors: int) -> Manifest:
-    """Read the JSON of a manifest. Raises InvalidRequest, InitError."""
-    return manifest_from(read_object(body, max_tensors=max_tensors), max_tensors=max_tensors)
 
 
 def read_object(body: bytes, *, max_tensors: int) -> Entry:

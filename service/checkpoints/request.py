@@ -9,9 +9,8 @@ from typing import Any
 from service.checkpoints.manifest import DEFAULT_SEED, Manifest, manifest_from
 from service.checkpoints.presets import Model
 from service.contract.answer import Limits
-from service.contract.request import InitRequest
+from service.contract.reading import unique_keys
 from service.core.errors import InvalidValue
-from service.core.parameters import as_integer
 from service.core.tensors.dtypes import DTYPES
 
 _DEFAULT_DTYPE = "float32"
@@ -30,7 +29,7 @@ class CheckpointRequest:
     config: Mapping[str, Any] | None = None
     manifest: Mapping[str, Any] | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
-    seed: int | str | None = None
+    seed: Any = None  # which the manifest checks
     dtype: str | None = None
     variant: str | None = None
 
@@ -42,15 +41,13 @@ class CheckpointRequest:
             return Model.of_config(self.config, self.overrides, variant=self.variant)
         return None
 
-    def read(self, limits: Limits) -> Manifest:
-        """Return the manifest. Raises InvalidRequest, InitError."""
-        model, asked = self.model(), {"seed": self.seed, "dtype": self.dtype}
-        content: dict[str, Any]
+    def manifest_of(self, model: Model | None, limits: Limits) -> Manifest:
+        """Return the manifest: that of its model, or the one that was given. Raises InvalidRequest, InitError."""
         if model is None:
-            assert self.manifest is not None
-            content = dict(self.manifest)
+            content = dict(self.manifest or {})
         else:
             content = {"seed": DEFAULT_SEED, "dtype": self._dtype_of_config(), **model.manifest(limits.max_checkpoint_tensors)}
+        asked = {"seed": self.seed, "dtype": self.dtype}
         content |= {name: value for name, value in asked.items() if value is not None}
         return manifest_from(content, max_tensors=limits.max_checkpoint_tensors)
 
@@ -93,28 +90,15 @@ def request_from_pairs(
     pairs: Iterable[tuple[str, Any]], *, preset: str | None = None, config: Mapping[str, Any] | None = None
 ) -> CheckpointRequest:
     """Read the fields beside a preset or a config.json, as in a query or on a command line. Raises InvalidValue for a repeated one."""
-    fields: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in fields:
-            raise InvalidValue(name, expected="each field once", received=f"{name} twice", action="Remove one of them.")
-        fields[name] = value
+    fields = unique_keys(list(pairs))
     for name in ("dtype", "variant"):
         if not isinstance(fields.get(name, ""), str):
             raise InvalidValue(name, expected="a name", received=fields[name], action="See /checkpoints for the choices.")
     return CheckpointRequest(
         preset=preset,
         config=config,
-        seed=_seed(fields.get("seed")),
+        seed=fields.get("seed"),
         dtype=fields.get("dtype"),
         variant=fields.get("variant"),
         overrides={name: value for name, value in fields.items() if name not in _PARAMETERS},
     )
-
-
-def _seed(given: object) -> int | str | None:
-    """Return a seed as an integer, if it is one. Raises InvalidValue."""
-    text = given if isinstance(given, str) else None
-    value = int(text) if text is not None and text.isascii() and text.isdigit() and len(text) <= 20 else as_integer(given)
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-        return value
-    raise InvalidValue("seed", expected=InitRequest.model_fields["seed"].description or "", received=given, action="Give an integer.")

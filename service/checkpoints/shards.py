@@ -18,6 +18,7 @@ from typing_extensions import override
 from service.checkpoints.checkpoint import Checkpoint
 from service.core.errors import InvalidValue, unknown_name
 from service.core.tensors.tensor import VirtualTensor
+from service.files.formats import FORMATS
 from service.files.safetensors import header, in_order
 from service.files.virtual import Buffer, Literal, Segment, VirtualFile, fill_with_parts, parts_between, read_parts
 
@@ -25,8 +26,10 @@ DEFAULT_SHARD_BYTES = 5 * 10**9
 MIN_SHARD_BYTES = 10**6  # a smaller one divides a large model into millions of files
 WHOLE_NAME = "model.safetensors"
 INDEX_NAME = "model.safetensors.index.json"
-FILE_NAMES = (WHOLE_NAME, INDEX_NAME, "config.json", "manifest.json")  # and the shards
-MEDIA_TYPE = "application/x-safetensors"
+CONFIG_NAME = "config.json"
+MANIFEST_NAME = "manifest.json"
+FILE_NAMES = (WHOLE_NAME, INDEX_NAME, CONFIG_NAME, MANIFEST_NAME)  # and the shards
+MEDIA_TYPE = FORMATS["safetensors"].media_type
 
 SHARD_PATTERN = r"model-[0-9]{5,7}-of-[0-9]{5,7}\.safetensors"
 _SHARD_NAME = re.compile(SHARD_PATTERN)
@@ -142,6 +145,10 @@ class Shards:
             rows = {name: self.checkpoint.tensors[name].row for name in names}
             self._opened[file_name] = Shard(self.checkpoint, file_name, tuple(in_order(rows)))
         return self._opened[file_name]
+
+    def has_header(self, file_name: str) -> bool:
+        """Return whether the header of a file is made, which takes long for many tensors."""
+        return file_name in self._opened and "header" in vars(self._opened[file_name])
 
     def __iter__(self) -> Iterator[Shard]:
         return map(self.shard, self.file_names)

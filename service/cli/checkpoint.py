@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from service.checkpoints import catalogue
-from service.checkpoints.checkpoint import Checkpoint, checkpoint_of
-from service.checkpoints.folder import CONFIG_NAME, write_folder
+from service.checkpoints.folder import write_folder
 from service.checkpoints.manifest import read_object
-from service.checkpoints.presets import Model
+from service.checkpoints.opening import Opened, open_checkpoint
 from service.checkpoints.request import CheckpointRequest, request_from_object, request_from_pairs
-from service.checkpoints.shards import DEFAULT_SHARD_BYTES, WHOLE_NAME, Shards, shard_bytes_from
-from service.cli.output import EXIT_INVALID, fail, print_json, print_table, say
-from service.cli.writing import PROGRESS_FROM_BYTES, cleanup_before_signal, load_kernels, load_kernels_for, progress
-from service.contract.answer import Limits
+from service.checkpoints.shards import CONFIG_NAME, WHOLE_NAME
+from service.cli.output import EXIT_INVALID, fail, print_json, print_table, say, size
+from service.cli.writing import PROGRESS_FROM_BYTES, cleanup_before_signal, load_kernels_for, progress, with_kernels_if_too_slow
 from service.contract.documents import CheckpointSummary
-from service.core.errors import InvalidValue, TooSlow
+from service.core.errors import InvalidValue
 from service.core.tensors.dtypes import DTYPES
 from service.files.writing import STANDARD_OUTPUT, is_standard_output, write_file
 from service.settings import Settings
@@ -55,16 +52,14 @@ def checkpoint(
     """
     settings = Settings()
     request = _request(source, _pairs(overrides or [], seed=seed, dtype=dtype, variant=variant), settings)
-    opened, model = _open(request, settings, quiet=quiet), request.model()
-    shards = Shards(opened, DEFAULT_SHARD_BYTES if shard_size is None else shard_bytes_from(shard_size))
-    summary = catalogue.summary_of(opened, shards.file_names, model)
+    opened = with_kernels_if_too_slow(lambda: open_checkpoint(request, settings.limits, shard_size), settings, quiet=quiet)
     if dry_run:
-        _print_summary(summary, as_json=json)
+        _print_summary(opened.summary, as_json=json)
         return
-    load_kernels_for(opened.seconds, settings, quiet=quiet)
-    present = _write(shards, model, output, force=force, quiet=quiet)
+    load_kernels_for(opened.checkpoint.seconds, settings, quiet=quiet)
+    present = _write(opened, output, force=force, quiet=quiet)
     if not quiet:
-        _report(summary, present)
+        _report(opened.summary, present)
 
 
 def checkpoints(json: _JSON = False) -> None:
@@ -73,7 +68,7 @@ def checkpoints(json: _JSON = False) -> None:
     if json or not sys.stdout.isatty():
         print_json(content)
         return
-    rows = ((row["name"], row["architecture"], f"{row['parameters']:,}", _size(row["bytes"]["bfloat16"])) for row in content["presets"])
+    rows = ((row["name"], row["architecture"], f"{row['parameters']:,}", size(row["bytes"]["bfloat16"])) for row in content["presets"])
     print_table(rows, "model", "architecture", "parameters", "bfloat16")
 
 
@@ -126,38 +121,20 @@ def _read(path: Path) -> bytes:
         ) from None
 
 
-def _open(request: CheckpointRequest, settings: Settings, *, quiet: bool) -> Checkpoint:
-    """Return the checkpoint. If a tensor would take the NumPy engine too long, load the compiled kernels. Raises InitError."""
-
-    def opened(limits: Limits) -> Checkpoint:
-        return checkpoint_of(request.read(limits), limits)
-
-    try:
-        return opened(settings.limits)
-    except TooSlow:
-        if settings.engine == "numpy":
-            raise
-        load_kernels(settings, quiet=quiet)
-        return opened(settings.limits)
-
-
-def _write(shards: Shards, model: Model | None, output: Path, *, force: bool, quiet: bool) -> int:
+def _write(opened: Opened, output: Path, *, force: bool, quiet: bool) -> int:
     """Write a file or a folder. Return how many files of the folder were complete before."""
     is_stdout = is_standard_output(output)
     if is_stdout and os.isatty(1):
         fail("output: expected a folder, a file or a pipe; received a terminal. Name a folder: -o model/", EXIT_INVALID)
     is_folder = not is_stdout and output.suffix != ".safetensors" and (output.is_dir() or not output.exists())
-    nbytes = sum(shard.file.nbytes for shard in shards) if is_folder else shards.shard(WHOLE_NAME).file.nbytes
+    files = [shard.file for shard in opened.shards] if is_folder else [opened.shards.shard(WHOLE_NAME).file]
+    nbytes = sum(file.nbytes for file in files)
     shown = not quiet and nbytes >= PROGRESS_FROM_BYTES
     with cleanup_before_signal(), progress(WHOLE_NAME if is_stdout else output.name, nbytes, shown=shown) as advance:
         if is_folder:
-            return write_folder(shards, output, _config(shards.checkpoint, model), force=force, advance=advance)
-        write_file(shards.shard(WHOLE_NAME).file, output, advance=advance)
+            return write_folder(opened.shards, output, opened.config, force=force, advance=advance)
+        write_file(files[0], output, advance=advance)
         return 0
-
-
-def _config(opened: Checkpoint, model: Model | None) -> Mapping[str, Any] | None:
-    return None if model is None else {**model.config, "dtype": opened.manifest.dtype}
 
 
 def _print_summary(summary: CheckpointSummary, *, as_json: bool) -> None:
@@ -168,7 +145,7 @@ def _print_summary(summary: CheckpointSummary, *, as_json: bool) -> None:
     facts = dict(summary)
     print_table(
         [(name, f"{facts[name]:,}" if name in names[4:] else str(facts[name])) for name in names if facts[name] is not None]
-        + [("size", _size(summary["bytes"])), ("files", _files(summary["files"]))]
+        + [("size", size(summary["bytes"])), ("files", _files(summary["files"]))]
     )
     print_table(
         (
@@ -190,16 +167,9 @@ def _files(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{len(names)}: {names[0]} …"
 
 
-def _size(nbytes: int) -> str:
-    for unit, size in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if nbytes >= size:
-            return f"{nbytes / size:.1f} {unit}"
-    return f"{nbytes} B"
-
-
 def _report(summary: CheckpointSummary, present: int) -> None:
     name = summary["model"] or "checkpoint"
     kept = f", {present} of {len(summary['files'])} files were there" if present else ""
-    say(f"{name}: {summary['tensors']} tensors, {_size(summary['bytes'])}, {summary['dtype']}, seed {summary['seed']}{kept}")
+    say(f"{name}: {summary['tensors']} tensors, {size(summary['bytes'])}, {summary['dtype']}, seed {summary['seed']}{kept}")
     for warning in summary["warnings"]:
         say(f"warning: {warning}", typer.colors.YELLOW)

@@ -10,10 +10,9 @@ import typer
 
 from service.cli.fields import with_fields_of
 from service.cli.output import EXIT_INVALID, fail, say
-from service.cli.writing import PROGRESS_FROM_BYTES, cleanup_before_signal, load_kernels, load_kernels_for, progress
+from service.cli.writing import PROGRESS_FROM_BYTES, cleanup_before_signal, load_kernels_for, progress, with_kernels_if_too_slow
 from service.contract.answer import Answer, answer
 from service.contract.request import InitRequest
-from service.core.errors import TooSlow
 from service.files.formats import Format, find_format, format_of_file
 from service.files.writing import STANDARD_OUTPUT, is_standard_output, write_file
 from service.settings import Settings
@@ -30,7 +29,8 @@ def init(
     weight-init init --shape 512,784 --activation relu --seed 7 > w.npy
     """
     settings = Settings()
-    result = _answer(request, _format(request, output), settings, quiet=quiet)
+    file_format = _format(request, output)
+    result = with_kernels_if_too_slow(lambda: answer(request, file_format, settings.limits), settings, quiet=quiet)
     if is_standard_output(output):
         _refuse_terminal(result)
     load_kernels_for(result.total_seconds, settings, quiet=quiet)
@@ -53,17 +53,6 @@ def _refuse_terminal(result: Answer) -> None:
             f" (-o {result.file_name}), or use --format json.",
             EXIT_INVALID,
         )
-
-
-def _answer(request: InitRequest, file_format: Format, settings: Settings, *, quiet: bool) -> Answer:
-    """Return the answer. If it would take the NumPy engine too long, load the compiled kernels. Raises InitError."""
-    try:
-        return answer(request, file_format, settings.limits)
-    except TooSlow:
-        if settings.engine == "numpy":
-            raise
-        load_kernels(settings, quiet=quiet)
-        return answer(request, file_format, settings.limits)
 
 
 def _report(result: Answer) -> None:

@@ -46,3 +46,10 @@ def print_table(rows: Iterable[tuple[str, ...]], *header: str) -> None:
     for row in rows:
         table.add_row(*row)
     Console(markup=False).print(table)  # [out, in] is a shape, not markup
+
+
+def size(nbytes: int) -> str:
+    """Return a number of bytes in words, such as 107.1 MB."""
+    from rich.filesize import decimal  # imported here, as above
+
+    return decimal(nbytes)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import TypeVar
 
 from service.cli.output import EXIT_IO, fail
+from service.core.errors import TooSlow
 from service.core.stream import engines
 from service.files.writing import Advance
 from service.settings import Settings
+
+T = TypeVar("T")
 
 PROGRESS_FROM_BYTES = 32 << 20
 _KERNELS_FROM_S = 1.0  # of CPU time of the NumPy engine; loading the kernels takes half of it
@@ -34,6 +38,17 @@ def load_kernels(settings: Settings, *, quiet: bool) -> None:
     except Exception as error:  # any error, because the NumPy engine gives the same bytes
         if settings.engine == "numba":
             fail(f"WEIGHT_INIT_ENGINE=numba: cannot load the kernels: {error}", EXIT_IO)
+
+
+def with_kernels_if_too_slow(open_request: Callable[[], T], settings: Settings, *, quiet: bool) -> T:
+    """Return what a request opens. If it would take the NumPy engine too long, load the compiled kernels first. Raises InitError."""
+    try:
+        return open_request()
+    except TooSlow:
+        if settings.engine == "numpy":
+            raise
+        load_kernels(settings, quiet=quiet)
+        return open_request()
 
 
 @contextmanager

@@ -114,7 +114,7 @@ def _json(text: str) -> Any:
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object. Raises InvalidValue for a repeated name, because JSON parsers disagree on which value counts."""
+    """Return an object, of JSON or of a query. Raises InvalidValue for a repeated name, because readers disagree on which value counts."""
     content = dict(pairs)
     if len(content) < len(pairs):
         counts = Counter(name for name, _ in pairs)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -19,13 +17,15 @@ from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
 
 from service.checkpoints import catalogue
-from service.checkpoints.checkpoint import Checkpoint, checkpoint_of
+from service.checkpoints.checkpoint import MAX_DIFFERENT
 from service.checkpoints.manifest import read_object
-from service.checkpoints.presets import Model, find_preset
+from service.checkpoints.opening import Opened, open_checkpoint
+from service.checkpoints.presets import find_preset
 from service.checkpoints.request import CheckpointRequest, request_from_object, request_from_pairs
-from service.checkpoints.shards import DEFAULT_SHARD_BYTES, INDEX_NAME, WHOLE_NAME, Shard, Shards, is_shard_name, shard_bytes_from
+from service.checkpoints.shards import CONFIG_NAME, INDEX_NAME, MANIFEST_NAME, WHOLE_NAME, Shard, is_shard_name
 from service.contract import documents
 from service.contract.answer import Limits, answer
+from service.contract.reading import unique_keys
 from service.core.errors import InvalidValue, UnknownName
 from service.files.formats import find_format
 from service.web.body import json_body
@@ -42,36 +42,12 @@ from service.web.responses.tensor import tensor_response
 
 _PRESET_S = 0.2  # of CPU time, to list the tensors of a large preset
 _S_PER_BYTE = 2e-7  # of CPU time, to read a manifest
+_BYTES_OF_A_WAY, _S_OF_A_WAY = 40, 2e-4  # a tensor that is drawn in its own way: its fewest bytes, and the CPU time to resolve it
 _QUICK_TENSORS = 2000  # whose header takes some milliseconds
 _S_PER_TENSOR = 5e-6  # of CPU time, to write the header or a document
-_LONG = ("files", "rules", "tied")  # parts of a summary that may be too long for a header
 _OF_A_TENSOR = ("tensor", "slice", "format")
 
 routes = direct_router()
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A checkpoint with its files, and the model that it was made from, if it was not made from a manifest."""
-
-    shards: Shards
-    model: Model | None
-    ready: set[str] = field(default_factory=set)  # the files whose headers are made
-
-    @property
-    def checkpoint(self) -> Checkpoint:
-        """The checkpoint."""
-        return self.shards.checkpoint
-
-    @cached_property
-    def summary(self) -> documents.CheckpointSummary:
-        """What the checkpoint holds."""
-        return catalogue.summary_of(self.checkpoint, self.shards.file_names, self.model)
-
-    @cached_property
-    def metadata_text(self) -> str:
-        """The part of the summary that fits into a header, as one line of JSON in ASCII."""
-        return json.dumps({name: value for name, value in self.summary.items() if name not in _LONG}, separators=(",", ":"))
 
 
 class CheckpointCache:
@@ -131,7 +107,7 @@ async def post_checkpoint(request: Request) -> Response:
             return request_from_object(read_object(body, max_tensors=settings.max_checkpoint_tensors))
 
         key = ("body", hashlib.sha256(body).digest())
-        opened = await _opened(request, key, read, shard_size, cost_s=len(body) * _S_PER_BYTE + _PRESET_S)
+        opened = await _opened(request, key, read, shard_size, cost_s=_manifest_seconds(len(body)))
     if of_tensor:
         return _tensor(opened, request, of_tensor)
     return await _file(opened, WHOLE_NAME if file_name is None else file_name, request)
@@ -169,6 +145,11 @@ async def get_checkpoint_file(request: Request) -> Response:
     return _tensor(opened, request, of_tensor) if of_tensor else await _file(opened, file_name, request)
 
 
+def _manifest_seconds(nbytes: int) -> float:
+    """Return the most CPU time that a manifest of this length may take."""
+    return _PRESET_S + nbytes * _S_PER_BYTE + min(nbytes / _BYTES_OF_A_WAY, MAX_DIFFERENT) * _S_OF_A_WAY
+
+
 async def _opened_preset(request: Request, query: dict[str, str]) -> Opened:
     """Return the checkpoint of a preset, whose fields are in the query."""
     shard_size, preset = query.pop("shard_size", None), request.path_params["preset"]
@@ -183,11 +164,10 @@ async def _opened(
 ) -> Opened:
     """Return a checkpoint from the cache, or open it on a thread. Raises ClientDisconnect if the client leaves before."""
     state = request.app.state
-    shard_bytes = DEFAULT_SHARD_BYTES if shard_size is None else shard_bytes_from(shard_size)
-    key = (key, shard_bytes)
+    key = (key, shard_size)
     opened: Opened | None = state.checkpoints.get(key)
     if opened is None:
-        running = state.computations.run(key, partial(_open, read, state.settings.limits, shard_bytes), cost_s=cost_s)
+        running = state.computations.run(key, partial(_open, read, state.settings.limits, shard_size), cost_s=cost_s)
         opened = await streaming.unless_disconnected(running, request.receive)
         if opened is None:
             raise ClientDisconnect
@@ -195,9 +175,8 @@ async def _opened(
     return opened
 
 
-def _open(read: Callable[[], CheckpointRequest], limits: Limits, shard_bytes: int) -> Opened:
-    requested = read()
-    opened = Opened(Shards(checkpoint_of(requested.read(limits), limits), shard_bytes), requested.model())
+def _open(read: Callable[[], CheckpointRequest], limits: Limits, shard_size: str | None) -> Opened:
+    opened = open_checkpoint(read(), limits, shard_size)
     opened.metadata_text  # noqa: B018  # computed on this thread, not on the event loop
     return opened
 
@@ -206,7 +185,7 @@ async def _file(opened: Opened, file_name: str, request: Request) -> Response:
     """Return a file. The header of a file of many tensors is made on a thread, and so is a long document."""
     _check_file_name(file_name)
     work, tensors = partial(_prepared, opened, file_name), len(opened.checkpoint.tensors)
-    if tensors <= _QUICK_TENSORS or file_name in opened.ready:
+    if tensors <= _QUICK_TENSORS or opened.shards.has_header(file_name):
         prepared = work()
     else:
         key = (id(opened), file_name)
@@ -223,25 +202,24 @@ def _prepared(opened: Opened, file_name: str) -> Shard | bytes:
     with _not_found():
         shard = opened.shards.shard(file_name)
     shard.etag  # noqa: B018  # of the header
-    opened.ready.add(file_name)
     return shard
 
 
 def _config(opened: Opened) -> Mapping[str, Any]:
-    if opened.model is None:
+    if opened.config is None:
         raise InvalidValue(
             "file",
             expected="a preset or a config.json in the body",
             received="a manifest, which has no config.json",
             action="Ask without file.",
         )
-    return opened.model.config | {"dtype": opened.checkpoint.manifest.dtype}
+    return opened.config
 
 
 _DOCUMENTS: dict[str, Callable[[Opened], Mapping[str, Any]]] = {
     INDEX_NAME: lambda opened: opened.shards.index,
-    "config.json": _config,
-    "manifest.json": lambda opened: opened.checkpoint.manifest.model_dump(exclude_none=True),
+    CONFIG_NAME: _config,
+    MANIFEST_NAME: lambda opened: opened.manifest,
 }
 
 
@@ -278,12 +256,7 @@ def _not_found() -> Iterator[None]:
 
 def _query(request: Request) -> dict[str, str]:
     """Return the fields of the query. Raises InvalidValue for one that is given twice."""
-    query: dict[str, str] = {}
-    for name, value in request.query_params.multi_items():
-        if name in query:
-            raise InvalidValue(name, expected="each field once", received=f"{name} twice", action="Remove one of them.")
-        query[name] = value
-    return query
+    return unique_keys(request.query_params.multi_items())
 
 
 def _check_nothing_left(query: Mapping[str, str]) -> None:

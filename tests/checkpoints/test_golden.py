@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from service.checkpoints.checkpoint import checkpoint_of
+from service.checkpoints.opening import open_checkpoint
 from service.checkpoints.request import CheckpointRequest, request_from_object
-from service.checkpoints.shards import Shards
 from service.contract.answer import Limits
 from tests.checkpoints.test_checkpoint import manifest
 
@@ -21,27 +21,27 @@ LLAMA = {
 }  # fmt: skip
 
 CASES: dict[str, tuple[CheckpointRequest, str]] = {
-    "manifest": (CheckpointRequest(manifest=manifest()), "a02fae1f823217d295b7de0520dc8c3a0adb5e6b058794aabfe5c176f33b9cba"),
-    "gpt2": (CheckpointRequest(preset="gpt2", overrides=GPT2, seed=7), "e3ca3b895767b4169c6f0ce5b8df30c3da7566fa4b01e66e98761163328cab90"),
+    "manifest": (CheckpointRequest(manifest=manifest()), "91c23976fb5f44eb5bc0da73bceb24890439a30ddb2d26c079e6eb7664e52c17"),
+    "gpt2": (CheckpointRequest(preset="gpt2", overrides=GPT2, seed=7), "8ebafd4537fb2c85d19061aa577a04d27860e39e97a18f7ccbdce1d1a74dae14"),
     "gpt2 recommended": (
         CheckpointRequest(preset="gpt2", overrides=GPT2, variant="recommended", dtype="float16"),
-        "7c325897a275243a5a6e1d1139d777faacbd6c91c89681e676e6c1ff78e23667",
+        "88bbc5314bcb4bbb0dba5d5f6961b4fbcc7cad7c8812ddab365b9e6aa84c6b52",
     ),
-    "config of a llama": (request_from_object(LLAMA), "0daa319bf8e1083e6e848e3133c00224faa88765ec76fa750333757a73fa0b13"),
+    "config of a llama": (request_from_object(LLAMA), "9bfbf83782a1f2a08f57f74fc30855549348a9270d61ad4529589ac7234fb6f1"),
     "lenet5": (
         CheckpointRequest(preset="lenet5", seed=2**64 - 1, dtype="float64"),
-        "95c8ad96635c4519783302553d9a301d7e8f6ce6b0bb248784381168be113a6d",
+        "2097a26cd720545dc50c140d23ecfce658fbd07bb09cce680fb8627691eabf50",
     ),
     "resnet18": (
         CheckpointRequest(preset="resnet18", overrides={"num_classes": 2}),
-        "8dab9f340d739c46aecbd5c012a069ff6b873d638968ea076f7dd3970a2c49e7",
+        "4cf1c93794957df12dc7c69b3a5d6fd91623028419c3d18bbe2c82fc55f51106",
     ),
 }
 
 
 def content(name: str) -> bytes:
     request, _ = CASES[name]
-    return bytes(Shards(checkpoint_of(request.read(LIMITS), LIMITS)).shard("model.safetensors").file.read())
+    return bytes(open_checkpoint(request, LIMITS).shards.shard("model.safetensors").file.read())
 
 
 @pytest.mark.parametrize("name", CASES)

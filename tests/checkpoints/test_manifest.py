@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from service.checkpoints.checkpoint import Checkpoint, checkpoint_of
-from service.checkpoints.manifest import read_manifest, read_object
+from service.checkpoints.manifest import read_object
 from service.checkpoints.rules import Rules, merged
 from service.contract.answer import Limits
 from service.contract.errors import InvalidRequest
@@ -175,12 +175,12 @@ def test_deeply_nested_and_enormous_values_are_refused_like_others() -> None:
     assert "tensors[0].scheme" in refused([{"name": "a", "shape": [2], "scheme": deep}])
     body = b'{"tensors": [{"name": "a", "scheme": "ones", "shape": [' + b"9" * 5000 + b"]}]}"
     with pytest.raises(InvalidValue, match=r"at most 2\^62 elements"):
-        checkpoint_of(read_manifest(body, max_tensors=10), LIMITS)
+        checkpoint_of(read_object(body, max_tensors=10), LIMITS)
 
 
 def test_more_tensors_than_the_limit_are_refused_before_they_are_read() -> None:
     with pytest.raises(TooLarge, match="WEIGHT_INIT_MAX_CHECKPOINT_TENSORS"):
-        read_manifest(json.dumps({"tensors": [{"name": "a"}] * 4}).encode(), max_tensors=3)
+        checkpoint_of({"tensors": [{"name": "a"}] * 4}, Limits(max_checkpoint_tensors=3))
 
 
 @pytest.mark.parametrize("item", [b"{}", b"[]", b"[[[[[]]]]]", b"0"])
@@ -212,6 +212,6 @@ def test_a_hundred_thousand_tensors_take_about_a_second() -> None:
     tensors = [{"name": f"h.{number // 10}.{number % 10}.weight", "shape": [64, 64]} for number in range(100_000)]
     body = json.dumps({"tensors": tensors, "rules": [{"match": f"*.{digit}.weight", **NORMAL} for digit in range(10)]}).encode()
     start = time.process_time()
-    checkpoint = checkpoint_of(read_manifest(body, max_tensors=100_000), LIMITS)
+    checkpoint = checkpoint_of(read_object(body, max_tensors=100_000), LIMITS)
     assert len(checkpoint.tensors) == 100_000
     assert time.process_time() - start < 4  # 0.6 s on a quiet machine

@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 from service.checkpoints.literals import LITERAL_DTYPES
 from service.checkpoints.tracing.expressions import Computed, Constant, Expression, Named, Normal, Truncated, Uniform
+from service.contract.answer import tensor_of
+from service.contract.request import InitRequest
+from service.core.errors import InitError
 
 MAX_LITERAL = 1 << 15  # values that a manifest holds; larger tables are named as untraced
 _CLOSE = 1e-6  # relative error of values that torch computed in float32
@@ -80,7 +83,9 @@ def of_values(values: npt.NDArray[Any], dtype: str) -> Fields | None:
     if values.dtype.kind == "f":
         if not np.isfinite(values).all():
             return None
-        if values.size and (values == values.flat[0]).all():
+        if not values.size:
+            return _constant(0.0)
+        if (values == values.flat[0]).all():
             return _constant(float(str(values.flat[0].astype(np.float32))))
         for fields in ({"scheme": "mamba_a_log"}, *_sinusoids(values)):
             if _has(values, fields):
@@ -91,12 +96,12 @@ def of_values(values: npt.NDArray[Any], dtype: str) -> Fields | None:
 
 
 def _has(values: npt.NDArray[Any], fields: Fields) -> bool:
-    """Return whether a scheme without draws gives these values."""
-    if fields["scheme"] == "mamba_a_log":
-        if not values.ndim or values.shape[-1] < 2:
-            return False
-        return bool(np.allclose(values, np.log(np.arange(1, values.shape[-1] + 1)), rtol=_CLOSE, atol=_CLOSE))
-    return bool(np.allclose(values, _sines(values.shape, fields), rtol=0, atol=_angle_error(values.shape)))
+    """Return whether a scheme without draws gives these values, up to the rounding of float32."""
+    try:
+        _, tensor = tensor_of(InitRequest(shape=list(values.shape), seed=0, dtype="float64", **fields))
+    except InitError:  # the scheme does not allow this shape
+        return False
+    return bool(np.allclose(values.ravel(), tensor.read(), rtol=_CLOSE, atol=_angle_error(values.shape)))
 
 
 def _sinusoids(values: npt.NDArray[Any]) -> list[Fields]:
@@ -109,17 +114,6 @@ def _unusual(*, order: str, reach_base: bool) -> Fields:
     return ({} if order == "alternating" else {"order": order}) | ({"reach_base": True} if reach_base else {})
 
 
-def _sines(shape: tuple[int, ...], fields: Fields) -> npt.NDArray[np.float64]:
-    """Return position codes (Vaswani et al. 2017, arXiv 1706.03762, section 3.5)."""
-    positions, width = shape
-    half = width // 2
-    steps = half - 1 if fields.get("reach_base") else half
-    angles = np.arange(positions)[:, None] * 10000.0 ** (-np.arange(half) / steps)
-    if fields.get("order") == "halves":
-        return np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
-    return np.stack([np.sin(angles), np.cos(angles)], axis=2).reshape(shape)
-
-
 def _angle_error(shape: tuple[int, ...]) -> float:
-    """Return how far sines in float32 may be from the truth: the largest angle has an error of some of its own units."""
-    return 1e-6 + 4 * shape[0] * 2.0**-24
+    """Return how far sines in float32 may be from the truth: the largest angle, the last position, has an error of some units."""
+    return _CLOSE + 4 * shape[0] * 2.0**-24

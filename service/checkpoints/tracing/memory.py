@@ -105,6 +105,11 @@ def geometry(tensor: Any) -> Geometry:
     return tensor.storage_offset(), tuple(tensor.size()), tuple(tensor.stride())
 
 
+def place_of(tensor: Any) -> tuple[int, Geometry]:
+    """Return the memory of a tensor and where in it the tensor is. Tensors at the same place are the same."""
+    return tensor.untyped_storage()._cdata, geometry(tensor)
+
+
 def _is_one_to_one(part: Geometry) -> bool:
     """Return whether no two elements share a place, as those of an expanded tensor do."""
     reach = 0

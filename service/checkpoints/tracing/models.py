@@ -11,7 +11,7 @@ import torch
 from service.checkpoints.tracing.expressions import Constant
 from service.checkpoints.tracing.fields import Fields, of_expression, of_values, with_zero_row
 from service.checkpoints.tracing.generators import without_foreign_draws
-from service.checkpoints.tracing.memory import geometry
+from service.checkpoints.tracing.memory import geometry, place_of
 from service.checkpoints.tracing.recorder import Recorder, recording
 from service.checkpoints.tracing.sources import Traced, is_drawn
 from service.core.errors import Unsupported
@@ -50,7 +50,7 @@ def _trace_transformers(transformers: Any, model_class: Any, config: Any) -> Tra
         with _without(transformers.PreTrainedModel, "init_weights"):  # which would only tie the weights, on the meta device
             model = _built(lambda: model_class(config))
         model.initialize_weights()
-        model.tie_weights()  # after that, as else the head would draw the table that it shares again
+        model.tie_weights()  # after that, because otherwise the head would redraw the table that it shares
         in_memory = {name: tensor for name, tensor in model.state_dict().items() if name not in set(model._keys_to_ignore_on_save or ())}
         stored = remove_tied_weights_from_state_dict(dict(in_memory), model)
         tied = _tied(in_memory, stored)
@@ -91,7 +91,7 @@ def _without_shared(state_dict: Mapping[str, Any]) -> tuple[dict[str, Any], dict
     for name, tensor in state_dict.items():
         if not isinstance(tensor, torch.Tensor):
             continue
-        place = (tensor.untyped_storage()._cdata, geometry(tensor))
+        place = place_of(tensor)
         if place in first:
             tied[name] = first[place]
         else:
@@ -101,9 +101,9 @@ def _without_shared(state_dict: Mapping[str, Any]) -> tuple[dict[str, Any], dict
 
 
 def _tied(in_memory: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, str]:
-    by_place = {(tensor.untyped_storage()._cdata, geometry(tensor)): name for name, tensor in in_memory.items() if name in stored}
-    missing = {name: tensor for name, tensor in in_memory.items() if name not in stored}
-    places = {name: (tensor.untyped_storage()._cdata, geometry(tensor)) for name, tensor in missing.items()}
+    """Return the names of tensors that are not stored, each with that of the stored one at the same place."""
+    by_place = {place_of(tensor): name for name, tensor in in_memory.items() if name in stored}
+    places = {name: place_of(tensor) for name, tensor in in_memory.items() if name not in stored}
     return {name: by_place[place] for name, place in places.items() if place in by_place}
 
 

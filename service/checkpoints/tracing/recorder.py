@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 from service.checkpoints.tracing.expressions import Constant, Expression, Named, Normal, Truncated, Uniform, apply, draws_alone, repeated
-from service.checkpoints.tracing.memory import MAX_REAL, UNKNOWN, Memories, Value, covers, geometry
+from service.checkpoints.tracing.memory import MAX_REAL, UNKNOWN, Memories, Value, covers, place_of
 from service.contract.request import InitRequest
 from service.contract.specification import initializer_of, specification_of
 from service.core.stream.distributions import Distribution, Draw
@@ -107,7 +107,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[misc]
         try:
             with torch._C.DisableTorchFunction():
                 return function(*real_args, **real_kwargs)
-        except (RuntimeError, NotImplementedError, TypeError, IndexError, ValueError):  # an operation without a form on the processor
+        except (RuntimeError, TypeError, IndexError, ValueError):  # it runs on the meta device alone; its result stays unknown
             return None
 
     def _elementwise(self, name: str, args: Any, kwargs: Any) -> Expression | None:
@@ -145,8 +145,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[misc]
             case "index_select":
                 index = self.value(args[2]).real
                 return index is None or index.unique().numel() < index.numel()
-        places = {(tensor.untyped_storage()._cdata, geometry(tensor)) for tensor in tensors}
-        return len(places) < len(tensors)
+        return len(set(map(place_of, tensors))) < len(tensors)
 
     def _note_result(self, name: str, args: Any, result: Any, known: Value | None) -> None:
         given = {operand.untyped_storage()._cdata for operand in _with_memory(args)}

@@ -13,9 +13,9 @@ from typing import Any
 
 from service.checkpoints.compacting import compact
 from service.checkpoints.literals import LITERAL_DTYPES, VALUES
+from service.checkpoints.shards import CONFIG_NAME
 from service.core.errors import InvalidValue, Unsupported, unknown_name
 
-CONFIG_NAME = "config.json"
 _MAX_HEADER_BYTES = 100_000_000  # as in the library of the format
 _DTYPES = {code: name for name, (_, code) in LITERAL_DTYPES.items()}
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from service.checkpoints.checkpoint import NOT_IN_MANIFESTS
 from service.checkpoints.literals import LITERAL_DTYPES
 from service.checkpoints.manifest import DEFAULT_SEED, MAX_RULES, Manifest
 from service.checkpoints.presets import PRESETS
 from service.checkpoints.shards import FILE_NAMES, INDEX_NAME, MEDIA_TYPE, SHARD_PATTERN, WHOLE_NAME
+from service.core.tensors.tensor import MAX_NAME_LENGTH
 from service.web.openapi.operations import FILE_PROBLEMS, INIT_RESPONSES, NOT_MODIFIED, PARTIAL, REQUEST_HEADERS, TENSOR_RESPONSE, problems
 from service.web.openapi.requests import REQUESTS, SEED
 from service.web.openapi.schema import Schema, described, ref
 
 _EXAMPLE = {"preset": "gpt2", "seed": 0, "dtype": "bfloat16", "n_layer": 2}
-_NOT_IN_MANIFESTS = ("slice", "format")
 _TEXT: Schema = {"type": "string"}
 
 
@@ -25,7 +26,7 @@ def _about(name: str) -> str:
 def _fields(*, without: tuple[str, ...]) -> Schema:
     """Return the schema of an object with fields of a request to /init."""
     known = REQUESTS["InitRequest"]["properties"]
-    return {name: schema for name, schema in known.items() if name not in (*_NOT_IN_MANIFESTS, *without)}
+    return {name: schema for name, schema in known.items() if name not in (*NOT_IN_MANIFESTS, *without)}
 
 
 def _object(properties: Schema, *required: str) -> Schema:
@@ -33,7 +34,7 @@ def _object(properties: Schema, *required: str) -> Schema:
 
 
 def _manifest() -> dict[str, Schema]:
-    name = described(_TEXT | {"minLength": 1, "maxLength": 256}, "the name of the tensor, as in the file")
+    name = described(_TEXT | {"minLength": 1, "maxLength": MAX_NAME_LENGTH}, "the name of the tensor, as in the file")
     shape = REQUESTS["InitRequest"]["properties"]["shape"]
     shared = _fields(without=("name", "shape"))
     names = {"type": "object", "additionalProperties": _TEXT}
