@@ -146,6 +146,10 @@ class Settings(BaseSettings):
         description="Number of bodies above WEIGHT_INIT_MAX_BODY_BYTES that one process reads at once. Beyond it the status is 503. The"
         " default is 8, or fewer if the container has less than 1 GiB.",
     )
+    hub: Literal["on", "off"] = Field(
+        default="on",
+        description="Whether to answer the clients of the Hugging Face Hub, for which `HF_ENDPOINT` is set to this service.",
+    )
     # Most proxies wait a minute for a response to begin.
     max_compute_s: Seconds = Field(
         default=30,

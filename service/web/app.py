@@ -29,7 +29,7 @@ from service.core.errors import TooLarge
 from service.core.stream import engines
 from service.files.formats import find_format
 from service.settings import Settings, explain
-from service.web import checkpoints, problems
+from service.web import checkpoints, hub, problems
 from service.web.body import json_body
 from service.web.direct import direct_router
 from service.web.monitoring import metrics
@@ -65,8 +65,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the application. `settings` default to those of the environment. Raises RuntimeError without docstrings."""
     if sys.flags.optimize > 1:
         raise RuntimeError("PYTHONOPTIMIZE: expected at most 1, because 2 removes the descriptions of the API; received 2. Unset it.")
+    settings = settings or Settings()
+    all_routes = [*routes.routes, *checkpoints.routes.routes, *(hub.routes.routes if settings.hub == "on" else [])]
     app = FastAPIOffline(
-        routes=[*routes.routes, *checkpoints.routes.routes],  # not with include_router, which would search for each route twice
+        routes=list(all_routes),  # not with include_router, which would search for each route twice
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,  # such a redirect would repeat the Host header, which may be anything
@@ -79,7 +81,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         swagger_ui_parameters={"tryItOutEnabled": True, "defaultModelsExpandDepth": -1},
         telemetry=_telemetry(),
     )
-    app.state.settings = settings or Settings()
+    app.state.settings = settings
     app.state.keys = Keys(app.state.settings.key_digests)
     app.state.readiness = Readiness()
     app.state.streams = Permits(app.state.settings.max_streams, "streams", "WEIGHT_INIT_MAX_STREAMS")
@@ -94,7 +96,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if app.state.settings.metrics_port is None:
         app.add_route(metrics.PATH, metrics.get_metrics, include_in_schema=False)
     app.state.checkpoints = checkpoints.CheckpointCache(2 * app.state.settings.max_checkpoint_tensors)
-    app.state.routes = [*routes.routes, *checkpoints.routes.routes]
+    app.state.routes = all_routes
     app.state.paths = frozenset(route.path for route in app.routes if isinstance(route, Route))
     metrics.set_engine()
     problems.install(app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
+from urllib.parse import parse_qsl
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -11,6 +12,9 @@ from starlette.requests import ClientDisconnect
 from service.web.problems import REFUSAL, HttpProblem
 
 BeforeGrowing = tuple[int, Callable[[], object]]
+
+_FORM = "application/x-www-form-urlencoded"
+_MAX_FORM_FIELDS = 1000
 
 
 async def json_body(request: Request, *, max_bytes: int, setting: str, before_growing: BeforeGrowing | None = None) -> bytes:
@@ -21,6 +25,25 @@ async def json_body(request: Request, *, max_bytes: int, setting: str, before_gr
     Raises HttpProblem 400, 408, 413, 415 or 431, and ClientDisconnect.
     """
     _check_type(request)
+    return await _body(request, max_bytes, setting, before_growing)
+
+
+async def form_body(request: Request, *, max_bytes: int, setting: str) -> list[tuple[str, str]]:
+    """Return the fields of a form, in order. Raises HttpProblem 400, 408, 413, 415, 422 or 431, and ClientDisconnect."""
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().casefold() != _FORM:
+        raise HttpProblem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Content-Type: expected {_FORM}; received {content_type or 'none'}.", {"Accept-Post": _FORM}
+        )
+    body = await _body(request, max_bytes, setting, None)
+    try:
+        return parse_qsl(body.decode("utf-8"), max_num_fields=_MAX_FORM_FIELDS)
+    except ValueError:
+        detail = f"body: expected at most {_MAX_FORM_FIELDS} fields of a form in UTF-8; received others. Ask in several requests."
+        raise HttpProblem(HTTPStatus.UNPROCESSABLE_ENTITY, detail) from None
+
+
+async def _body(request: Request, max_bytes: int, setting: str, before_growing: BeforeGrowing | None) -> bytes:
     body = bytearray()
     more = True
     while more:

@@ -125,7 +125,7 @@ async def get_checkpoint(request: Request) -> Response:
     """Return what a checkpoint of a preset holds, with its files. With `tensor` in the query, return that tensor, as /init does."""
     query = _query(request)
     of_tensor = {name: query.pop(name) for name in _OF_A_TENSOR if name in query}
-    opened = await _opened_preset(request, query)
+    opened = await _opened_in_path(request, query)
     if of_tensor:
         return _tensor(opened, request, of_tensor)
     return document_response(opened.summary, request)
@@ -141,7 +141,7 @@ async def get_checkpoint_file(request: Request) -> Response:
     file_name = _check_file_name(request.path_params["file"])
     query = _query(request)
     of_tensor = {name: query.pop(name) for name in _OF_A_TENSOR if name in query}
-    opened = await _opened_preset(request, query)
+    opened = await _opened_in_path(request, query)
     return _tensor(opened, request, of_tensor) if of_tensor else await _file(opened, file_name, request)
 
 
@@ -150,13 +150,18 @@ def _manifest_seconds(nbytes: int) -> float:
     return _PRESET_S + nbytes * _S_PER_BYTE + min(nbytes / _BYTES_OF_A_WAY, MAX_DIFFERENT) * _S_OF_A_WAY
 
 
-async def _opened_preset(request: Request, query: dict[str, str]) -> Opened:
-    """Return the checkpoint of a preset, whose fields are in the query."""
+async def _opened_in_path(request: Request, query: dict[str, str]) -> Opened:
+    """Return the checkpoint of the preset in the path, whose fields are in the query. Raises HttpProblem 404."""
     shard_size, preset = query.pop("shard_size", None), request.path_params["preset"]
     with _not_found():
         find_preset(preset)
-    key = ("preset", preset, *sorted(query.items()))
-    return await _opened(request, key, lambda: request_from_pairs(query.items(), preset=preset), shard_size, cost_s=_PRESET_S)
+    return await opened_preset(request, preset, query, shard_size)
+
+
+async def opened_preset(request: Request, preset: str, fields: Mapping[str, str], shard_size: str | None = None) -> Opened:
+    """Return the checkpoint of a preset, in shards of a size such as 5GB. Raises InvalidRequest, InitError, ClientDisconnect."""
+    key = ("preset", preset, *sorted(fields.items()))
+    return await _opened(request, key, lambda: request_from_pairs(fields.items(), preset=preset), shard_size, cost_s=_PRESET_S)
 
 
 async def _opened(

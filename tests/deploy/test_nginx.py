@@ -86,6 +86,14 @@ def test_a_post_request_is_passed_to_the_service(nginx: httpx.Client, http: http
 
 
 @needs_nginx
+def test_a_part_of_a_file_of_the_hub_comes_from_the_cache(nginx: httpx.Client, http: httpx.Client) -> None:
+    url, part = "/weight-init/lenet5/resolve/seed%3D7%2Cnum_classes%3D9000/model.safetensors", {"Range": "bytes=1500000-2499999"}
+    first, second, own = nginx.get(url, headers=part), nginx.get(url, headers=part), http.get(url, headers=part)
+    assert (first.status_code, second.headers["X-Cache-Status"]) == (206, "HIT")
+    assert first.content == second.content == own.content
+    assert second.headers["X-Repo-Commit"] == own.headers["X-Repo-Commit"]
+
+
 def test_a_part_of_a_checkpoint_comes_from_the_cache(nginx: httpx.Client, http: httpx.Client) -> None:
     url, part = "/checkpoint/mlp/model.safetensors?layer_sizes=1000,1000", {"Range": "bytes=1500000-2499999"}
     first, repeated = (nginx.get(url, headers=part) for _ in range(2))
