@@ -48,7 +48,7 @@ async def list_models(request: Request) -> Response:
 async def get_model(request: Request) -> Response:
     """Return what a repository holds at a revision."""
     repository = await _repository(request)
-    return _json(repository.information, _headers(repository))
+    return _json(repository.information, hub_headers(repository))
 
 
 @routes.get("/api/models/{owner}/{name}/tree/{revision}", include_in_schema=False)
@@ -59,7 +59,7 @@ async def list_files(request: Request) -> Response:
     if request.path_params.get("folder"):
         raise _no_entry(repository, request.path_params["folder"])
     entries = await asyncio.to_thread(lambda: repository.entries)
-    return _json([_described(entry) for entry in entries], _headers(repository))
+    return _json([_described(entry) for entry in entries], hub_headers(repository))
 
 
 @routes.post("/api/models/{owner}/{name}/paths-info/{revision}", include_in_schema=False)
@@ -70,7 +70,7 @@ async def describe_files(request: Request) -> Response:
     fields = await form_body(request, max_bytes=settings.max_body_bytes, setting="WEIGHT_INIT_MAX_BODY_BYTES")
     paths = {value for name, value in fields if name == "paths"}
     entries = await asyncio.to_thread(lambda: repository.entries)
-    return _json([_described(entry) for entry in entries if entry.path in paths], _headers(repository))
+    return _json([_described(entry) for entry in entries if entry.path in paths], hub_headers(repository))
 
 
 @routes.head("/{owner}/{name}/resolve/{revision}/{file:path}", include_in_schema=False)
@@ -83,7 +83,7 @@ async def get_file(request: Request) -> Response:
         response = _document_response(document, file_name, request)
     else:
         response = checkpoint_response(await _shard(repository, file_name), repository.opened.metadata_text, request)
-    response.headers.update(_headers(repository))
+    response.headers.update(hub_headers(repository))
     return response
 
 
@@ -151,7 +151,7 @@ def _no_repository(name: str) -> HttpProblem:
 def _no_entry(repository: Repository, file_name: str) -> HttpProblem:
     names = repository.file_names
     listed = ", ".join(names if len(names) <= 8 else [*names[:7], "…"])
-    return _not_found("EntryNotFound", f"file: expected one of {listed}; received {file_name}.", _headers(repository))
+    return _not_found("EntryNotFound", f"file: expected one of {listed}; received {file_name}.", hub_headers(repository))
 
 
 def _not_found(code: str, detail: str, headers: Mapping[str, str] | None = None) -> HttpProblem:
@@ -159,7 +159,7 @@ def _not_found(code: str, detail: str, headers: Mapping[str, str] | None = None)
     return HttpProblem(HTTPStatus.NOT_FOUND, detail, {**(headers or {}), "X-Error-Code": code, "X-Error-Message": message[:_MAX_MESSAGE]})
 
 
-def _headers(repository: Repository) -> dict[str, str]:
+def hub_headers(repository: Repository) -> dict[str, str]:
     """Return the headers that the clients of the Hub need, and the first warning about the checkpoint, which they show."""
     warnings = repository.opened.checkpoint.warnings
     warning = {"X-HF-Warning": "weight-init; " + warnings[0].encode("ascii", "replace").decode("ascii")} if warnings else {}

@@ -8,7 +8,12 @@ import re
 import httpx
 import pytest
 
+from service.checkpoints.opening import open_checkpoint
+from service.checkpoints.request import request_from_object
+from service.contract.answer import Limits
 from service.settings import Settings
+from service.web.hub.repositories import Repository
+from service.web.hub.routes import hub_headers
 from tests.serving import serving
 
 REPOSITORY = "/api/models/weight-init/lenet5"
@@ -157,6 +162,18 @@ def test_a_commit_of_another_repository_is_refused(http: httpx.Client) -> None:
 
 def test_a_message_fits_into_a_header(http: httpx.Client) -> None:
     fail(http.get(f"{FILES}/{'é%0A' * 200}/config.json"), "RevisionNotFound", "expected main")
+
+
+def test_a_warning_about_the_checkpoint_reaches_the_user() -> None:
+    manifest = {
+        "tensors": [{"name": "weight", "shape": [2, 2]}],
+        "rules": [{"match": "bias", "scheme": "zeros"}],
+        "defaults": {"scheme": "he_normal"},
+    }
+    opened = open_checkpoint(request_from_object(manifest), Limits())
+    (warning,) = opened.checkpoint.warnings
+    headers = hub_headers(Repository("lenet5", "0" * 40, opened))
+    assert headers["X-HF-Warning"] == f"weight-init; {warning}", "the form is: topic; message"
 
 
 def test_repositories_are_listed(http: httpx.Client) -> None:
