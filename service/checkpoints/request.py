@@ -13,7 +13,7 @@ from service.contract.reading import unique_keys
 from service.core.errors import InvalidValue
 from service.core.tensors.dtypes import DTYPES
 
-_DEFAULT_DTYPE = "float32"
+DEFAULT_DTYPE = "float32"
 _CONFIG_DTYPES = ("dtype", "torch_dtype")  # where a config.json says the type of its weights; the second is the older name
 _PARAMETERS = ("seed", "dtype", "variant")  # of a request for a model, beside the fields of its config.json
 
@@ -54,7 +54,7 @@ class CheckpointRequest:
     def _dtype_of_config(self) -> str:
         """Return the type that a config.json gives its weights, if the service has it."""
         given = [self.config[name] for name in _CONFIG_DTYPES if self.config and name in self.config]
-        return next((dtype for dtype in given if isinstance(dtype, str) and dtype in DTYPES), _DEFAULT_DTYPE)
+        return next((dtype for dtype in given if isinstance(dtype, str) and dtype in DTYPES), DEFAULT_DTYPE)
 
 
 def request_from_object(content: Mapping[str, Any]) -> CheckpointRequest:

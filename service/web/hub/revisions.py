@@ -21,6 +21,7 @@ from service.core.tensors.dtypes import DTYPES
 MAIN = "main"
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_INTEGER = re.compile(r"0|[1-9][0-9]{0,18}")  # as it is written back
 _FIELD_BYTES, _CHECK_BYTES = 16, 4
 _DTYPES = tuple(sorted(DTYPES))
 
@@ -101,7 +102,7 @@ def _unpacked(packed: bytes, names: Sequence[str]) -> dict[str, str]:
     fields = {"dtype": _DTYPES[packed[0]], "seed": str(_read_varint(rest))}
     while number := _read_varint(rest):  # zeros follow the last field
         value = _read_varint(rest)
-        fields[names[number - 1]] = _taken(rest, value >> 1).decode("ascii") if value & 1 else str(value >> 1)
+        fields[names[number - 1]] = _taken(rest, value >> 1).decode("utf-8") if value & 1 else str(value >> 1)
     return fields
 
 
@@ -113,7 +114,7 @@ def _taken(rest: Iterator[int], length: int) -> bytes:
 
 def _packed_value(value: str) -> bytes:
     """Return an integer as twice its value, and any other text as its length, twice and one more, with its characters after it."""
-    if value.isascii() and value.isdecimal() and str(int(value)) == value:
+    if _INTEGER.fullmatch(value):
         return _varint(2 * int(value))
     text = value.encode("utf-8")
     return _varint(2 * len(text) + 1) + text

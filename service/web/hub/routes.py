@@ -12,7 +12,9 @@ import orjson
 from fastapi import Request
 from fastapi.responses import Response
 
+from service.checkpoints.manifest import DEFAULT_SEED
 from service.checkpoints.presets import PRESETS, Model, find_preset
+from service.checkpoints.request import DEFAULT_DTYPE
 from service.checkpoints.shards import Shard
 from service.contract.errors import InvalidRequest
 from service.core.errors import InitError, UnknownName
@@ -30,7 +32,7 @@ from service.web.responses.streaming import StreamedResponse, file_blocks, short
 
 _MEDIA_TYPES = {"json": "application/json", "md": "text/markdown; charset=utf-8"}
 _MAX_MESSAGE = 500  # characters of an error in a header
-_DEFAULTS = {"seed": "0", "dtype": "float32"}  # of a preset
+_DEFAULTS = {"seed": str(DEFAULT_SEED), "dtype": DEFAULT_DTYPE}  # of a preset
 
 routes = direct_router()
 
