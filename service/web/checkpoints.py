@@ -44,7 +44,7 @@ _PRESET_S = 0.2  # of CPU time, to list the tensors of a large preset
 _S_PER_BYTE = 2e-7  # of CPU time, to read a manifest
 _BYTES_OF_A_WAY, _S_OF_A_WAY = 40, 2e-4  # a tensor that is drawn in its own way: its fewest bytes, and the CPU time to resolve it
 _QUICK_TENSORS = 2000  # whose header takes some milliseconds
-_S_PER_TENSOR = 5e-6  # of CPU time, to write the header or a document
+S_PER_TENSOR = 5e-6  # of CPU time, to write the header or a document
 _OF_A_TENSOR = ("tensor", "slice", "format")
 
 routes = direct_router()
@@ -187,20 +187,23 @@ def _open(read: Callable[[], CheckpointRequest], limits: Limits, shard_size: str
 
 
 async def _file(opened: Opened, file_name: str, request: Request) -> Response:
-    """Return a file. The header of a file of many tensors is made on a thread, and so is a long document."""
-    _check_file_name(file_name)
-    work, tensors = partial(_prepared, opened, file_name), len(opened.checkpoint.tensors)
+    """Return a file."""
+    content = await content_of(opened, _check_file_name(file_name), request)
+    if isinstance(content, Shard):
+        return checkpoint_response(content, opened.metadata_text, request)
+    return body_response(content, request)
+
+
+async def content_of(opened: Opened, file_name: str, request: Request) -> Shard | bytes:
+    """Return a shard with its header, or the bytes of a document. What is long for many tensors is made on a thread. Raises HttpProblem."""
+    tensors = len(opened.checkpoint.tensors)
     if tensors <= _QUICK_TENSORS or opened.shards.has_header(file_name):
-        prepared = work()
-    else:
-        key = (id(opened), file_name)
-        prepared = await request.app.state.computations.run(key, work, cost_s=tensors * _S_PER_TENSOR)
-    if isinstance(prepared, Shard):
-        return checkpoint_response(prepared, opened.metadata_text, request)
-    return body_response(prepared, request)
+        return written(opened, file_name)
+    work = partial(written, opened, file_name)
+    return await request.app.state.computations.run((id(opened), file_name), work, cost_s=tensors * S_PER_TENSOR)
 
 
-def _prepared(opened: Opened, file_name: str) -> Shard | bytes:
+def written(opened: Opened, file_name: str) -> Shard | bytes:
     """Return a shard with its header, or the bytes of a document. Raises HttpProblem 404."""
     if not is_shard_name(file_name):
         return orjson.dumps(_DOCUMENTS[file_name](opened))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -20,9 +19,9 @@ from service.contract.errors import InvalidRequest
 from service.core.errors import InitError, UnknownName
 from service.files.virtual import Literal, VirtualFile
 from service.web.body import form_body
-from service.web.checkpoints import opened_preset
+from service.web.checkpoints import S_PER_TENSOR, content_of, opened_preset
 from service.web.direct import direct_router
-from service.web.hub.repositories import OWNER, Entry, Repository, git_oid
+from service.web.hub.repositories import CARD_NAME, OWNER, Repository, git_oid
 from service.web.hub.revisions import MAIN, commit_of, fields_of, fields_of_commit, is_commit, unknown_commit
 from service.web.problems import HttpProblem
 from service.web.responses.checkpoint import checkpoint_response
@@ -31,6 +30,7 @@ from service.web.responses.files import IMMUTABLE, not_modified, requested_part
 from service.web.responses.streaming import StreamedResponse, file_blocks, short_pool
 
 _MEDIA_TYPES = {"json": "application/json", "md": "text/markdown; charset=utf-8"}
+_S_PER_ENTRY = 4 * S_PER_TENSOR  # of CPU time: each tensor is in a header, in two documents and in the card
 _MAX_MESSAGE = 500  # characters of an error in a header
 _DEFAULTS = {"seed": str(DEFAULT_SEED), "dtype": DEFAULT_DTYPE}  # of a preset
 
@@ -60,8 +60,7 @@ async def list_files(request: Request) -> Response:
     repository = await _repository(request)
     if request.path_params.get("folder"):
         raise _no_entry(repository, request.path_params["folder"])
-    entries = await asyncio.to_thread(lambda: repository.entries)
-    return _json([_described(entry) for entry in entries], hub_headers(repository))
+    return _json(await _entries(repository, request), hub_headers(repository))
 
 
 @routes.post("/api/models/{owner}/{name}/paths-info/{revision}", include_in_schema=False)
@@ -71,8 +70,8 @@ async def describe_files(request: Request) -> Response:
     settings = request.app.state.settings
     fields = await form_body(request, max_bytes=settings.max_body_bytes, setting="WEIGHT_INIT_MAX_BODY_BYTES")
     paths = {value for name, value in fields if name == "paths"}
-    entries = await asyncio.to_thread(lambda: repository.entries)
-    return _json([_described(entry) for entry in entries if entry.path in paths], hub_headers(repository))
+    entries = await _entries(repository, request)
+    return _json([entry for entry in entries if entry["path"] in paths], hub_headers(repository))
 
 
 @routes.head("/{owner}/{name}/resolve/{revision}/{file:path}", include_in_schema=False)
@@ -80,11 +79,13 @@ async def describe_files(request: Request) -> Response:
 async def get_file(request: Request) -> Response:
     """Return a file of a repository, or a part of it."""
     repository, file_name = await _repository(request), request.path_params["file"]
-    document = await asyncio.to_thread(repository.document, file_name)
-    if document is not None:
-        response = _document_response(document, file_name, request)
+    if file_name not in repository.file_names:  # such as the whole of a divided model, since clients refuse a file above 50 GB
+        raise _no_entry(repository, file_name)
+    content = repository.card if file_name == CARD_NAME else await content_of(repository.opened, file_name, request)
+    if isinstance(content, Shard):
+        response = checkpoint_response(content, repository.opened.metadata_text, request)
     else:
-        response = checkpoint_response(await _shard(repository, file_name), repository.opened.metadata_text, request)
+        response = _document_response(content, file_name, request)
     response.headers.update(hub_headers(repository))
     return response
 
@@ -122,14 +123,11 @@ def _fields(name: str, revision: str) -> dict[str, str]:
     return {name: value for name, value in fields.items() if _DEFAULTS.get(name) != value}
 
 
-async def _shard(repository: Repository, file_name: str) -> Shard:
-    """Return a shard with its header. The whole of a divided model is none, since clients refuse a file above 50 GB. Raises HttpProblem."""
-    shards = repository.opened.shards
-    if file_name not in shards.file_names:
-        raise _no_entry(repository, file_name)
-    shard = shards.shard(file_name)
-    await asyncio.to_thread(lambda: shard.etag)  # of the header, which takes long for many tensors
-    return shard
+async def _entries(repository: Repository, request: Request) -> list[dict[str, object]]:
+    """Return the files of a repository, listed on a thread."""
+    key, cost_s = (repository.id, repository.commit), len(repository.opened.checkpoint.tensors) * _S_PER_ENTRY
+    entries: list[dict[str, object]] = await request.app.state.computations.run(key, repository.entries, cost_s=cost_s)
+    return entries
 
 
 @contextmanager
@@ -166,10 +164,6 @@ def hub_headers(repository: Repository) -> dict[str, str]:
     warnings = repository.opened.checkpoint.warnings
     warning = {"X-HF-Warning": "weight-init; " + warnings[0].encode("ascii", "replace").decode("ascii")} if warnings else {}
     return {"X-Repo-Commit": repository.commit, **warning}
-
-
-def _described(entry: Entry) -> dict[str, object]:
-    return {"type": "file", "path": entry.path, "size": entry.size, "oid": entry.oid}
 
 
 def _json(content: object, headers: Mapping[str, str]) -> Response:
