@@ -45,6 +45,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def _kernels() -> None:
+    """Compile the kernels, which a command says that it does when it is the first to need them."""
+    subprocess.run([sys.executable, "-m", "service", "kernels"], cwd=ROOT, check=True)
+
+
+@pytest.mark.usefixtures("_kernels")
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
 @pytest.mark.parametrize("block", examples("console"))
 def test_a_console_example_prints_what_the_page_shows(block: str, server_url: str, folder: Path) -> None:
