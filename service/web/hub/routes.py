@@ -93,6 +93,8 @@ async def get_file(request: Request) -> Response:
 @routes.head("/{name}/resolve/{revision}/{file:path}", include_in_schema=False)
 @routes.get("/{name}/resolve/{revision}/{file:path}", include_in_schema=False)
 @routes.get("/api/models/{name}", include_in_schema=False)
+@routes.get("/api/models/{name}/revision/{revision}", include_in_schema=False)
+@routes.get("/api/models/{name}/tree/{revision}", include_in_schema=False)
 async def refuse_without_owner(request: Request) -> Response:
     """Refuse the name of a trained model, such as gpt2."""
     raise _no_repository(request.path_params["name"])

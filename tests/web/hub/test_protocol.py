@@ -133,8 +133,9 @@ def test_a_file_that_is_missing_has_the_commit_so_that_clients_remember_it(http:
 
 @pytest.mark.parametrize("name", ["gpt2", "openai/gpt2", "weight-init/none"])
 def test_a_repository_of_a_trained_model_is_refused(http: httpx.Client, name: str) -> None:
-    for response in (http.head(f"/{name}/resolve/main/config.json"), http.get(f"/api/models/{name}")):
-        fail(response, "RepoNotFound", "untrained models")
+    fail(http.head(f"/{name}/resolve/main/config.json"), "RepoNotFound", "untrained models")
+    for path in ("", "/revision/main", "/tree/main"):
+        fail(http.get(f"/api/models/{name}{path}"), "RepoNotFound", "untrained models")
 
 
 @pytest.mark.parametrize(
